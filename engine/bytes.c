@@ -1,0 +1,179 @@
+/* bytes.c - CRC-32C (the instruction where there is one), a growing buffer, a bounded reader. */
+#include "engine/bytes.h"
+#include "engine/memory.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+/* The reflected Castagnoli polynomial. */
+#define POLYNOMIAL UINT32_C(0x82f63b78)
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAVE_SSE42 1
+#include <nmmintrin.h>
+__attribute__((target("sse4.2"))) static uint32_t crc_hardware(uint32_t crc, const uint8_t *at,
+                                                               size_t size)
+{
+    uint64_t wide = crc;
+    while (size >= 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        wide = _mm_crc32_u64(wide, word);
+        at += 8;
+        size -= 8;
+    }
+    crc = (uint32_t)wide;
+    while (size-- > 0) {
+        crc = _mm_crc32_u8(crc, *at++);
+    }
+    return crc;
+}
+#endif
+
+/* Bit by bit through a 16-entry table: small, and only for machines without the instruction. */
+static uint32_t crc_portable(uint32_t crc, const uint8_t *at, size_t size)
+{
+    uint32_t table[16];
+
+    for (uint32_t i = 0; i < GD_COUNT(table); i++) {
+        uint32_t value = i;
+        for (int bit = 0; bit < 4; bit++) {
+            value = (value & 1) != 0 ? value >> 1 ^ POLYNOMIAL : value >> 1;
+        }
+        table[i] = value;
+    }
+    while (size-- > 0) {
+        crc ^= *at++;
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return crc;
+}
+
+uint32_t gd_crc32c(uint32_t crc, const void *data, size_t size)
+{
+    crc = ~crc;
+#ifdef HAVE_SSE42
+    if (__builtin_cpu_supports("sse4.2")) {
+        return ~crc_hardware(crc, data, size);
+    }
+#endif
+    return ~crc_portable(crc, data, size);
+}
+
+uint8_t *gd_bytes_reserve(struct gd_bytes *bytes, size_t more)
+{
+    GD_ASSERT(more <= SIZE_MAX / 4 && bytes->size <= SIZE_MAX / 4);
+    if (bytes->capacity - bytes->size < more) {
+        size_t capacity = bytes->capacity < 64 ? 64 : bytes->capacity * 2;
+        if (capacity < bytes->size + more) {
+            capacity = bytes->size + more;
+        }
+        bytes->data = gd_realloc(bytes->data, capacity);
+        bytes->capacity = capacity;
+    }
+    return bytes->data + bytes->size;
+}
+
+void gd_bytes_add(struct gd_bytes *bytes, const void *data, size_t size)
+{
+    if (size > 0) {
+        memcpy(gd_bytes_reserve(bytes, size), data, size);
+        bytes->size += size;
+    }
+}
+
+void gd_bytes_add_text(struct gd_bytes *bytes, const char *text)
+{
+    gd_bytes_add(bytes, text, strlen(text));
+}
+
+void gd_bytes_format(struct gd_bytes *bytes, const char *format, ...)
+{
+    va_list args;
+    int size;
+
+    va_start(args, format);
+    size = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    GD_ASSERT(size >= 0);
+    va_start(args, format);
+    (void)vsnprintf((char *)gd_bytes_reserve(bytes, (size_t)size + 1), (size_t)size + 1, format,
+                    args);
+    va_end(args);
+    bytes->size += (size_t)size;
+}
+
+void gd_bytes_add_u8(struct gd_bytes *bytes, uint8_t value)
+{
+    gd_bytes_add(bytes, &value, 1);
+}
+
+void gd_bytes_add_le32(struct gd_bytes *bytes, uint32_t value)
+{
+    gd_put_le32(gd_bytes_reserve(bytes, 4), value);
+    bytes->size += 4;
+}
+
+void gd_bytes_add_le64(struct gd_bytes *bytes, uint64_t value)
+{
+    gd_put_le64(gd_bytes_reserve(bytes, 8), value);
+    bytes->size += 8;
+}
+
+void gd_bytes_consume(struct gd_bytes *bytes, size_t size)
+{
+    GD_ASSERT(size <= bytes->size);
+    bytes->size -= size;
+    if (bytes->size > 0 && size > 0) {
+        memmove(bytes->data, bytes->data + size, bytes->size);
+    }
+}
+
+void gd_bytes_clear(struct gd_bytes *bytes)
+{
+    bytes->size = 0;
+}
+
+void gd_bytes_release(struct gd_bytes *bytes)
+{
+    gd_free(bytes->data);
+    *bytes = (struct gd_bytes){0};
+}
+
+struct gd_slice gd_reader_slice(struct gd_reader *reader, size_t size)
+{
+    struct gd_slice slice = {NULL, 0};
+
+    if (reader->failed || size > reader->left) {
+        reader->failed = true;
+        return slice;
+    }
+    slice = (struct gd_slice){reader->at, size};
+    reader->at += size;
+    reader->left -= size;
+    return slice;
+}
+
+uint8_t gd_reader_u8(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 1);
+    return slice.size == 1 ? slice.data[0] : 0;
+}
+
+uint16_t gd_reader_le16(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 2);
+    return slice.size == 2 ? gd_get_le16(slice.data) : 0;
+}
+
+uint32_t gd_reader_le32(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 4);
+    return slice.size == 4 ? gd_get_le32(slice.data) : 0;
+}
+
+uint64_t gd_reader_le64(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 8);
+    return slice.size == 8 ? gd_get_le64(slice.data) : 0;
+}
