@@ -68,7 +68,7 @@ struct gd_error {
 };
 
 #define GD_MUST_CHECK __attribute__((warn_unused_result))
-#define GD_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GD_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* Fills `*error` (may be NULL) and returns `code`, so that callers can `return gd_error_set(...)`. */
 enum gd_err gd_error_set(struct gd_error *error, enum gd_err code, const char *format, ...)
