@@ -19,7 +19,9 @@ const char *gd_err_text(enum gd_err err)
 #define GD_ERR_CASE(name, number, text)                                                            \
     case name:                                                                                     \
         return text;
-    switch (err) { GD_ERR_MAP(GD_ERR_CASE) }
+    switch (err) {
+        GD_ERR_MAP(GD_ERR_CASE)
+    }
     return "unknown error";
 }
 

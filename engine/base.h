@@ -70,7 +70,8 @@ struct gd_error {
 #define GD_MUST_CHECK __attribute__((warn_unused_result))
 #define GD_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
-/* Fills `*error` (may be NULL) and returns `code`, so that callers can `return gd_error_set(...)`. */
+/* Fills `*error` (may be NULL) and returns `code`, so that callers can `return gd_error_set(...)`.
+ */
 enum gd_err gd_error_set(struct gd_error *error, enum gd_err code, const char *format, ...)
     GD_PRINTF(3, 4);
 
@@ -98,8 +99,8 @@ struct gd_mark {
 #define GD_REACHED(what)                                                                           \
     do {                                                                                           \
         static struct gd_mark gd_mark_here = {(what), __FILE__, __LINE__, 0};                      \
-        static struct gd_mark *const gd_mark_link                                                  \
-            __attribute__((section("gd_marks"), used)) = &gd_mark_here;                            \
+        static struct gd_mark *const gd_mark_link __attribute__((section("gd_marks"), used)) =     \
+            &gd_mark_here;                                                                         \
         (void)gd_mark_link;                                                                        \
         gd_mark_here.count++;                                                                      \
     } while (0)

@@ -32,7 +32,8 @@ static inline uint64_t gd_get_le64(const uint8_t *from)
     return (uint64_t)gd_get_le32(from) | (uint64_t)gd_get_le32(from + 4) << 32;
 }
 
-/* CRC-32C (Castagnoli, as in iSCSI: RFC 3720 B.4). Chain by passing the last result; begin with 0. */
+/* CRC-32C (Castagnoli, as in iSCSI: RFC 3720 B.4). Chain by passing the last result; begin with 0.
+ */
 uint32_t gd_crc32c(uint32_t crc, const void *data, size_t size);
 
 /* A buffer that grows at its end. All zero is the empty buffer. The owner releases it. */
