@@ -1,0 +1,43 @@
+/* config.h - who is in the cluster: the configuration that travels in the log and in snapshots.
+ *
+ * A configuration acts from the moment it is in the log (Raft paper section 6). A joint one has
+ * both incoming and outgoing voters; whatever needs a majority then needs one of each. */
+#ifndef GANDALF_ENGINE_CONFIG_H
+#define GANDALF_ENGINE_CONFIG_H
+#include "engine/bytes.h"
+#include "engine/io.h"
+
+#define GD_MEMBERS_MAX 32
+
+/* What a member is; bits, since a joint configuration has members in both sets of voters. */
+#define GD_MEMBER_VOTER 1u    /* In the incoming (or only) set of voters. */
+#define GD_MEMBER_OUTGOING 2u /* In the outgoing set; only while joint. */
+#define GD_MEMBER_LEARNER 4u  /* Gets the log, has no vote. May be GD_MEMBER_OUTGOING too. */
+
+struct gd_member {
+    gd_node_id id; /* Not 0. */
+    uint32_t roles;
+    struct gd_address address; /* For its peers. */
+};
+struct gd_config {
+    uint32_t count;                           /* 0..GD_MEMBERS_MAX. */
+    struct gd_member members[GD_MEMBERS_MAX]; /* Ordered by id, each id once. */
+};
+
+bool gd_config_joint(const struct gd_config *config);
+/* The member or NULL. */
+const struct gd_member *gd_config_find(const struct gd_config *config, gd_node_id id);
+/* In either set of voters. */
+bool gd_config_votes(const struct gd_config *config, gd_node_id id);
+bool gd_config_equal(const struct gd_config *a, const struct gd_config *b);
+/* Insert or replace, keeping the order. GD_ERR_BUSY when full. */
+GD_MUST_CHECK enum gd_err gd_config_put(struct gd_config *config, const struct gd_member *member);
+/* Harmless when absent. */
+void gd_config_remove(struct gd_config *config, gd_node_id id);
+
+/* Format (docs/formats.md): version u8 = 1, count u32, then id u64, roles u32, address length u16
+ * and bytes for each. */
+void gd_config_encode(const struct gd_config *config, struct gd_bytes *bytes);
+/* Any bytes in. GD_ERR_CORRUPT: not a configuration that encode wrote; `config` unchanged. */
+GD_MUST_CHECK enum gd_err gd_config_decode(struct gd_slice slice, struct gd_config *config);
+#endif
