@@ -1,0 +1,88 @@
+/* node.h - a node: the conductor of Raft, log, snapshots, peers, clients and a database.
+ *
+ * A node is one process's worth of gandalf. It owns everything it opens; the world, the Parser and
+ * the Tracker are borrowed and outlive it. Design, and the walk of one write and one read: node.c.
+ */
+#ifndef GANDALF_ENGINE_NODE_H
+#define GANDALF_ENGINE_NODE_H
+#include "engine/parser.h"
+#include "engine/raft.h"
+#include "engine/tracker.h"
+
+struct gd_node;
+
+struct gd_node_options {
+    struct gd_io *io;
+    struct gd_parser *parser;
+    struct gd_tracker *tracker;
+
+    /* Who. On a first start without `id` the members (`nodes` and ourselves) are numbered from 1 in
+     * the order of their addresses; later the log knows, and a contradiction is refused. */
+    gd_node_id id;                    /* 0: as above. */
+    struct gd_address peer_address;   /* Where we listen for peers, and where they reach us. */
+    struct gd_address client_address; /* Where we listen for clients. */
+    const struct gd_address *nodes;   /* The other members; a hint after the first start. */
+    size_t node_count;
+    bool join; /* Start without a configuration and wait to be added. */
+
+    /* Timing, ms. */
+    uint64_t heartbeat_ms;        /* 0: 100. */
+    uint64_t election_timeout_ms; /* 0: 1000. At least twice the heartbeat. */
+    uint64_t request_timeout_ms;  /* 0: 10 times the election timeout. A write without an answer by
+                                     then is told -UNKNOWN, a read is refused. */
+
+    bool redirect;            /* follower: redirect; else forward. */
+    bool lease;               /* Reads under the leader's lease. */
+    uint32_t clock_drift_ppm; /* For the lease; 0: 10000. */
+
+    /* Limits; 0 takes the default. */
+    uint64_t segment_size;          /* 64 MiB; a multiple of GD_BLOCK_SIZE. */
+    uint64_t snapshot_log_size;     /* 64 MiB of log since the last snapshot: take the next. */
+    uint64_t snapshot_log_count;    /* The same in entries; 0: no such limit ("snapshot_offset"). */
+    uint64_t tail_count;            /* 10000 entries kept for slow followers ... */
+    size_t tail_size_max;           /* ... within 16 MiB. */
+    size_t snapshot_chunk_size;     /* 256 KiB. */
+    size_t batch_size_max;          /* 1 MiB of entries in one message or one write of the log. */
+    size_t window_size_max;         /* 8 MiB in flight to one peer. */
+    uint32_t window_count_max;      /* 64 messages in flight to one peer. */
+    size_t uncommitted_size_max;    /* 64 MiB: beyond it -BUSY. */
+    size_t pending_size_max;        /* 256 MiB of requests waiting for anything: beyond it -BUSY. */
+    size_t request_size_max;        /* 512 MiB and some: one request's body. */
+    size_t session_output_size_max; /* 256 MiB unsent to one client: it is closed. */
+    size_t peer_output_size_max;    /* 64 MiB unsent to one peer: messages are dropped. */
+    uint32_t session_count_max;     /* 10000 clients. */
+    uint32_t session_pipeline_max;  /* 1024 requests of one client in flight; reading stops then. */
+
+    /* Told, never from inside a call. `ready`: listening, state restored (once). `stopped`: the
+     * last word, after gd_node_stop or by itself when the node cannot go on; then gd_node_free. */
+    void (*ready)(void *context);
+    void (*stopped)(void *context, enum gd_err err, const struct gd_error *error);
+    void *context;
+};
+
+/* Copies what it needs of `options`. */
+struct gd_node *gd_node_new(const struct gd_node_options *options);
+/* Begin: open log and snapshots, restore, listen. Whatever goes wrong comes by `stopped`. */
+void gd_node_start(struct gd_node *node);
+/* Graceful: refuse new requests, hand leadership over, finish replies, close; at the latest after
+ * `limit_ms`. Harmless when it stops already. */
+void gd_node_stop(struct gd_node *node, uint64_t limit_ms);
+void gd_node_free(struct gd_node *node);
+
+/* Facts, borrowed until the next callback from the world. */
+void gd_node_status(struct gd_node *node, struct gd_node_status *status);
+
+/* For checks from outside (the simulator's invariants); read only. NULL before the log is open. */
+const struct gd_raft *gd_node_raft(const struct gd_node *node);
+/* The last entry handed to the Tracker and done; 0 before. */
+gd_index gd_node_applied(const struct gd_node *node);
+/* A digest of all replicated state: the Tracker's and the node's own tables; comparable between
+ * nodes with the same applied index. */
+uint64_t gd_node_digest(const struct gd_node *node);
+/* Bytes in the node's queues, for bounds: requests pending, replies unsent, messages unsent. */
+struct gd_node_queues {
+    size_t pending_size, session_output_size, peer_output_size, log_size, wal_size;
+    size_t session_count;
+};
+void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues);
+#endif
