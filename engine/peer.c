@@ -1,0 +1,539 @@
+/* peer.c - connections between nodes, one each way.
+ *
+ * What we say to a peer goes over the connection that we made; what it says to us comes over the
+ * one it made. So neither waits for the other's address, and a half-broken path shows as what it
+ * is. The first frame is a Hello (cluster, node, version, addresses); until it came, a frame is
+ * held to be small, so that another protocol's bytes cannot make us buffer. A peer of another
+ * cluster, or of a version we do not speak, is logged once and closed.
+ *
+ * Messages may be lost (the queue's limit, a broken connection) but never cut: Raft sends again
+ * what it needs. A lost connection is told to Raft, so that it probes.
+ *
+ * Invariants
+ *   E1. Nothing but a Hello is taken before a Hello was, and nothing of another cluster ever.
+ *   E2. A message is taken only from the member that the connection's Hello named, and only if it
+ * is addressed to us. */
+#include "engine/node_internal.h"
+#include "engine/memory.h"
+
+enum { HELLO_SIZE_MAX = 4096, RETRY_MS_MIN = 50, RETRY_MS_MAX = 2000 };
+
+struct gd__peer *gd__peer_find(const struct gd_node *node, gd_node_id id)
+{
+    for (struct gd__peer *peer = node->peers; peer != NULL; peer = peer->next) {
+        if (peer->id == id && !peer->removed) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- our side */
+
+static void free_peer(struct gd__peer *peer)
+{
+    struct gd_node *node = peer->node;
+    struct gd__peer **link = &node->peers;
+
+    while (*link != peer) {
+        link = &(*link)->next;
+    }
+    *link = peer->next;
+    gd_timer_stop(node->io, &peer->retry);
+    gd_bytes_release(&peer->output);
+    gd_bytes_release(&peer->sending);
+    gd_bytes_release(&peer->chunk_bytes);
+    gd_free(peer);
+}
+
+static void try_later(struct gd__peer *peer)
+{
+    uint64_t wait_ms = RETRY_MS_MIN;
+
+    for (uint32_t i = 0; i < peer->failures && wait_ms < RETRY_MS_MAX; i++) {
+        wait_ms *= 2;
+    }
+    peer->failures++;
+    gd_timer_start(peer->node->io, &peer->retry,
+                   gd_io_now(peer->node->io) + wait_ms * GD_NS_PER_MS);
+}
+
+static void on_peer_closed(struct gd_stream *stream, enum gd_err err)
+{
+    struct gd__peer *peer = stream->context;
+    struct gd_node *node = peer->node;
+
+    (void)err;
+    peer->state = GD__PEER_IDLE;
+    gd_bytes_clear(&peer->output);
+    gd_bytes_clear(&peer->sending);
+    peer->writing = false;
+    if (peer->removed || node->phase == GD__CLOSING) {
+        if (!peer->chunk_reading) {
+            free_peer(peer);
+        }
+    } else {
+        try_later(peer);
+    }
+    gd__node_handle_closed(node);
+}
+
+static void close_peer(struct gd__peer *peer)
+{
+    if (peer->state == GD__PEER_CONNECTING || peer->state == GD__PEER_UP) {
+        peer->state = GD__PEER_CLOSING;
+        gd_stream_close(&peer->stream, on_peer_closed);
+    }
+}
+
+/* The connection is of no more use. */
+static void lose_peer(struct gd__peer *peer, enum gd_err err)
+{
+    struct gd_node *node = peer->node;
+    bool was_up = peer->state == GD__PEER_UP;
+
+    if (peer->state == GD__PEER_CLOSING) {
+        return;
+    }
+    if (!peer->told) {
+        gd__node_log(node, GD_LOG_WARNING, "peer %llu at %s: %s", (unsigned long long)peer->id,
+                     peer->address.text, gd_err_text(err));
+        peer->told = true;
+    }
+    close_peer(peer);
+    if (was_up && node->raft != NULL && !peer->removed &&
+        (node->phase == GD__SERVING || node->phase == GD__DRAINING)) {
+        struct gd_raft_event event = {.kind = GD_RAFT_UNREACHABLE, .peer = peer->id};
+        (void)gd__node_step(node, &event);
+        if (gd_raft_leader(node->raft) == peer->id) {
+            GD_REACHED("connection to the leader lost");
+            gd__writes_resend(node);
+        }
+    }
+}
+
+static void flush_peer(struct gd__peer *peer);
+
+static void on_peer_written(struct gd_write *write, enum gd_err err)
+{
+    struct gd__peer *peer = write->context;
+
+    peer->writing = false;
+    if (err != GD_OK) {
+        lose_peer(peer, err);
+        return;
+    }
+    flush_peer(peer);
+}
+
+static void flush_peer(struct gd__peer *peer)
+{
+    struct gd_bytes swap = peer->sending;
+
+    if (peer->state != GD__PEER_UP || peer->writing || peer->output.size == 0) {
+        return;
+    }
+    gd_bytes_clear(&swap);
+    peer->sending = peer->output;
+    peer->output = swap;
+    peer->write = (struct gd_write){
+        .slices = {gd_bytes_slice(&peer->sending)},
+        .count = 1,
+        .done = on_peer_written,
+        .context = peer,
+    };
+    if (gd_stream_write(&peer->stream, &peer->write) != GD_OK) {
+        lose_peer(peer, GD_ERR_RESET);
+        return;
+    }
+    peer->writing = true;
+}
+
+/* The peer never speaks on our connection: all that can come is its end. */
+static void on_peer_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
+{
+    (void)bytes;
+    lose_peer(stream->context, err == GD_OK ? GD_ERR_INVALID : err);
+}
+
+static void fill_header(struct gd_node *node, struct gd_message *message, gd_node_id to)
+{
+    message->cluster_id = node->identity.cluster_id;
+    message->from = node->identity.node_id;
+    message->to = to;
+    message->boot = node->identity.boot;
+}
+
+static void on_connected(struct gd_stream *stream, enum gd_err err)
+{
+    struct gd__peer *peer = stream->context;
+    struct gd_node *node = peer->node;
+    struct gd_message hello = {.type = GD_MESSAGE_HELLO};
+
+    if (peer->state == GD__PEER_CLOSING) {
+        return;
+    }
+    if (err != GD_OK) {
+        lose_peer(peer, err);
+        return;
+    }
+    peer->state = GD__PEER_UP;
+    peer->failures = 0;
+    if (peer->told) {
+        gd__node_log(node, GD_LOG_INFO, "peer %llu at %s: connected", (unsigned long long)peer->id,
+                     peer->address.text);
+        peer->told = false;
+    }
+    fill_header(node, &hello, peer->id);
+    hello.term = gd_raft_term(node->raft);
+    hello.hello = (struct gd_message_hello){
+        .version = GD_PROTOCOL_VERSION,
+        .version_min = GD_PROTOCOL_VERSION_MIN,
+        .peer_address = node->options.peer_address,
+        .client_address = node->options.client_address,
+    };
+    gd_message_encode(&hello, &peer->output);
+    gd_stream_read_start(&peer->stream, on_peer_read);
+    flush_peer(peer);
+    if (gd_raft_leader(node->raft) == peer->id) {
+        gd__writes_resend(node);
+    }
+    gd__node_kick(node);
+}
+
+static void connect_peer(struct gd__peer *peer)
+{
+    peer->stream = (struct gd_stream){.context = peer};
+    if (gd_stream_connect(peer->node->io, &peer->stream, &peer->address, on_connected) != GD_OK) {
+        try_later(peer);
+        return;
+    }
+    peer->node->handle_count++;
+    peer->state = GD__PEER_CONNECTING;
+}
+
+static void on_retry(struct gd_timer *timer)
+{
+    struct gd__peer *peer = timer->context;
+
+    if (peer->node->phase != GD__CLOSING && !peer->removed && peer->state == GD__PEER_IDLE) {
+        connect_peer(peer);
+    }
+}
+
+/* Connected, and its queue not full. */
+static bool has_room(const struct gd_node *node, struct gd__peer *peer)
+{
+    if (peer == NULL || peer->state != GD__PEER_UP) {
+        return false;
+    }
+    if (peer->output.size > node->options.peer_output_size_max) {
+        GD_REACHED("message to a peer dropped: its queue is full");
+        peer->dropped++;
+        return false;
+    }
+    return true;
+}
+
+void gd__peer_send_frame(struct gd_node *node, gd_node_id to, struct gd_slice frame)
+{
+    struct gd__peer *peer = gd__peer_find(node, to);
+
+    if (has_room(node, peer)) {
+        gd_bytes_add(&peer->output, frame.data, frame.size);
+    }
+}
+
+void gd__peer_send(struct gd_node *node, const struct gd_message *message)
+{
+    struct gd__peer *peer = gd__peer_find(node, message->to);
+
+    if (has_room(node, peer)) {
+        gd_message_encode(message, &peer->output);
+    }
+}
+
+void gd__peers_flush(struct gd_node *node)
+{
+    struct gd__peer *next;
+
+    for (struct gd__peer *peer = node->peers; peer != NULL; peer = next) {
+        next = peer->next;
+        flush_peer(peer);
+    }
+}
+
+static void add_peer(struct gd_node *node, const struct gd_member *member)
+{
+    struct gd__peer *peer = gd_calloc(1, sizeof *peer);
+    struct gd__peer **link = &node->peers;
+
+    peer->node = node;
+    peer->id = member->id;
+    peer->address = member->address;
+    peer->retry = (struct gd_timer){.fire = on_retry, .context = peer};
+    while (*link != NULL && (*link)->id < peer->id) {
+        link = &(*link)->next;
+    }
+    peer->next = *link;
+    *link = peer;
+    connect_peer(peer);
+}
+
+static void remove_peer(struct gd__peer *peer)
+{
+    peer->removed = true;
+    gd_timer_stop(peer->node->io, &peer->retry);
+    close_peer(peer);
+    if (peer->state == GD__PEER_IDLE && !peer->chunk_reading) {
+        free_peer(peer);
+    }
+}
+
+void gd__peers_follow(struct gd_node *node)
+{
+    const struct gd_config *config = gd_raft_config(node->raft);
+    struct gd__peer *next;
+
+    for (struct gd__peer *peer = node->peers; peer != NULL; peer = next) {
+        const struct gd_member *member = gd_config_find(config, peer->id);
+        next = peer->next;
+        if (peer->removed) {
+            if (peer->state == GD__PEER_IDLE && !peer->chunk_reading) {
+                free_peer(peer);
+            }
+        } else if (member == NULL || node->phase == GD__CLOSING) {
+            remove_peer(peer);
+        } else if (strcmp(member->address.text, peer->address.text) != 0) {
+            peer->address = member->address; /* It moved: the next connection goes there. */
+            close_peer(peer);
+        }
+    }
+    for (uint32_t i = 0; i < config->count && node->phase != GD__CLOSING; i++) {
+        if (config->members[i].id != node->identity.node_id &&
+            gd__peer_find(node, config->members[i].id) == NULL) {
+            add_peer(node, &config->members[i]);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- their side */
+
+static void on_inbound_closed(struct gd_stream *stream, enum gd_err err)
+{
+    struct gd__inbound *inbound = stream->context;
+    struct gd_node *node = inbound->node;
+
+    (void)err;
+    if (inbound->previous != NULL) {
+        inbound->previous->next = inbound->next;
+    } else {
+        node->inbounds = inbound->next;
+    }
+    if (inbound->next != NULL) {
+        inbound->next->previous = inbound->previous;
+    }
+    gd_bytes_release(&inbound->input);
+    gd_free(inbound);
+    gd__node_handle_closed(node);
+}
+
+static void close_inbound(struct gd__inbound *inbound)
+{
+    if (!inbound->closing) {
+        inbound->closing = true;
+        gd_stream_close(&inbound->stream, on_inbound_closed);
+    }
+}
+
+static void refuse_inbound(struct gd__inbound *inbound, const char *why)
+{
+    GD_REACHED("peer connection refused");
+    gd__node_log(inbound->node, GD_LOG_WARNING, "peer connection from %s refused: %s",
+                 inbound->address.text, why);
+    close_inbound(inbound);
+}
+
+static void take_hello(struct gd__inbound *inbound, const struct gd_message *message)
+{
+    struct gd_node *node = inbound->node;
+    struct gd__peer *peer;
+
+    if (message->cluster_id != node->identity.cluster_id) { /* E1 */
+        refuse_inbound(inbound, "it belongs to another cluster");
+        return;
+    }
+    if (message->hello.version < GD_PROTOCOL_VERSION_MIN ||
+        message->hello.version_min > GD_PROTOCOL_VERSION) {
+        refuse_inbound(inbound, "it speaks a version of the protocol that this node does not");
+        return;
+    }
+    if (message->to != node->identity.node_id || message->from == node->identity.node_id ||
+        message->from == 0) {
+        refuse_inbound(inbound, "it looks for another node at this address");
+        return;
+    }
+    inbound->from = message->from;
+    peer = gd__peer_find(node, message->from);
+    if (peer != NULL) {
+        peer->client_address = message->hello.client_address;
+        if (peer->state == GD__PEER_IDLE) { /* It is there: no need to wait. */
+            peer->failures = 0;
+            gd_timer_start(node->io, &peer->retry, gd_io_now(node->io));
+        }
+    }
+}
+
+static void take_message(struct gd_node *node, struct gd_message *message)
+{
+    struct gd_raft_event event = {.kind = GD_RAFT_MESSAGE, .message = message};
+
+    switch (message->type) {
+    case GD_MESSAGE_CLIENT_WRITE:
+        gd__writes_forwarded(node, message);
+        break;
+    case GD_MESSAGE_CLIENT_RESP:
+    case GD_MESSAGE_CLIENT_ERROR:
+        gd__writes_answer(node, message);
+        break;
+    case GD_MESSAGE_HELLO:
+        break;
+    default:
+        (void)gd__node_step(node, &event);
+        break;
+    }
+}
+
+/* One frame from the front; false when there is none, or no more. */
+static bool take_frame(struct gd__inbound *inbound, struct gd_slice input, size_t *consumed)
+{
+    struct gd_node *node = inbound->node;
+    struct gd_message message;
+    size_t limit = inbound->from == 0 ? HELLO_SIZE_MAX : GD_FRAME_SIZE_MAX;
+    enum gd_err err = gd_message_decode(input, limit, consumed, &message);
+
+    if (err == GD_ERR_MORE) {
+        return false;
+    }
+    if (err != GD_OK) {
+        refuse_inbound(inbound, err == GD_ERR_VERSION
+                                    ? "a frame of an unknown version"
+                                    : "its bytes are no frame of the peer protocol");
+        return false;
+    }
+    if (inbound->from == 0) {
+        if (message.type != GD_MESSAGE_HELLO) { /* E1 */
+            refuse_inbound(inbound, "it does not begin with Hello");
+        } else {
+            take_hello(inbound, &message);
+        }
+    } else if (message.cluster_id == node->identity.cluster_id && message.from == inbound->from &&
+               message.to == node->identity.node_id) { /* E2 */
+        take_message(node, &message);
+    } else {
+        refuse_inbound(inbound, "a message of another sender or to another node");
+    }
+    gd_message_release(&message);
+    return !inbound->closing;
+}
+
+static void on_inbound_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
+{
+    struct gd__inbound *inbound = stream->context;
+    struct gd_node *node = inbound->node;
+    size_t taken = 0, consumed;
+
+    if (err != GD_OK) {
+        close_inbound(inbound);
+        return;
+    }
+    if (node->phase != GD__SERVING && node->phase != GD__DRAINING) {
+        return;
+    }
+    gd_bytes_add(&inbound->input, bytes.data, bytes.size);
+    while (take_frame(inbound,
+                      (struct gd_slice){inbound->input.data + taken, inbound->input.size - taken},
+                      &consumed)) {
+        taken += consumed;
+        if (node->phase != GD__SERVING && node->phase != GD__DRAINING) {
+            return; /* A step failed the node; everything is closing. */
+        }
+    }
+    if (!inbound->closing) {
+        gd_bytes_consume(&inbound->input, taken);
+        if (inbound->input.size == 0 && inbound->input.capacity > (size_t)1 << 20) {
+            gd_bytes_release(&inbound->input); /* A large frame's room is not kept. */
+        }
+    }
+}
+
+static void on_incoming(struct gd_listener *listener)
+{
+    struct gd_node *node = listener->context;
+    struct gd__inbound *inbound = gd_calloc(1, sizeof *inbound);
+
+    inbound->node = node;
+    inbound->stream.context = inbound;
+    if (gd_listener_accept(listener, &inbound->stream) != GD_OK) {
+        gd_free(inbound);
+        return;
+    }
+    node->handle_count++;
+    gd_stream_peer(&inbound->stream, &inbound->address);
+    inbound->next = node->inbounds;
+    if (inbound->next != NULL) {
+        inbound->next->previous = inbound;
+    }
+    node->inbounds = inbound;
+    gd_stream_read_start(&inbound->stream, on_inbound_read);
+}
+
+void gd__peers_listen(struct gd_node *node)
+{
+    struct gd_error error;
+    enum gd_err err;
+
+    node->peer_listener = (struct gd_listener){.incoming = on_incoming, .context = node};
+    err = gd_listen(node->io, &node->peer_listener, &node->options.peer_address, &error);
+    if (err != GD_OK) {
+        gd__node_fail(node, err, &error);
+        return;
+    }
+    node->peer_listening = true;
+    node->handle_count++;
+}
+
+static void on_listener_closed(struct gd_listener *listener)
+{
+    gd__node_handle_closed(listener->context);
+}
+
+void gd__peers_stop_listening(struct gd_node *node)
+{
+    if (node->peer_listening) {
+        node->peer_listening = false;
+        gd_listener_close(&node->peer_listener, on_listener_closed);
+    }
+}
+
+void gd__peers_close(struct gd_node *node)
+{
+    struct gd__peer *next;
+
+    for (struct gd__peer *peer = node->peers; peer != NULL; peer = next) {
+        next = peer->next;
+        if (!peer->removed) {
+            remove_peer(peer);
+        }
+    }
+    for (struct gd__inbound *inbound = node->inbounds; inbound != NULL; inbound = inbound->next) {
+        close_inbound(inbound);
+    }
+}
+
+void gd__peers_release(struct gd_node *node)
+{
+    while (node->peers != NULL) {
+        free_peer(node->peers);
+    }
+}

@@ -1,0 +1,278 @@
+/* reads.c - linearizable reads, in batches.
+ *
+ * A read goes through four lists: fresh (just came), asked (Raft was asked for a safe index under
+ * one token for all of them), safe (the index is known; waits until it is applied here), busy (at
+ * the Tracker). One that meets a key whose time is up by the leader's wall, but not by the
+ * replicated clock, waits in `timed` until the clock has been moved by an entry (apply.c's leader
+ * does that by itself).
+ *
+ * Invariants
+ *   Q1. A read is asked for after it came, and queried after its index is applied (paper section
+ * 8). Q2. Only one question is open at a time: those that come meanwhile share the next. */
+#include "engine/node_internal.h"
+#include "engine/memory.h"
+
+enum { QUERY_COUNT_MAX = 512 };
+#define RETRY_NS (5 * GD_NS_PER_MS)
+
+static void push(struct gd__read_list *list, struct gd__read *read)
+{
+    read->next = NULL;
+    if (list->last == NULL) {
+        list->first = read;
+    } else {
+        list->last->next = read;
+    }
+    list->last = read;
+}
+
+static struct gd__read *pop(struct gd__read_list *list)
+{
+    struct gd__read *read = list->first;
+
+    list->first = read->next;
+    if (list->first == NULL) {
+        list->last = NULL;
+    }
+    return read;
+}
+
+/* All of `from` behind `to`. */
+static void move_all(struct gd__read_list *to, struct gd__read_list *from)
+{
+    while (from->first != NULL) {
+        push(to, pop(from));
+    }
+}
+
+static size_t weight(const struct gd__read *read)
+{
+    return sizeof *read + read->body.size;
+}
+
+static void end_read(struct gd_node *node, struct gd__read *read)
+{
+    node->reads.size -= weight(read);
+    gd_free(read);
+}
+
+void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body)
+{
+    struct gd__read *read;
+
+    if (node->phase != GD__SERVING) {
+        gd__slot_outcome(slot, GD_OUTCOME_STOPPING, "the node is stopping");
+        return;
+    }
+    if (node->reads.size + body.size > node->options.pending_size_max) {
+        GD_REACHED("read refused: too many open");
+        gd__slot_outcome(slot, GD_OUTCOME_BUSY, "too many reads wait on this node");
+        return;
+    }
+    read = gd_malloc(sizeof *read + body.size);
+    *read = (struct gd__read){.slot = slot, .begun_ns = gd_io_now(node->io)};
+    read->body = (struct gd_slice){(uint8_t *)(read + 1), body.size};
+    if (body.size > 0) {
+        memcpy(read + 1, body.data, body.size);
+    }
+    node->reads.size += weight(read);
+    push(&node->reads.fresh, read);
+    node->status.reads++;
+    gd__node_watch(node);
+    gd__node_kick(node);
+}
+
+void gd__reads_pump(struct gd_node *node)
+{
+    struct gd__reads *reads = &node->reads;
+    struct gd_raft_event event = {.kind = GD_RAFT_READ};
+
+    if (reads->fresh.first == NULL || reads->token != 0 || gd_io_now(node->io) < reads->retry_ns) {
+        return;
+    }
+    move_all(&reads->asked, &reads->fresh); /* Q2 */
+    reads->token = ++reads->last_token;
+    event.token = reads->token;
+    (void)gd__node_step(node, &event);
+}
+
+void gd__reads_answered(struct gd_node *node, const struct gd_raft_read *answer)
+{
+    struct gd__reads *reads = &node->reads;
+
+    if (answer->token != reads->token) {
+        return;
+    }
+    reads->token = 0;
+    if (answer->err != GD_OK) {
+        struct gd__read_list later = reads->fresh; /* Those asked came first. */
+        GD_REACHED("reads must ask again");
+        reads->fresh = reads->asked;
+        reads->asked = (struct gd__read_list){0};
+        move_all(&reads->fresh, &later);
+        reads->retry_ns = gd_io_now(node->io) + RETRY_NS;
+        gd__node_watch(node);
+        return;
+    }
+    while (reads->asked.first != NULL) {
+        struct gd__read *read = pop(&reads->asked);
+        read->index = answer->index;
+        read->wall_ms = answer->wall_ms;
+        push(&reads->safe, read);
+    }
+}
+
+/* ---------------------------------------------------------------- at the Tracker */
+
+static void on_queried(void *context, enum gd_err err)
+{
+    struct gd_node *node = context;
+    struct gd__reads *reads = &node->reads;
+
+    node->apply.busy = false;
+    for (size_t i = 0; i < reads->batch_count; i++) {
+        struct gd__read *read = pop(&reads->busy);
+        const struct gd_query *query = &reads->batch[i];
+        if (err != GD_OK) {
+            gd_bytes_clear(&read->slot->reply);
+            gd__slot_outcome(read->slot, GD_OUTCOME_DATABASE, "the database is away");
+            end_read(node, read);
+        } else if (query->result == GD_QUERY_NEEDS_TIME) {
+            GD_REACHED("read waits for the replicated clock");
+            gd_bytes_clear(&read->slot->reply);
+            read->needs_ms = query->needs_ms;
+            push(&reads->timed, read);
+        } else {
+            gd__slot_done(read->slot);
+            end_read(node, read);
+        }
+    }
+    reads->batch_count = 0;
+    if (err != GD_OK) {
+        node->apply.away = true;
+        gd_timer_start(node->io, &node->apply.retry, gd_io_now(node->io));
+    }
+    gd__node_kick(node);
+}
+
+/* Reads whose clock has come are safe again. */
+static void wake_timed(struct gd_node *node)
+{
+    struct gd__read_list waiting = node->reads.timed;
+
+    node->reads.timed = (struct gd__read_list){0};
+    while (waiting.first != NULL) {
+        struct gd__read *read = pop(&waiting);
+        push(read->needs_ms <= node->apply.stamp_ms ? &node->reads.safe : &node->reads.timed, read);
+    }
+}
+
+bool gd__reads_query(struct gd_node *node)
+{
+    struct gd__reads *reads = &node->reads;
+    struct gd__read_list later = {0};
+
+    if (reads->timed.first != NULL) {
+        wake_timed(node);
+    }
+    if (reads->batch == NULL && reads->safe.first != NULL) {
+        reads->batch_capacity = QUERY_COUNT_MAX;
+        reads->batch = gd_malloc(QUERY_COUNT_MAX * sizeof reads->batch[0]);
+    }
+    while (reads->safe.first != NULL && reads->batch_count < reads->batch_capacity) {
+        struct gd__read *read = pop(&reads->safe);
+        if (read->index > node->apply.applied) { /* Q1 */
+            push(&later, read);
+            continue;
+        }
+        reads->batch[reads->batch_count++] = (struct gd_query){
+            .body = read->body,
+            .session = read->slot->session->parser_session,
+            .wall_ms = read->wall_ms,
+            .reply = &read->slot->reply,
+        };
+        push(&reads->busy, read);
+    }
+    move_all(&later, &reads->safe);
+    reads->safe = later;
+    if (reads->batch_count == 0) {
+        return false;
+    }
+    node->apply.busy = true;
+    node->options.tracker->v->query(node->options.tracker, reads->batch, reads->batch_count,
+                                    on_queried, node);
+    return true;
+}
+
+/* ---------------------------------------------------------------- time */
+
+static void expire_list(struct gd_node *node, struct gd__read_list *list, gd_time_ns now,
+                        gd_time_ns patience, const char *why)
+{
+    struct gd__read_list all = *list;
+
+    *list = (struct gd__read_list){0};
+    while (all.first != NULL) {
+        struct gd__read *read = pop(&all);
+        if (now - read->begun_ns >= patience) {
+            GD_REACHED("read refused: waited too long");
+            gd__slot_outcome(read->slot, GD_OUTCOME_NO_LEADER, why);
+            end_read(node, read);
+        } else {
+            push(list, read);
+        }
+    }
+}
+
+bool gd__reads_expire(struct gd_node *node, gd_time_ns now)
+{
+    struct gd__reads *reads = &node->reads;
+    gd_time_ns election = node->options.election_timeout_ms * GD_NS_PER_MS;
+    gd_time_ns limit = node->options.request_timeout_ms * GD_NS_PER_MS;
+    bool alone = gd_raft_leader(node->raft) == 0 && now - node->leader_lost_ns >= election;
+
+    expire_list(node, &reads->fresh, now, alone ? election : limit,
+                alone ? "no leader is known" : "the leader does not confirm");
+    expire_list(node, &reads->asked, now, limit, "the leader does not confirm");
+    expire_list(node, &reads->safe, now, limit, "this node has not applied enough yet");
+    expire_list(node, &reads->timed, now, limit, "the replicated clock stands still");
+    return reads->size > 0;
+}
+
+static void fail_list(struct gd_node *node, struct gd__read_list *list)
+{
+    while (list->first != NULL) {
+        struct gd__read *read = pop(list);
+        gd_bytes_clear(&read->slot->reply);
+        gd__slot_outcome(read->slot, GD_OUTCOME_STOPPING, "the node is stopping");
+        end_read(node, read);
+    }
+}
+
+/* The Tracker is closed: it works on none of them. */
+void gd__reads_fail_all(struct gd_node *node)
+{
+    fail_list(node, &node->reads.fresh);
+    fail_list(node, &node->reads.asked);
+    fail_list(node, &node->reads.safe);
+    fail_list(node, &node->reads.timed);
+    fail_list(node, &node->reads.busy);
+}
+
+static void free_list(struct gd__read_list *list)
+{
+    while (list->first != NULL) {
+        gd_free(pop(list));
+    }
+}
+
+void gd__reads_release(struct gd_node *node)
+{
+    free_list(&node->reads.fresh);
+    free_list(&node->reads.asked);
+    free_list(&node->reads.safe);
+    free_list(&node->reads.timed);
+    free_list(&node->reads.busy);
+    gd_free(node->reads.batch);
+    node->reads = (struct gd__reads){0};
+}
