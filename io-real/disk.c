@@ -68,6 +68,7 @@ static enum gd_err err_of(int number)
         return GD_ERR_PERMISSION;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* The process's own limit on the size of a file. */
         return GD_ERR_NO_SPACE;
     default:
         return GD_ERR_IO;

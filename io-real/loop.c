@@ -128,7 +128,9 @@ struct gd_uv *gd_uv_new(const char *data_dir, struct gd_error *error)
     uv->dirty = (struct gd_uv_link){&uv->dirty, &uv->dirty};
     uv->read_buffer = gd_malloc(GD_UV_READ_SIZE);
     uv->loop.data = uv;
-    (void)signal(SIGPIPE, SIG_IGN); /* A write to a closed socket is an error, not the end. */
+    /* A write to a closed socket, or past the limit of a file's size, is an error, not the end. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     (void)uv_prepare_init(&uv->loop, &uv->prepare);
     (void)uv_idle_init(&uv->loop, &uv->idle);
     (void)uv_timer_init(&uv->loop, &uv->wakeup);
@@ -152,9 +154,9 @@ void gd_uv_run(struct gd_uv *uv)
     (void)uv_run(&uv->loop, UV_RUN_DEFAULT);
 }
 
-void gd_uv_turn(struct gd_uv *uv)
+void gd_uv_turn(struct gd_uv *uv, bool wait)
 {
-    (void)uv_run(&uv->loop, UV_RUN_ONCE);
+    (void)uv_run(&uv->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
 void gd_uv_stop(struct gd_uv *uv)

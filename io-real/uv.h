@@ -19,8 +19,8 @@ struct gd_uv *gd_uv_new(const char *data_dir, struct gd_error *error);
 struct gd_io *gd_uv_io(struct gd_uv *uv);
 /* Turns the loop until gd_uv_stop. */
 void gd_uv_run(struct gd_uv *uv);
-/* One turn: waits for the next event, and runs what has come. For tests. */
-void gd_uv_turn(struct gd_uv *uv);
+/* One turn: runs what has come, and, if `wait`, waits for the next event before. For tests. */
+void gd_uv_turn(struct gd_uv *uv, bool wait);
 /* From the loop only: gd_uv_run returns when the present turn ends. */
 void gd_uv_stop(struct gd_uv *uv);
 /* Waits for disk operations that run, drops every other operation without its callback, closes all
