@@ -170,6 +170,7 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
         gd__node_fail(node, err, error);
         return;
     }
+    gd__writes_restored(node);
     gd__node_kick(node);
 }
 

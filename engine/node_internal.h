@@ -167,6 +167,8 @@ void gd__writes_resend(struct gd_node *node);
 struct gd__slot *gd__write_take(struct gd_node *node, const struct gd_proposal *proposal);
 /* Time: give up what is too old, send again what was not acknowledged. True while any is open. */
 bool gd__writes_expire(struct gd_node *node, gd_time_ns now);
+/* The state came from a snapshot: writes that are in it are over, their replies lost. */
+void gd__writes_restored(struct gd_node *node);
 void gd__writes_fail_all(struct gd_node *node);
 void gd__writes_release(struct gd_node *node);
 /* From peers. */

@@ -135,6 +135,21 @@ bool gd_dedup_admit(struct gd_dedup *dedup, const struct gd_proposal *proposal)
     return true;
 }
 
+bool gd_dedup_over(const struct gd_dedup *dedup, gd_node_id origin, uint64_t boot,
+                   uint64_t sequence)
+{
+    for (size_t i = 0; i < dedup->count; i++) {
+        struct gd_dedup_origin *row = &dedup->origins[i];
+        if (row->origin == origin) {
+            return boot < row->boot ||
+                   (boot == row->boot &&
+                    (sequence < row->low ||
+                     (sequence <= row->high && (*word_of(row, sequence) & bit_of(sequence)) != 0)));
+        }
+    }
+    return false;
+}
+
 /* version u8, count u32; a row: origin, boot, low, high u64, then a byte for each of [low, high]: 1
  * if it is through. Rows are ordered, so equal tables have equal bytes. */
 void gd_dedup_encode(const struct gd_dedup *dedup, struct gd_bytes *bytes)

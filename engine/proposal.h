@@ -48,6 +48,9 @@ struct gd_dedup {
 void gd_dedup_release(struct gd_dedup *dedup);
 /* True: apply it (and it is noted). False: it was applied before, given up, or past the window. */
 bool gd_dedup_admit(struct gd_dedup *dedup, const struct gd_proposal *proposal);
+/* Is this write of an origin over: let through, or below its low? */
+bool gd_dedup_over(const struct gd_dedup *dedup, gd_node_id origin, uint64_t boot,
+                   uint64_t sequence);
 void gd_dedup_encode(const struct gd_dedup *dedup, struct gd_bytes *bytes);
 /* `*dedup` is replaced on GD_OK and unchanged else. */
 GD_MUST_CHECK enum gd_err gd_dedup_decode(struct gd_reader *reader, struct gd_dedup *dedup);

@@ -432,6 +432,19 @@ bool gd__writes_expire(struct gd_node *node, gd_time_ns now)
     return writes->low < writes->next;
 }
 
+void gd__writes_restored(struct gd_node *node)
+{
+    for (uint64_t sequence = node->writes.low; sequence < node->writes.next; sequence++) {
+        if (at(node, sequence)->ever_sent &&
+            gd_dedup_over(&node->apply.dedup, node->identity.node_id, node->identity.boot,
+                          sequence)) {
+            GD_REACHED("write applied within a snapshot: its reply is lost");
+            end_with(node, sequence, GD_OUTCOME_UNKNOWN,
+                     "the write came back within a snapshot, its reply is lost");
+        }
+    }
+}
+
 void gd__writes_fail_all(struct gd_node *node)
 {
     struct gd__writes *writes = &node->writes;

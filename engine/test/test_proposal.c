@@ -20,7 +20,11 @@ static void test_dedup_lets_each_sequence_through_once(void **state)
     assert_true(admit(&dedup, 1, 1, 1));
     assert_false(admit(&dedup, 1, 3, 1));
     assert_false(admit(&dedup, 1, 1, 1));
+    assert_false(gd_dedup_over(&dedup, 7, 1, 2));
     assert_true(admit(&dedup, 1, 2, 1));
+    assert_true(gd_dedup_over(&dedup, 7, 1, 2));
+    assert_false(gd_dedup_over(&dedup, 7, 1, 4));
+    assert_false(gd_dedup_over(&dedup, 8, 1, 2));
     gd_dedup_release(&dedup);
 }
 
