@@ -1,0 +1,207 @@
+/* membership.c - the configuration in force, and its changes by joint consensus.
+ *
+ * Sources: paper section 6, thesis 4.1 (one change, after an own-term commit), 4.3.
+ *
+ * A configuration acts from the moment its entry is in the log and is rolled back when the entry
+ * is. A change of voters goes through a joint configuration: members carry VOTER (incoming),
+ * OUTGOING or both, and what needs a majority needs one of each. When the joint one is committed
+ * the leader appends the new one by itself.
+ *
+ * Invariants
+ *   G1. `configs` holds, oldest first, the one in force at the snapshot and those of later entries.
+ *   G2. A change begins only when the last one is committed, is not joint, and the leader has
+ * committed an entry of its own term (the single-server bug of 2015). */
+#include "engine/raft_internal.h"
+#include "engine/memory.h"
+
+static void push(struct gd_raft *raft, gd_index index, const struct gd_config *config)
+{
+    if (raft->config_count == raft->config_capacity) {
+        raft->config_capacity = raft->config_capacity == 0 ? 4 : raft->config_capacity * 2;
+        raft->configs = gd_realloc(raft->configs, raft->config_capacity * sizeof raft->configs[0]);
+    }
+    raft->configs[raft->config_count++] = (struct gd__config_at){.index = index, .config = *config};
+}
+
+static void in_force(struct gd_raft *raft)
+{
+    if (raft->effects != NULL) {
+        raft->effects->config_changed = true;
+    }
+    if (raft->role == GD_ROLE_LEADER) {
+        gd__replication_follow_config(raft);
+    } else if (raft->role != GD_ROLE_FOLLOWER) {
+        /* Ballots are by the old one's places. */
+        gd__raft_become_follower(raft, raft->hard_state.term, raft->leader);
+    }
+}
+
+void gd__membership_init(struct gd_raft *raft, const struct gd_snapshot_meta *meta)
+{
+    raft->config_count = 0;
+    push(raft, meta->config_index, &meta->config);
+}
+
+void gd__membership_appended(struct gd_raft *raft, const struct gd_entry *entry)
+{
+    struct gd_config config;
+
+    if (entry->type != GD_ENTRY_CONFIG ||
+        gd_config_decode((struct gd_slice){entry->data, entry->size}, &config) != GD_OK) {
+        return;
+    }
+    push(raft, entry->position.index, &config);
+    in_force(raft);
+}
+
+void gd__membership_truncated(struct gd_raft *raft, gd_index from)
+{
+    bool changed = false;
+
+    while (raft->config_count > 1 && raft->configs[raft->config_count - 1].index >= from) {
+        GD_REACHED("configuration rolled back with its entry");
+        raft->config_count--;
+        changed = true;
+    }
+    if (changed) {
+        in_force(raft);
+    }
+}
+
+void gd__membership_compacted(struct gd_raft *raft, gd_index to)
+{
+    size_t drop = 0;
+
+    while (drop + 1 < raft->config_count && raft->configs[drop + 1].index <= to) {
+        drop++;
+    }
+    if (drop > 0) {
+        raft->config_count -= drop;
+        memmove(raft->configs, raft->configs + drop, raft->config_count * sizeof raft->configs[0]);
+    }
+}
+
+/* ---------------------------------------------------------------- changes */
+
+static bool same_voters(const struct gd_config *a, const struct gd_config *b)
+{
+    for (int side = 0; side < 2; side++) {
+        const struct gd_config *x = side == 0 ? a : b, *y = side == 0 ? b : a;
+        for (uint32_t i = 0; i < x->count; i++) {
+            const struct gd_member *other = gd_config_find(y, x->members[i].id);
+            bool votes = (x->members[i].roles & GD_MEMBER_VOTER) != 0;
+            if (votes && (other == NULL || (other->roles & GD_MEMBER_VOTER) == 0)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Members of both; the present voters are outgoing. False: too many. */
+static bool join(const struct gd_config *now, const struct gd_config *next, struct gd_config *joint)
+{
+    *joint = *next;
+    for (uint32_t i = 0; i < now->count; i++) {
+        const struct gd_member *old = &now->members[i];
+        const struct gd_member *known = gd_config_find(next, old->id);
+        struct gd_member member = known != NULL ? *known : *old;
+        if ((old->roles & GD_MEMBER_VOTER) == 0) {
+            continue;
+        }
+        if (known == NULL) {
+            member.roles = 0;
+        }
+        member.roles |= GD_MEMBER_OUTGOING;
+        if (gd_config_put(joint, &member) != GD_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static gd_index append_config(struct gd_raft *raft, const struct gd_config *config)
+{
+    struct gd_bytes bytes = {0};
+    struct gd_entry *entry;
+    gd_index index;
+
+    gd_config_encode(config, &bytes);
+    entry = gd_entry_new(GD_ENTRY_CONFIG, bytes.data, bytes.size);
+    gd_bytes_release(&bytes);
+    index = gd__raft_lead_append(raft, entry);
+    gd__replication_all(raft);
+    return index;
+}
+
+static const char *reason_against(const struct gd_config *next)
+{
+    bool voter = false;
+
+    for (uint32_t i = 0; i < next->count; i++) {
+        voter = voter || (next->members[i].roles & GD_MEMBER_VOTER) != 0;
+        if ((next->members[i].roles & GD_MEMBER_OUTGOING) != 0) {
+            return "a joint configuration cannot be asked for";
+        }
+    }
+    return voter ? NULL : "no voter would be left";
+}
+
+void gd__membership_change(struct gd_raft *raft, const struct gd_config *next)
+{
+    struct gd_raft_effects *effects = raft->effects;
+    const struct gd_config *now = gd__raft_config(raft);
+    const char *reason = reason_against(next);
+    struct gd_config joint;
+
+    if (raft->role != GD_ROLE_LEADER || raft->transfer_target != 0) {
+        effects->result = GD_ERR_NOT_LEADER;
+        return;
+    }
+    if (raft->configs[raft->config_count - 1].index > raft->commit || gd_config_joint(now) ||
+        raft->commit < raft->term_start) { /* G2 */
+        GD_REACHED("membership change refused: another is under way");
+        effects->result = GD_ERR_BUSY;
+        return;
+    }
+    if (reason == NULL && same_voters(now, next)) {
+        effects->first_index = append_config(raft, next);
+        return;
+    }
+    if (reason == NULL && !join(now, next, &joint)) {
+        reason = "the joint configuration would be too large";
+    }
+    if (reason != NULL) {
+        effects->result = GD_ERR_INVALID;
+        effects->refusal = reason;
+        return;
+    }
+    GD_REACHED("joint configuration entered");
+    effects->first_index = append_config(raft, &joint);
+}
+
+void gd__membership_committed(struct gd_raft *raft)
+{
+    const struct gd_config *now = gd__raft_config(raft);
+
+    if (raft->configs[raft->config_count - 1].index > raft->commit ||
+        raft->commit < raft->term_start) {
+        return;
+    }
+    if (gd_config_joint(now)) {
+        struct gd_config next = {0};
+        for (uint32_t i = 0; i < now->count; i++) {
+            struct gd_member member = now->members[i];
+            member.roles &= ~GD_MEMBER_OUTGOING;
+            if (member.roles != 0) {
+                GD_ASSERT(gd_config_put(&next, &member) == GD_OK);
+            }
+        }
+        GD_REACHED("joint configuration left");
+        (void)append_config(raft, &next);
+        gd__replication_commit(raft); /* Fewer may suffice now. */
+    } else if (!gd_config_votes(now, raft->options.id)) {
+        GD_REACHED("leader outside the new configuration stepped down");
+        gd__raft_become_follower(raft, raft->hard_state.term, 0);
+    }
+}
