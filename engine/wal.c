@@ -120,6 +120,7 @@ static size_t item_size(const struct gd__wal_item *item)
     case GD__WAL_ENTRY:
         return GD__WAL_RECORD_SIZE + GD__WAL_ENTRY_SIZE + item->u.entry->size;
     case GD__WAL_SNAPSHOT:
+    case GD__WAL_INSTALL:
         return GD__WAL_HEADER_SIZE_MAX; /* At most; marks are rare. */
     case GD__WAL_HARD_STATE:
     case GD__WAL_TRUNCATE:
@@ -136,7 +137,7 @@ static void item_drop(const struct gd__wal_item *item)
 {
     if (item->type == GD__WAL_ENTRY) {
         gd_entry_drop(item->u.entry);
-    } else if (item->type == GD__WAL_SNAPSHOT) {
+    } else if (item->type == GD__WAL_SNAPSHOT || item->type == GD__WAL_INSTALL) {
         gd_free(item->u.mark);
     }
 }
@@ -177,6 +178,11 @@ static void item_pop(struct gd_wal *wal)
     wal->item_count--;
 }
 
+static void turn_come(struct gd_timer *timer)
+{
+    gd__wal_pump(timer->context);
+}
+
 void gd_wal_append(struct gd_wal *wal, const struct gd_raft_persist *persist)
 {
     struct gd__wal_item *last = NULL;
@@ -207,12 +213,29 @@ void gd_wal_append(struct gd_wal *wal, const struct gd_raft_persist *persist)
         last = item_push(wal, &(struct gd__wal_item){.type = GD__WAL_NOTE});
     }
     last->sequence = persist->sequence;
+    if (persist->reset) { /* Its snapshot's mark comes with this turn of the loop. */
+        wal->turn = (struct gd_timer){.fire = turn_come, .context = wal};
+        gd_timer_start(wal->options.io, &wal->turn, gd_io_now(wal->options.io));
+    }
     gd__wal_pump(wal);
+}
+
+/* A reset to `position` that waits, or NULL. */
+static struct gd__wal_item *reset_find(const struct gd_wal *wal, struct gd_position position)
+{
+    for (size_t i = 0; i < wal->item_count; i++) {
+        struct gd__wal_item *item = item_at(wal, i);
+        if (item->type == GD__WAL_RESET && gd_position_compare(item->u.position, position) == 0) {
+            return item;
+        }
+    }
+    return NULL;
 }
 
 void gd_wal_snapshot(struct gd_wal *wal, const struct gd_snapshot_meta *meta, gd_index keep_after)
 {
     struct gd__wal_mark *mark;
+    struct gd__wal_item *reset;
 
     GD_ASSERT(wal->stage >= GD__WAL_HEADING);
     GD_ASSERT(keep_after <= meta->position.index);
@@ -221,6 +244,15 @@ void gd_wal_snapshot(struct gd_wal *wal, const struct gd_snapshot_meta *meta, gd
     }
     mark = gd_malloc(sizeof *mark);
     *mark = (struct gd__wal_mark){*meta, keep_after};
+    reset = gd_timer_running(&wal->turn) ? reset_find(wal, meta->position) : NULL;
+    if (reset != NULL) {
+        GD_REACHED("a reset and its snapshot's mark become one record");
+        wal->queued_size -= item_size(reset);
+        reset->type = GD__WAL_INSTALL;
+        reset->u.mark = mark;
+        wal->queued_size += item_size(reset);
+        return;
+    }
     (void)item_push(wal, &(struct gd__wal_item){.type = GD__WAL_SNAPSHOT, .u.mark = mark});
     gd__wal_pump(wal);
 }
@@ -279,6 +311,15 @@ static void entry_encode(struct gd_wal *wal, const struct gd_entry *entry)
     }
 }
 
+static void mark_encode(struct gd_wal *wal, const struct gd__wal_mark *mark)
+{
+    gd__wal_snapshot_add(&wal->batch, &mark->meta, mark->keep_after);
+    wal->state.snapshot = mark->meta;
+    wal->state.keep_after = mark->keep_after;
+    wal->batch_mark = true;
+    runs_forget(wal, mark->keep_after);
+}
+
 static void item_encode(struct gd_wal *wal, const struct gd__wal_item *item)
 {
     size_t begin = record_begin(wal);
@@ -303,12 +344,13 @@ static void item_encode(struct gd_wal *wal, const struct gd__wal_item *item)
         gd__wal_runs_reset(wal, item->u.position);
         last_drop(wal, 0);
         break;
+    case GD__WAL_INSTALL:
+        gd__wal_runs_reset(wal, item->u.mark->meta.position);
+        last_drop(wal, 0);
+        mark_encode(wal, item->u.mark);
+        break;
     case GD__WAL_SNAPSHOT:
-        gd__wal_snapshot_add(&wal->batch, &item->u.mark->meta, item->u.mark->keep_after);
-        wal->state.snapshot = item->u.mark->meta;
-        wal->state.keep_after = item->u.mark->keep_after;
-        wal->batch_mark = true;
-        runs_forget(wal, item->u.mark->keep_after);
+        mark_encode(wal, item->u.mark);
         break;
     case GD__WAL_NOTE:
     case GD__WAL_HEADER:
@@ -389,7 +431,7 @@ static void batch_submit(struct gd_wal *wal)
 
 void gd__wal_pump(struct gd_wal *wal)
 {
-    if (wal->writing || wal->closing || wal->telling) {
+    if (wal->writing || wal->closing || wal->telling || gd_timer_running(&wal->turn)) {
         return;
     }
     switch (wal->stage) {
@@ -577,6 +619,7 @@ void gd_wal_close(struct gd_wal *wal, void (*closed)(void *context), void *conte
     wal->closed = closed;
     wal->closed_context = context;
     gd_timer_stop(wal->options.io, &wal->spare_timer);
+    gd_timer_stop(wal->options.io, &wal->turn);
     wal->close_timer = (struct gd_timer){.fire = close_turn, .context = wal};
     gd_timer_start(wal->options.io, &wal->close_timer, gd_io_now(wal->options.io));
 }

@@ -18,8 +18,9 @@ enum gd__wal_type {
     GD__WAL_RESET = 5,
     GD__WAL_SNAPSHOT = 6,
     GD__WAL_NOTE = 7,
+    GD__WAL_INSTALL = 8, /* A snapshot mark and a reset to its position, in one. */
 };
-#define GD__WAL_TYPE_MAX GD__WAL_NOTE
+#define GD__WAL_TYPE_MAX GD__WAL_INSTALL
 
 /* One record as read. */
 struct gd__wal_record {

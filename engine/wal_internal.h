@@ -40,7 +40,7 @@ struct gd__wal_item {
         struct gd_hard_state hard_state;
         gd_index from;               /* TRUNCATE. */
         struct gd_position position; /* RESET. */
-        struct gd__wal_mark *mark;   /* SNAPSHOT: owned. */
+        struct gd__wal_mark *mark;   /* SNAPSHOT, INSTALL: owned. */
     } u;
 };
 
@@ -91,6 +91,8 @@ struct gd_wal {
     struct gd__wal_item *items;
     size_t item_first, item_count, item_capacity; /* The capacity is a power of two. */
     size_t queued_size;                           /* Bytes of records that wait. */
+
+    struct gd_timer turn; /* Runs while a reset waits for the mark that belongs to it. */
 
     /* The write in flight. */
     bool writing;

@@ -269,6 +269,13 @@ static const char *record_apply(struct gd__wal_recovery *r, const struct gd__wal
         return gd__wal_snapshot_decode(record->body, &state->snapshot, &state->keep_after) == GD_OK
                    ? NULL
                    : "a snapshot mark that cannot be read";
+    case GD__WAL_INSTALL:
+        if (gd__wal_snapshot_decode(record->body, &state->snapshot, &state->keep_after) != GD_OK) {
+            return "a snapshot mark that cannot be read";
+        }
+        r->reset = true;
+        log_reset(r, state->snapshot.position);
+        return NULL;
     case GD__WAL_NOTE:
         return NULL;
     case GD__WAL_HEADER:
