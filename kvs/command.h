@@ -12,8 +12,10 @@
 
 struct gd_kv;
 
+struct gd_command;
 struct gd_command_context {
     struct gd_kv *kv;
+    const struct gd_command *command; /* The row that runs. */
     struct gd_keyspace *ks;
     const struct gd_slice *args; /* args[0] is the command's name. Borrowed for the call. */
     size_t arg_count;

@@ -59,6 +59,7 @@ static bool run_next(struct gd_command_context *context, struct gd_reader *reade
         return false;
     }
     command = gd_command_find(context->args[0]);
+    context->command = command;
     if (command == NULL || command->run == NULL) {
         gd_reply_error(context->reply, "ERR Command not allowed inside a transaction");
     } else if (!gd_command_arity_fits(command, context->arg_count)) {
