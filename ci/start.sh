@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# start.sh - build gandalf and run a cluster of three nodes on this machine until interrupted.
+#
+#   ./ci/start.sh               data in a temporary folder, gone at the end
+#   ./ci/start.sh --data DIR    data in DIR, kept: the next start goes on from there
+#
+# Clients at 127.0.0.1:9876, 9877 and 9878. Interrupt (Ctrl-C) stops the nodes.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+data=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --data) [ $# -ge 2 ] || { say "start.sh: --data wants a directory" >&2; exit 2; }
+            data=$2; shift 2 ;;
+    --data=*) data=${1#--data=}; shift ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) say "start.sh: unknown flag $1: --data DIR and --help are all there is" >&2; exit 2 ;;
+    esac
+done
+
+install_missing "${BUILD_PACKAGES[@]}"
+say "building (the first time takes a minute) ..."
+log=$(mktemp)
+build release -- gandalf gandalf-kvs >"$log" 2>&1 || { tail -40 "$log" >&2; rm -f "$log"; die "the build failed"; }
+rm -f "$log"
+gandalf=$TOP/build/release/io-real/gandalf
+client=$TOP/build/release/kvs/gandalf-kvs
+
+keep=yes
+if [ -z "$data" ]; then
+    keep=no
+    data=$(mktemp -d -t gandalf-XXXXXX)
+fi
+mkdir -p "$data"
+data=$(cd "$data" && pwd)
+
+pids=()
+told=()
+stopping=no
+stop() {
+    stopping=yes
+    trap '' INT TERM
+    [ ${#pids[@]} -gt 0 ] && kill -TERM "${pids[@]}" 2>/dev/null
+    wait "${pids[@]}" 2>/dev/null || true
+    if [ "$keep" = no ]; then rm -rf "$data"; else say "data kept in $data"; fi
+    say "stopped."
+}
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap stop EXIT
+
+for n in 1 2 3; do
+    mkdir -p "$data/node$n"
+    # A session of its own: Ctrl-C reaches this script, which then stops the nodes in good order.
+    setsid "$gandalf" --config "$TOP/ci/gandalf_$n.conf" --data_dir "$data/node$n" \
+        2>>"$data/node$n.log" &
+    pids+=($!)
+done
+
+# The cluster serves when a write goes through.
+ready=no
+for _ in $(seq 150); do
+    for i in 0 1 2; do
+        kill -0 "${pids[$i]}" 2>/dev/null || {
+            tail -3 "$data/node$((i + 1)).log" >&2
+            die "node $((i + 1)) did not start: its last lines are above"
+        }
+    done
+    if "$client" --port 9876 set gandalf:started yes >/dev/null 2>&1; then
+        ready=yes
+        break
+    fi
+    sleep 0.2
+done
+[ "$ready" = yes ] || { tail -3 "$data"/node*.log >&2; die "no leader within 30 seconds: last lines above"; }
+
+cat <<TEXT
+
+A cluster of three nodes serves clients at 127.0.0.1:9876, 9877 and 9878.
+Logs and data: $data
+
+In another terminal:
+  $client set greeting hello
+  $client --port 9877 get greeting      # any node answers, and never with old data
+  $client status                        # who leads
+
+Kill the leader, and see that nothing is lost:
+  $client status                        # note the leader's number
+  kill -9 PID                           # node 1: ${pids[0]}   node 2: ${pids[1]}   node 3: ${pids[2]}
+  $client --port 987X get greeting      # ask one that lives: 9876, 9877 or 9878
+(redis-cli -p 9876 and any other Redis client work as well.)
+
+Ctrl-C stops the cluster.
+TEXT
+
+# One dead node is part of the show; the script ends when all are gone or it is interrupted.
+while :; do
+    alive=0
+    for i in 0 1 2; do
+        if [ -n "${pids[$i]:-}" ] && kill -0 "${pids[$i]}" 2>/dev/null; then
+            alive=$((alive + 1))
+        elif [ -n "${told[$i]:-}" ]; then :; else
+            told[$i]=yes
+            say "node $((i + 1)) has gone. Start it again with:"
+            say "  $gandalf --config $TOP/ci/gandalf_$((i + 1)).conf --data_dir $data/node$((i + 1))"
+        fi
+    done
+    [ "$alive" -gt 0 ] || { [ "$stopping" = yes ] || die "all nodes have gone: see $data/node*.log"; }
+    sleep 1 &
+    wait $! || true
+done

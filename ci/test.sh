@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# test.sh - build gandalf in two ways and pass every test there is.
+#
+#   ./ci/test.sh           all of it
+#   ./ci/test.sh NAME...   some stages: debug asan plans sweep fuzz, or a file's name in ci/stages
+#
+# A stage whose folder or program is not there is left out. The last line is the sum of all.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+wanted=" $* "
+passed=0
+failed=0
+broken=()
+report=$(mktemp -d)
+trap 'rm -rf "$report"' EXIT
+
+count() { # count STAGE PASSED FAILED
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    [ "$3" -eq 0 ] || broken+=("$1")
+    say "== $1: $2 passed, $3 failed"
+}
+
+asked() { [ "$wanted" = "  " ] || [[ $wanted == *" $1 "* ]]; }
+
+# One preset: built without a warning, and its ctest.
+preset() { # preset NAME
+    asked "$1" || return 0
+    say "== $1: building"
+    if ! build "$1" -DGD_WERROR=ON >"$report/$1.build" 2>&1; then
+        tail -60 "$report/$1.build"
+        count "$1" 0 1
+        return
+    fi
+    (cd "$TOP/build/$1" && ctest --output-on-failure -j "$(jobs_count)") 2>&1 | tee "$report/$1.ctest"
+    local line all bad
+    line=$(grep -E '^[0-9]+% tests passed, ' "$report/$1.ctest" | tail -1)
+    all=$(sed -n 's/.* out of \([0-9]*\)$/\1/p' <<<"$line")
+    bad=$(sed -n 's/.*, \([0-9]*\) tests\{0,1\} failed.*/\1/p' <<<"$line")
+    if [ -z "$all" ]; then
+        count "$1" 0 1
+    else
+        count "$1" $((all - bad)) "$bad"
+    fi
+}
+
+simulator() { # The program, from whichever preset built it.
+    local name
+    for name in debug asan release; do
+        [ -x "$TOP/build/$name/sim/gandalf-sim" ] && { say "$TOP/build/$name/sim/gandalf-sim"; return; }
+    done
+}
+
+# Plans that once failed: each must pass for ever.
+plans() {
+    local sim good=0 bad=0 plan
+    asked plans || return 0
+    sim=$(simulator)
+    [ -n "$sim" ] && compgen -G "$TOP/ci/plans/*.plan" >/dev/null || return 0
+    for plan in "$TOP"/ci/plans/*.plan; do
+        if "$sim" replay "$plan" >"$report/plan" 2>&1; then
+            good=$((good + 1))
+        else
+            bad=$((bad + 1))
+            say "$plan:"
+            tail -5 "$report/plan"
+        fi
+    done
+    count plans "$good" "$bad"
+}
+
+# Fresh seeds, as many as fit into the time.
+sweep() {
+    local sim status=0
+    asked sweep || return 0
+    sim=$(simulator)
+    [ -n "$sim" ] || return 0
+    "$sim" run --seeds "${GANDALF_SEEDS:-1..300}" --jobs "$(jobs_count)" \
+        --time-limit "${GANDALF_SWEEP_SECONDS:-180}" >"$report/sweep" 2>&1 || status=$?
+    tail -3 "$report/sweep"
+    local good bad
+    good=$(grep -c 'outcome=pass' "$report/sweep")
+    bad=$(grep -c 'outcome=fail' "$report/sweep")
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ] || [ "$bad" -gt 0 ] || bad=1
+    grep -E 'outcome=fail' "$report/sweep" | head -5
+    count sweep "$good" "$bad"
+}
+
+# Every file that once made a decoder stumble, and the corpora.
+fuzz() {
+    local good=0 bad=0 corpus name target
+    asked fuzz || return 0
+    compgen -G "$TOP/fuzz/corpus/*/" >/dev/null || return 0
+    install_missing clang
+    if ! build fuzz >"$report/fuzz.build" 2>&1; then
+        tail -40 "$report/fuzz.build"
+        count fuzz 0 1
+        return
+    fi
+    for corpus in "$TOP"/fuzz/corpus/*/; do
+        name=$(basename "$corpus")
+        target=$TOP/build/fuzz/fuzz/$name
+        [ -x "$target" ] || continue
+        if "$target" -runs=0 "$corpus" >"$report/fuzz" 2>&1; then
+            good=$((good + 1))
+        else
+            bad=$((bad + 1))
+            tail -20 "$report/fuzz"
+        fi
+    done
+    count fuzz "$good" "$bad"
+}
+
+# Stages that other rooms bring: ci/stages/*.sh, each with `N passed, N failed` as its last line.
+others() {
+    local stage name line
+    for stage in "$TOP"/ci/stages/*.sh; do
+        [ -x "$stage" ] || continue
+        name=$(basename "$stage" .sh)
+        asked "$name" || continue
+        "$stage" 2>&1 | tee "$report/$name"
+        line=$(tail -1 "$report/$name")
+        if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+            count "$name" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+        else
+            count "$name" 0 1
+        fi
+    done
+}
+
+# The clients and the store that process tests compare with.
+install_missing "${BUILD_PACKAGES[@]}" python3 redis-tools redis-server python3-redis
+preset debug
+preset asan
+plans
+sweep
+fuzz
+others
+[ ${#broken[@]} -eq 0 ] || say "failed: ${broken[*]}"
+say "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
