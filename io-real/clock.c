@@ -106,9 +106,10 @@ void gd__uv_timer_start(struct gd_io *io, struct gd_timer *timer, gd_time_ns dea
     insert(uv->firing && deadline <= uv->firing_now ? &uv->late : &uv->timers, timer); /* K2 */
 }
 
-void gd__uv_clock_run(struct gd_uv *uv)
+bool gd__uv_clock_run(struct gd_uv *uv)
 {
     struct gd_uv_heap *heap = &uv->timers;
+    bool fired = false;
 
     gd__uv_enter(uv);
     uv->firing = true;
@@ -119,6 +120,7 @@ void gd__uv_clock_run(struct gd_uv *uv)
         remove_at(heap, 1);
         gd__uv_enter(uv);
         timer->fire(timer);
+        fired = true;
     }
     uv->firing = false;
     while (uv->late.count > 0) {
@@ -127,6 +129,7 @@ void gd__uv_clock_run(struct gd_uv *uv)
         remove_at(&uv->late, 1);
         insert(heap, timer);
     }
+    return fired;
 }
 
 static void wait_ends(uv_timer_t *handle)

@@ -107,9 +107,12 @@ static void turn_work(uv_prepare_t *prepare)
 {
     struct gd_uv *uv = prepare->data;
 
-    gd__uv_clock_run(uv);
-    gd__uv_net_flush(uv);
+    bool told = gd__uv_clock_run(uv);
+    told = gd__uv_net_flush(uv) || told;
     gd__uv_clock_arm(uv);
+    if (told && uv->single) {
+        gd__uv_no_wait(uv); /* Something has happened: that was the turn. */
+    }
 }
 
 struct gd_uv *gd_uv_new(const char *data_dir, struct gd_error *error)
@@ -156,7 +159,9 @@ void gd_uv_run(struct gd_uv *uv)
 
 void gd_uv_turn(struct gd_uv *uv, bool wait)
 {
+    uv->single = true;
     (void)uv_run(&uv->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    uv->single = false;
 }
 
 void gd_uv_stop(struct gd_uv *uv)

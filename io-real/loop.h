@@ -51,6 +51,7 @@ struct gd_uv {
     enum gd_log_level log_level;
     gd_uv_log_fn *log_sink; /* NULL: stderr. */
     void *log_context;
+    bool single;  /* In gd_uv_turn. */
     bool freeing; /* In gd_uv_free: handles close without a word to their owners. */
 };
 
@@ -69,13 +70,13 @@ void gd__uv_no_wait(struct gd_uv *uv);
 /* clock.c */
 void gd__uv_timer_start(struct gd_io *io, struct gd_timer *timer, gd_time_ns deadline);
 void gd__uv_timer_stop(struct gd_io *io, struct gd_timer *timer);
-void gd__uv_clock_run(struct gd_uv *uv); /* Fires what is due. */
+bool gd__uv_clock_run(struct gd_uv *uv); /* Fires what is due; whether anything was. */
 void gd__uv_clock_arm(struct gd_uv *uv); /* Sees to it that the wait ends in time. */
 void gd__uv_clock_release(struct gd_uv *uv);
 
 /* net.c */
 #define GD_UV_READ_SIZE 65536
-void gd__uv_net_flush(struct gd_uv *uv);
+bool gd__uv_net_flush(struct gd_uv *uv);   /* Whether there was anything to do. */
 void gd__uv_net_drop(uv_handle_t *handle); /* Close one of ours, from gd_uv_free. */
 enum gd_err gd__uv_listen(struct gd_io *io, struct gd_listener *listener,
                           const struct gd_address *address, struct gd_error *error);

@@ -381,12 +381,12 @@ static void flush(struct tcp *tcp)
     send_fin(tcp);
 }
 
-void gd__uv_net_flush(struct gd_uv *uv)
+bool gd__uv_net_flush(struct gd_uv *uv)
 {
     struct gd_uv_link now;
 
     if (uv->dirty.next == &uv->dirty) {
-        return;
+        return false;
     }
     now = uv->dirty; /* Those of this turn move to a ring of their own. */
     now.next->prev = &now;
@@ -401,6 +401,7 @@ void gd__uv_net_flush(struct gd_uv *uv)
     if (uv->dirty.next != &uv->dirty) {
         gd__uv_no_wait(uv);
     }
+    return true;
 }
 
 enum gd_err gd__uv_write(struct gd_stream *stream, struct gd_write *write)
