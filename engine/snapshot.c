@@ -149,6 +149,7 @@ const struct gd_snapshot_meta *gd_snapshot_store_get(const struct gd_snapshot_st
 enum look {
     LOOK_MAKING,
     LOOK_NAMING,
+    LOOK_SYNCING,
     LOOK_LISTING,
     LOOK_OPENING,
     LOOK_SIZING,
@@ -369,7 +370,11 @@ static void look_step(struct gd_snapshot_store *store, struct gd_disk_op *op)
         look_submit(store, LOOK_NAMING,
                     (struct gd_disk_op){.kind = GD_DISK_SYNC_DIRECTORY, .path = ""});
         return;
-    case LOOK_NAMING:
+    case LOOK_NAMING: /* A killed process can leave a name that is there but not durable. */
+        look_submit(store, LOOK_SYNCING,
+                    (struct gd_disk_op){.kind = GD_DISK_SYNC_DIRECTORY, .path = store->directory});
+        return;
+    case LOOK_SYNCING:
         look_submit(store, LOOK_LISTING,
                     (struct gd_disk_op){.kind = GD_DISK_LIST, .path = store->directory});
         return;
@@ -431,6 +436,7 @@ void gd_snapshot_store_open(struct gd_snapshot_store *store, gd_snapshot_fn *don
     struct gd__snapshot_opening *opening = gd_calloc(1, sizeof *opening);
 
     GD_ASSERT(store->opening == NULL);
+    GD_ASSERT(store->count == 0);
     opening->call = (struct gd__snapshot_call){done, context};
     opening->front = gd_malloc(GD__SNAPSHOT_HEADER_SIZE_MAX);
     store->opening = opening;

@@ -253,11 +253,398 @@ static void test_snapshot_transfer_resumes(void **state)
     fake_release(&b.disk);
 }
 
+/* ---------------------------------------------------------------- crashes */
+
+/* Reboot, open, and check: `durable` snapshots that were told must be there, whole. */
+static unsigned check_after_crash(struct model *m, unsigned least, uint64_t told, uint64_t begun,
+                                  size_t size)
+{
+    const struct gd_snapshot_meta *newest;
+    unsigned nth;
+
+    fake_reboot(&m->disk);
+    assert_true(store_open(m));
+    assert_int_equal(m->err, GD_OK);
+    fake_run(&m->disk);
+    newest = gd_snapshot_store_get(m->store, 0);
+    if (told > 0) {
+        assert_non_null(newest);
+        assert_true(newest->position.index >= told);
+    }
+    for (nth = 0; gd_snapshot_store_get(m->store, nth) != NULL; nth++) {
+        assert_true(gd_snapshot_store_get(m->store, nth)->position.index <= begun);
+        assert_int_equal(snapshot_read(m, nth, size), GD_OK);
+    }
+    assert_true(nth >= least); /* S2 */
+    fake_run(&m->disk);
+    for (size_t i = 0; i < m->disk.name_count; i++) { /* No leftovers. */
+        assert_true(m->disk.names[i].now < 0 || strstr(m->disk.names[i].path, ".tmp") == NULL);
+    }
+    return nth;
+}
+
+/* Five snapshots, written one after the other, the process crashing at step `at`. The first life's
+ * number of steps. */
+static uint64_t explore_write(struct model *m, uint64_t seed, uint64_t at, enum fake_crash how)
+{
+    uint64_t told = 0, begun = 0, steps;
+    unsigned least = 0;
+
+    model_init(m, seed);
+    m->disk.crash_at = at;
+    m->disk.crash = how;
+    if (store_open(m)) {
+        for (uint64_t index = 10; index <= 50; index += 10) {
+            begun = index;
+            if (!snapshot_write(m, index, 200000)) {
+                break;
+            }
+            assert_int_equal(m->err, GD_OK);
+            told = index;
+            least = least < 2 ? least + 1 : 2;
+        }
+        fake_run(&m->disk);
+    }
+    steps = m->disk.steps;
+    m->disk.random ^= at * 7 + how;
+    m->disk.kill = at % 3 == 0;
+    least = check_after_crash(m, least, told, begun, 200000);
+    m->disk.crash_at = m->disk.steps + fake_random(&m->disk, 25);
+    m->disk.crash = FAKE_HALF; /* And once more, on the way to the next. */
+    begun = begun + 10;
+    if (snapshot_write(m, begun, 200000)) {
+        fake_run(&m->disk);
+        told = begun;
+        least = least < 2 ? least + 1 : 2;
+    }
+    m->disk.kill = false;
+    (void)check_after_crash(m, least, told, begun, 200000);
+    store_close(m);
+    fake_release(&m->disk);
+    return steps;
+}
+
+/* S1, S2, S3. */
+static void test_snapshot_write_survives_a_crash_anywhere(void **state)
+{
+    static struct model m;
+    uint64_t points = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        uint64_t steps = explore_write(&m, seed, UINT64_MAX, FAKE_NONE);
+        for (uint64_t at = 0; at < steps; at++) {
+            for (int how = FAKE_BEFORE; how <= FAKE_AFTER; how++) {
+                (void)explore_write(&m, seed, at, (enum fake_crash)how);
+                points++;
+            }
+        }
+    }
+    print_message("%llu crash points\n", (unsigned long long)points);
+}
+
+/* Give the file to `m` by chunks. False: the crash came. */
+static bool receive_all(struct model *m, const struct gd_bytes *file)
+{
+    const struct gd_position position = meta_at(10).position;
+    uint64_t offset = 0;
+
+    while (offset < file->size) {
+        size_t size = file->size - offset < 50000 ? (size_t)(file->size - offset) : 50000;
+        gd_snapshot_receive(m->store, position, file->size, offset,
+                            (struct gd_slice){file->data + offset, size}, on_progress, m);
+        if (!answered(m)) {
+            return false;
+        }
+        assert_int_equal(m->err, GD_OK);
+        offset = m->offset;
+    }
+    gd_snapshot_receive_end(m->store, on_done, m);
+    return answered(m);
+}
+
+static uint64_t explore_receive(const struct gd_bytes *file, uint64_t at, enum fake_crash how)
+{
+    static struct model m;
+    bool whole = false;
+    uint64_t steps;
+
+    model_init(&m, at);
+    m.disk.crash_at = at;
+    m.disk.crash = how;
+    m.disk.short_reads = at % 2 == 0;
+    if (store_open(&m)) {
+        whole = receive_all(&m, file);
+        fake_run(&m.disk);
+    }
+    steps = m.disk.steps;
+    m.disk.kill = at % 3 == 0;
+    fake_reboot(&m.disk);
+    assert_true(store_open(&m));
+    assert_int_equal(m.err, GD_OK);
+    if (whole) {
+        assert_non_null(gd_snapshot_store_get(m.store, 0));
+    }
+    if (gd_snapshot_store_get(m.store, 0) == NULL) {
+        assert_true(receive_all(&m, file));
+        assert_int_equal(m.err, GD_OK);
+    }
+    assert_int_equal(snapshot_read(&m, 0, 600000), GD_OK);
+    store_close(&m);
+    fake_release(&m.disk);
+    return steps;
+}
+
+/* The bytes of a snapshot's file, in the test's own memory. */
+static struct gd_bytes file_of_snapshot(struct model *m, size_t size)
+{
+    struct gd_bytes file;
+    const struct fake_inode *inode;
+    char path[64];
+
+    model_init(m, 1);
+    assert_true(store_open(m));
+    assert_true(snapshot_write(m, 10, size));
+    fake_run(&m->disk);
+    store_close(m);
+    (void)snprintf(path, sizeof path, "snapshot/%016x-%016x.snap", 2, 10);
+    inode = fake_file(&m->disk, path);
+    assert_non_null(inode);
+    file = (struct gd_bytes){malloc((size_t)inode->now_size), (size_t)inode->now_size, 0};
+    memcpy(file.data, inode->now, file.size);
+    fake_release(&m->disk);
+    return file;
+}
+
+/* A receiver that crashes anywhere goes on, and ends with the same file. */
+static void test_snapshot_receive_survives_a_crash_anywhere(void **state)
+{
+    static struct model m;
+    struct gd_bytes file = file_of_snapshot(&m, 600000);
+    uint64_t points = 0, steps = explore_receive(&file, UINT64_MAX, FAKE_NONE);
+
+    (void)state;
+    for (uint64_t at = 0; at < steps; at++) {
+        for (int how = FAKE_BEFORE; how <= FAKE_AFTER; how++) {
+            (void)explore_receive(&file, at, (enum fake_crash)how);
+            points++;
+        }
+    }
+    free(file.data);
+    print_message("%llu crash points\n", (unsigned long long)points);
+}
+
+/* ---------------------------------------------------------------- damage */
+
+/* Every byte of a file matters: one flipped bit is noticed at open, or while it is read. */
+static void test_snapshot_notices_every_flipped_bit(void **state)
+{
+    static struct model m;
+    struct gd_bytes file = file_of_snapshot(&m, 3000);
+
+    (void)state;
+    for (size_t at = 0; at < file.size; at++) {
+        struct fake_inode *inode;
+
+        model_init(&m, at);
+        assert_true(store_open(&m));
+        assert_true(snapshot_write(&m, 10, 3000));
+        fake_run(&m.disk);
+        store_close(&m);
+        inode = fake_file(&m.disk, "snapshot/0000000000000002-000000000000000a.snap");
+        inode->now[at] ^= (uint8_t)(1u << at % 8);
+        assert_true(store_open(&m));
+        assert_int_equal(m.err, GD_OK);
+        if (gd_snapshot_store_get(m.store, 0) != NULL) {
+            assert_int_equal(snapshot_read(&m, 0, 3000), GD_ERR_CORRUPT);
+            assert_non_null(strstr(m.error.text, "000000000000000a.snap: damaged at offset"));
+        } else {
+            assert_non_null(strstr(m.disk.log, "passed over"));
+        }
+        store_close(&m);
+        fake_release(&m.disk);
+    }
+    free(file.data);
+}
+
+/* A transfer that was changed on the way is dropped, and the next one goes through. */
+static void test_snapshot_receive_refuses_a_changed_file(void **state)
+{
+    static struct model m;
+    struct gd_bytes file = file_of_snapshot(&m, 300000);
+
+    (void)state;
+    for (size_t at = 5; at < file.size; at += 9973) {
+        model_init(&m, at);
+        assert_true(store_open(&m));
+        file.data[at] ^= 4;
+        assert_true(receive_all(&m, &file));
+        assert_int_equal(m.err, GD_ERR_CORRUPT);
+        assert_null(gd_snapshot_store_get(m.store, 0));
+        file.data[at] ^= 4;
+        assert_true(receive_all(&m, &file));
+        assert_int_equal(m.err, GD_OK);
+        assert_int_equal(snapshot_read(&m, 0, 300000), GD_OK);
+        store_close(&m);
+        fake_release(&m.disk);
+    }
+    free(file.data);
+}
+
+/* A transfer of another snapshot takes the place of the one before; a file that is cut short or
+ * longer than its end is refused. */
+static void test_snapshot_receive_of_another_position(void **state)
+{
+    static struct model m;
+    struct gd_bytes file = file_of_snapshot(&m, 300000);
+    uint8_t junk[1000] = {1};
+
+    (void)state;
+    model_init(&m, 4);
+    assert_true(store_open(&m));
+    gd_snapshot_receive(m.store, (struct gd_position){1, 7}, 5000, 0,
+                        (struct gd_slice){junk, sizeof junk}, on_progress, &m);
+    assert_true(answered(&m));
+    assert_int_equal(m.offset, 1000);
+    gd_snapshot_receive(m.store, (struct gd_position){1, 7}, 5000, 3000,
+                        (struct gd_slice){junk, sizeof junk}, on_progress, &m);
+    assert_true(answered(&m)); /* Out of order: told where it goes on. */
+    assert_int_equal(m.offset, 1000);
+    gd_snapshot_receive_end(m.store, on_done, &m);
+    assert_true(answered(&m));
+    assert_int_equal(m.err, GD_ERR_MORE);
+    file.size--;
+    assert_true(receive_all(&m, &file));
+    assert_int_equal(m.err, GD_ERR_CORRUPT);
+    file.size++;
+    assert_true(receive_all(&m, &file));
+    assert_int_equal(m.err, GD_OK);
+    fake_run(&m.disk);
+    assert_null(fake_file(&m.disk, "snapshot/0000000000000001-0000000000000007.part"));
+    assert_int_equal(snapshot_read(&m, 0, 300000), GD_OK);
+    store_close(&m);
+    fake_release(&m.disk);
+    free(file.data);
+}
+
+/* A file is read by a peer while two newer ones push it out: it stays readable. */
+static void test_snapshot_stays_readable_while_it_is_read(void **state)
+{
+    static struct model m;
+    static uint8_t chunk[100000];
+    uint64_t offset = 0;
+    struct gd_snapshot_meta meta;
+
+    (void)state;
+    model_init(&m, 9);
+    assert_true(store_open(&m));
+    assert_true(snapshot_write(&m, 10, 450000));
+    meta = *gd_snapshot_store_get(m.store, 0);
+    while (offset < meta.size) {
+        struct gd_snapshot_chunk_read read = {.position = meta.position,
+                                              .offset = offset,
+                                              .to = chunk,
+                                              .size = sizeof chunk,
+                                              .done = on_raw,
+                                              .context = &m};
+        gd_snapshot_chunk_read(m.store, &read);
+        assert_true(answered(&m));
+        assert_int_equal(m.err, GD_OK);
+        offset += m.raw_size;
+        if (offset == 200000 || offset == 300000) {
+            assert_true(snapshot_write(&m, offset / 10000, 100));
+            for (int i = 0; i < 10 && m.disk.queue_count > 0; i++) {
+                (void)fake_step(&m.disk);
+            }
+        }
+    }
+    assert_int_equal(offset, meta.size);
+    assert_null(fake_file(&m.disk, "snapshot/0000000000000002-000000000000000a.snap"));
+    store_close(&m);
+    fake_release(&m.disk);
+}
+
+/* A full disk and a failed sync are told, leave nothing, and the next one goes through. */
+static void test_snapshot_write_failures(void **state)
+{
+    static const struct {
+        const char *name;
+        enum gd_disk_kind kind;
+        enum gd_err err;
+    } cases[] = {
+        {"no space to write", GD_DISK_WRITE, GD_ERR_NO_SPACE},
+        {"no space to open", GD_DISK_OPEN, GD_ERR_NO_SPACE},
+        {"failed sync", GD_DISK_SYNC, GD_ERR_IO},
+        {"failed rename", GD_DISK_RENAME, GD_ERR_IO},
+        {"failed sync of the directory", GD_DISK_SYNC_DIRECTORY, GD_ERR_IO},
+    };
+    static struct model m;
+
+    (void)state;
+    for (size_t i = 0; i < GD_COUNT(cases); i++) {
+        print_message("case: %s\n", cases[i].name);
+        model_init(&m, i);
+        assert_true(store_open(&m));
+        m.disk.fail_kind = cases[i].kind;
+        m.disk.fail_err = cases[i].err;
+        assert_true(snapshot_write(&m, 10, 300000));
+        assert_int_equal(m.err, cases[i].err);
+        fake_run(&m.disk);
+        assert_null(gd_snapshot_store_get(m.store, 0));
+        assert_true(snapshot_write(&m, 10, 300000));
+        assert_int_equal(m.err, GD_OK);
+        assert_int_equal(snapshot_read(&m, 0, 300000), GD_OK);
+        gd_snapshot_write_abort(m.store); /* Harmless: none is being written. */
+        store_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
+/* Closing at any moment gives everything back and answers nothing more. */
+static void test_snapshot_close_at_any_moment(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    for (uint64_t at = 0; at < 60; at++) {
+        struct gd_snapshot_meta meta = meta_at(20);
+        struct gd_snapshot_chunk_read read = {.position = {2, 10}, .done = on_raw, .context = &m};
+        static uint8_t chunk[1000];
+        unsigned calls;
+
+        model_init(&m, at);
+        assert_true(store_open(&m));
+        assert_true(snapshot_write(&m, 10, 300000));
+        read.to = chunk;
+        read.size = sizeof chunk;
+        gd_snapshot_chunk_read(m.store, &read);
+        gd_snapshot_write_begin(m.store, &meta, on_done, &m);
+        gd_snapshot_receive(m.store, (struct gd_position){3, 30}, 5000, 0,
+                            (struct gd_slice){chunk, sizeof chunk}, on_progress, &m);
+        gd_snapshot_read_begin(m.store, 0, on_done, &m);
+        for (uint64_t i = 0; i < at % 15; i++) {
+            (void)fake_step(&m.disk);
+        }
+        calls = m.calls;
+        store_close(&m);
+        assert_int_equal(m.calls, calls);
+        fake_release(&m.disk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_snapshot_roundtrip),
         cmocka_unit_test(test_snapshot_transfer_resumes),
+        cmocka_unit_test(test_snapshot_write_survives_a_crash_anywhere),
+        cmocka_unit_test(test_snapshot_receive_survives_a_crash_anywhere),
+        cmocka_unit_test(test_snapshot_notices_every_flipped_bit),
+        cmocka_unit_test(test_snapshot_receive_refuses_a_changed_file),
+        cmocka_unit_test(test_snapshot_receive_of_another_position),
+        cmocka_unit_test(test_snapshot_stays_readable_while_it_is_read),
+        cmocka_unit_test(test_snapshot_write_failures),
+        cmocka_unit_test(test_snapshot_close_at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
