@@ -1,0 +1,13 @@
+/* apart.h - what processes that run seeds, and those that watch them, share. */
+#ifndef GANDALF_SIM_APART_H
+#define GANDALF_SIM_APART_H
+#include "sim/run.h"
+
+/* Real time, monotonic: for limits and rates of the harness alone. */
+uint64_t gd_sim_real_ns(void);
+bool gd_sim_write_all(int fd, const void *data, size_t size);
+/* False at the end of the stream. */
+bool gd_sim_read_all(int fd, void *data, size_t size);
+/* The result of a run whose process ended with `status` (waitpid's) after it had `said` that. */
+void gd_sim_died(struct gd_sim_result *result, uint64_t seed, int status, const char *said);
+#endif

@@ -1,0 +1,465 @@
+/* checks.c - invariants after every event.
+ *
+ * For each node a shadow of its log: the term at each index. After an event the last position tells
+ * whether the log has changed at all; if so only what is new is looked at, so the cost follows the
+ * entries, not the events. For the cluster: who led each term; each (index, term) ever seen with
+ * what it holds; what is committed, and in which term that was first seen.
+ *
+ * The properties, by the names under which a violation is told
+ *   election safety        At most one leader a term. (Paper Fig. 3.)
+ *   leader append-only     A leader's log never shrinks while it leads.
+ *   log matching           An entry named by (index, term) holds the same everywhere, and so does
+ *                          all before it.
+ *   leader completeness    What was committed before a term is in the log of that term's leader.
+ *   state machine safety   No two nodes commit different entries at one index.
+ *   durability             A new commit index rests on entries that a majority of disks hold; what
+ *                          was durable on a node is there after its restart.
+ *   monotony               Term and commit index of a running node never go back; the term not
+ *                          even over a restart, below one in which it was seen to lead.
+ *   bounded queues         Every queue keeps its limit.
+ *   equal states           Nodes that have applied the same entries have the same state. */
+#include "sim/checks.h"
+#include "engine/prng.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct shadow {   /* Of one node. */
+    bool running; /* Has had its log open since its last start. */
+    bool damaged;
+    bool led; /* At the last look it was leader in `term`. */
+    gd_term term;
+    gd_index commit;
+    struct gd_position last;
+    struct gd_position stored;
+    gd_term *terms; /* Owned: term at index i; 0 where not known (below a snapshot). */
+    size_t term_capacity;
+    gd_index applied;
+    uint64_t looks;
+};
+struct seen { /* An entry named by (index, term). */
+    struct gd_position at;
+    gd_term previous; /* 0 with `previous_known` false: nobody has shown it yet. */
+    bool previous_known;
+    uint32_t crc;
+};
+struct committed {
+    gd_term term;  /* Of the entry. */
+    gd_term first; /* The term in which it was first seen to be committed. */
+};
+struct digest {
+    gd_index applied;
+    uint64_t digest;
+    unsigned node;
+};
+#define DIGEST_COUNT 256
+struct gd_sim_checks {
+    const struct gd_sim_plan *plan; /* Borrowed. */
+    gd_sim_violated_fn *violated;
+    void *context;
+    struct shadow shadows[GD_SIM_NODES_MAX + 1];
+    gd_node_id *leaders; /* Owned: by term; 0: none known. */
+    size_t leader_capacity;
+    uint64_t elections;
+    struct seen *seen;                /* Owned: an open table by (index, term). */
+    size_t seen_count, seen_capacity; /* A power of two. */
+    struct committed *committed;      /* Owned: [index]. */
+    size_t committed_capacity;
+    gd_index committed_last;
+    struct digest digests[DIGEST_COUNT];
+};
+
+static void *grown(void *array, size_t *capacity, size_t wanted, size_t size)
+{
+    size_t old = *capacity;
+    if (wanted < old) {
+        return array;
+    }
+    size_t fresh = old == 0 ? 256 : old;
+    while (fresh <= wanted) {
+        fresh *= 2;
+    }
+    array = realloc(array, fresh * size);
+    GD_ASSERT(array != NULL);
+    memset((char *)array + old * size, 0, (fresh - old) * size);
+    *capacity = fresh;
+    return array;
+}
+
+static void GD_PRINTF(3, 4)
+    violated(struct gd_sim_checks *checks, const char *property, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    checks->violated(checks->context, property, text);
+}
+
+struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan, gd_sim_violated_fn *told,
+                                        void *context)
+{
+    struct gd_sim_checks *checks = calloc(1, sizeof *checks);
+    GD_ASSERT(checks != NULL);
+    checks->plan = plan;
+    checks->violated = told;
+    checks->context = context;
+    return checks;
+}
+
+void gd_sim_checks_free(struct gd_sim_checks *checks)
+{
+    for (size_t i = 0; i < GD_COUNT(checks->shadows); i++) {
+        free(checks->shadows[i].terms);
+    }
+    free(checks->leaders);
+    free(checks->seen);
+    free(checks->committed);
+    free(checks);
+}
+
+gd_index gd_sim_checks_committed(const struct gd_sim_checks *checks)
+{
+    return checks->committed_last;
+}
+
+uint64_t gd_sim_checks_elections(const struct gd_sim_checks *checks)
+{
+    return checks->elections;
+}
+
+/* ---------------------------------------------------------------- log matching */
+
+static struct seen *find_seen(struct gd_sim_checks *checks, struct gd_position at)
+{
+    size_t mask = checks->seen_capacity - 1;
+    size_t i = (size_t)gd_prng_mix(at.index, at.term) & mask;
+    while (checks->seen[i].at.index != 0 &&
+           (checks->seen[i].at.index != at.index || checks->seen[i].at.term != at.term)) {
+        i = (i + 1) & mask;
+    }
+    return &checks->seen[i];
+}
+
+static void grow_seen(struct gd_sim_checks *checks)
+{
+    struct seen *old = checks->seen;
+    size_t capacity = checks->seen_capacity;
+    checks->seen_capacity = capacity == 0 ? 1024 : capacity * 2;
+    checks->seen = calloc(checks->seen_capacity, sizeof *checks->seen);
+    GD_ASSERT(checks->seen != NULL);
+    for (size_t i = 0; i < capacity; i++) {
+        if (old[i].at.index != 0) {
+            *find_seen(checks, old[i].at) = old[i];
+        }
+    }
+    free(old);
+}
+
+static void look_at_entry(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                          const struct gd_entry *entry)
+{
+    if (checks->seen_count * 2 >= checks->seen_capacity) {
+        grow_seen(checks);
+    }
+    struct seen *seen = find_seen(checks, entry->position);
+    gd_term previous =
+        entry->position.index == 1 ? 0 : gd_raft_term_at(raft, entry->position.index - 1);
+    bool known = previous != 0 || entry->position.index == 1;
+    uint32_t crc = gd_crc32c((uint32_t)entry->type, entry->data, entry->size);
+    if (seen->at.index == 0) {
+        *seen = (struct seen){entry->position, previous, known, crc};
+        checks->seen_count++;
+        return;
+    }
+    if (seen->crc != crc) {
+        violated(checks, "log matching",
+                 "node %u holds another entry than a node before it at index %" PRIu64
+                 " of term %" PRIu64,
+                 id, entry->position.index, entry->position.term);
+    }
+    if (known && seen->previous_known && seen->previous != previous) {
+        violated(checks, "log matching",
+                 "entry %" PRIu64 " of term %" PRIu64 " follows an entry of term %" PRIu64
+                 " on node %u and of term %" PRIu64 " elsewhere",
+                 entry->position.index, entry->position.term, previous, id, seen->previous);
+    }
+    if (known && !seen->previous_known) {
+        seen->previous = previous;
+        seen->previous_known = true;
+    }
+}
+
+/* Brings the shadow of the log up to date, looking at each entry that is new in it. */
+static void follow_log(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    struct gd_position last = gd_raft_last(raft);
+    if (gd_position_compare(last, shadow->last) == 0) {
+        return;
+    }
+    gd_index first = gd_raft_first_index(raft);
+    gd_index common = last.index < shadow->last.index ? last.index : shadow->last.index;
+    shadow->terms =
+        grown(shadow->terms, &shadow->term_capacity, (size_t)last.index + 1, sizeof *shadow->terms);
+    if (shadow->led && shadow->term == gd_raft_term(raft) && last.index < shadow->last.index) {
+        violated(checks, "leader append-only",
+                 "node %u leads term %" PRIu64 " and cut its log from %" PRIu64 " to %" PRIu64, id,
+                 shadow->term, shadow->last.index, last.index);
+    }
+    while (common >= first && common > 0 &&
+           gd_raft_term_at(raft, common) != shadow->terms[common]) {
+        common--;
+    }
+    if (common < shadow->last.index && common + 1 <= shadow->commit && common + 1 >= first) {
+        violated(checks, "state machine safety",
+                 "node %u dropped entry %" PRIu64 ", which it had committed", id, common + 1);
+    }
+    for (gd_index i = common + 1 > first ? common + 1 : first; i <= last.index; i++) {
+        const struct gd_entry *entry = gd_raft_entry(raft, i);
+        shadow->terms[i] = gd_raft_term_at(raft, i);
+        if (entry != NULL) {
+            look_at_entry(checks, id, raft, entry);
+        }
+    }
+    shadow->last = last;
+}
+
+/* ---------------------------------------------------------------- commit, durability */
+
+/* Does node `id` hold the entry on its disk, as far as it has said? */
+static bool holds(const struct gd_sim_checks *checks, unsigned id, struct gd_position at)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    return shadow->stored.index >= at.index &&
+           (at.index >= shadow->term_capacity || shadow->terms[at.index] == at.term ||
+            shadow->terms[at.index] == 0);
+}
+
+static bool majority_holds(const struct gd_sim_checks *checks, const struct gd_config *config,
+                           uint32_t role, struct gd_position at)
+{
+    unsigned voters = 0;
+    unsigned holding = 0;
+    for (uint32_t i = 0; i < config->count; i++) {
+        if ((config->members[i].roles & role) == 0) {
+            continue;
+        }
+        voters++;
+        holding += config->members[i].id <= GD_SIM_NODES_MAX &&
+                   holds(checks, (unsigned)config->members[i].id, at);
+    }
+    return voters == 0 || holding * 2 > voters;
+}
+
+static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_index commit = gd_raft_commit(raft);
+    gd_index from = shadow->commit;
+    if (commit < from) {
+        violated(checks, "monotony",
+                 "the commit index of node %u went back from %" PRIu64 " to %" PRIu64, id, from,
+                 commit);
+    }
+    checks->committed = grown(checks->committed, &checks->committed_capacity, (size_t)commit + 1,
+                              sizeof *checks->committed);
+    for (gd_index i = from + 1; i <= commit; i++) {
+        gd_term term = gd_raft_term_at(raft, i);
+        struct committed *known = &checks->committed[i];
+        if (term == 0) {
+            continue; /* Below its snapshot. */
+        }
+        if (known->term == 0) {
+            *known = (struct committed){term, gd_raft_term(raft)};
+        } else if (known->term != term) {
+            violated(checks, "state machine safety",
+                     "node %u committed an entry of term %" PRIu64 " at index %" PRIu64
+                     ", where another of term %" PRIu64 " was committed before",
+                     id, term, i, known->term);
+        }
+    }
+    if (commit > checks->committed_last) {
+        const struct gd_config *config = gd_raft_config(raft);
+        struct gd_position at = {gd_raft_term_at(raft, commit), commit};
+        checks->committed_last = commit;
+        if (!majority_holds(checks, config, GD_MEMBER_VOTER, at) ||
+            !majority_holds(checks, config, GD_MEMBER_OUTGOING, at)) {
+            violated(checks, "durability",
+                     "node %u committed entry %" PRIu64 " of term %" PRIu64
+                     ", which no majority of disks holds",
+                     id, commit, at.term);
+        }
+    }
+    shadow->commit = commit;
+}
+
+/* ---------------------------------------------------------------- leaders, terms */
+
+static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_term term = gd_raft_term(raft);
+    bool leads = gd_raft_role(raft) == GD_ROLE_LEADER;
+    if (term < shadow->term) {
+        violated(checks, "monotony", "the term of node %u went back from %" PRIu64 " to %" PRIu64,
+                 id, shadow->term, term);
+    }
+    if (leads && (!shadow->led || shadow->term != term)) {
+        checks->leaders =
+            grown(checks->leaders, &checks->leader_capacity, (size_t)term, sizeof *checks->leaders);
+        if (checks->leaders[term] != 0 && checks->leaders[term] != id) {
+            violated(checks, "election safety",
+                     "nodes %" PRIu64 " and %u were both elected in term %" PRIu64,
+                     checks->leaders[term], id, term);
+        }
+        checks->leaders[term] = id;
+        checks->elections++;
+        gd_index first = gd_raft_first_index(raft);
+        for (gd_index i = first > 0 ? first : 1; i <= checks->committed_last; i++) {
+            const struct committed *known = &checks->committed[i];
+            if (known->term != 0 && known->first < term &&
+                gd_raft_term_at(raft, i) != known->term) {
+                violated(checks, "leader completeness",
+                         "node %u leads term %" PRIu64 " without entry %" PRIu64 " of term %" PRIu64
+                         ", committed in term %" PRIu64,
+                         id, term, i, known->term, known->first);
+                break;
+            }
+        }
+    }
+    shadow->led = leads;
+    shadow->term = term;
+}
+
+/* The first look after a start: what was durable has come back. */
+static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    struct gd_position last = gd_raft_last(raft);
+    gd_index first = gd_raft_first_index(raft);
+    if (!shadow->damaged && last.index < shadow->stored.index) {
+        violated(checks, "durability",
+                 "node %u came back with its log up to %" PRIu64 "; %" PRIu64 " of term %" PRIu64
+                 " was durable before",
+                 id, last.index, shadow->stored.index, shadow->stored.term);
+    }
+    for (gd_index i = first > 0 ? first : 1;
+         !shadow->damaged && i <= shadow->stored.index && i < shadow->term_capacity; i++) {
+        if (shadow->terms[i] != 0 && gd_raft_term_at(raft, i) != shadow->terms[i] &&
+            gd_raft_term_at(raft, i) != 0) {
+            violated(checks, "durability",
+                     "node %u came back with an entry of term %" PRIu64 " at index %" PRIu64
+                     "; one of term %" PRIu64 " was durable there",
+                     id, gd_raft_term_at(raft, i), i, shadow->terms[i]);
+            break;
+        }
+    }
+    shadow->running = true;
+    shadow->led = false;
+    shadow->term = 0;
+    shadow->commit = 0;
+    shadow->last = (struct gd_position){0, 0};
+    if (shadow->terms != NULL) {
+        memset(shadow->terms, 0, shadow->term_capacity * sizeof *shadow->terms);
+    }
+}
+
+/* ---------------------------------------------------------------- the rest */
+
+static void look_at_queues(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    const struct gd_sim_plan *plan = checks->plan;
+    struct gd_node_queues queues;
+    gd_node_queues(node, &queues);
+    uint64_t request = plan->value_large_size + plan->value_size * 16 + 65536;
+    if (queues.pending_size > plan->pending_size + request) {
+        violated(checks, "bounded queues",
+                 "node %u has %zu bytes of requests pending; the limit is %" PRIu64, id,
+                 queues.pending_size, plan->pending_size);
+    }
+    uint64_t peers = plan->nodes > 1 ? plan->nodes - 1 : 1;
+    uint64_t output =
+        (plan->peer_output_size + request + plan->batch_size + plan->snapshot_chunk_size) * peers;
+    if (queues.peer_output_size > output) {
+        violated(checks, "bounded queues",
+                 "node %u has %zu bytes unsent to its peers; the limit is %" PRIu64, id,
+                 queues.peer_output_size, output);
+    }
+}
+
+static void look_at_digest(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_index applied = gd_node_applied(node);
+    if (applied == shadow->applied || applied == 0 || applied % 8 != 0) {
+        return;
+    }
+    shadow->applied = applied;
+    uint64_t digest = gd_node_digest(node);
+    struct digest *known = &checks->digests[applied / 8 % DIGEST_COUNT];
+    if (known->applied == applied && known->digest != digest) {
+        violated(checks, "equal states",
+                 "nodes %u and %u have both applied entry %" PRIu64 " and hold different states",
+                 known->node, id, applied);
+    }
+    if (applied > known->applied) {
+        *known = (struct digest){applied, digest, id};
+    }
+}
+
+void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    const struct gd_raft *raft = gd_node_raft(node);
+    if (raft == NULL) {
+        return;
+    }
+    if (!shadow->running) {
+        look_at_start(checks, id, raft);
+    }
+    follow_log(checks, id, raft);
+    shadow->stored = gd_raft_stored(raft);
+    look_at_leader(checks, id, raft);
+    look_at_commit(checks, id, raft);
+    look_at_digest(checks, id, node);
+    if (shadow->looks++ % 32 == 0) {
+        look_at_queues(checks, id, node);
+    }
+}
+
+void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
+{
+    checks->shadows[id].running = false;
+    checks->shadows[id].led = false;
+    checks->shadows[id].applied = 0;
+}
+
+void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id)
+{
+    checks->shadows[id].damaged = true;
+}
+
+void gd_sim_checks_equal(struct gd_sim_checks *checks, struct gd_node *const *nodes)
+{
+    unsigned first = 0;
+    uint64_t digest = 0;
+    gd_index applied = 0;
+    for (unsigned id = 1; id <= GD_SIM_NODES_MAX; id++) {
+        if (nodes[id] == NULL) {
+            continue;
+        }
+        if (first == 0) {
+            first = id;
+            digest = gd_node_digest(nodes[id]);
+            applied = gd_node_applied(nodes[id]);
+        } else if (gd_node_applied(nodes[id]) == applied && gd_node_digest(nodes[id]) != digest) {
+            violated(checks, "equal states",
+                     "at the end nodes %u and %u have both applied entry %" PRIu64
+                     " and hold different states",
+                     first, id, applied);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/* checks.h - what must hold after every event, whatever went wrong.
+ *
+ * The properties are the Raft paper's (Figure 3), and what gandalf promises on top. The checker
+ * looks at one node after each of that node's events and compares it with what it knows of all
+ * others: it holds a shadow of every log, of what is committed, and of what is durable. Reasons,
+ * and how each is kept cheap: checks.c. */
+#ifndef GANDALF_SIM_CHECKS_H
+#define GANDALF_SIM_CHECKS_H
+#include "engine/node.h"
+#include "sim/plan.h"
+
+struct gd_sim_checks;
+/* `property` is a short name that stays the same while a plan is shrunk; `text` says what exactly,
+ * in words. Both borrowed. */
+typedef void gd_sim_violated_fn(void *context, const char *property, const char *text);
+struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan,
+                                        gd_sim_violated_fn *violated, void *context);
+void gd_sim_checks_free(struct gd_sim_checks *checks);
+/* Node `id` has run. `node` may be one that has not opened its log yet. */
+void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
+/* Node `id` is gone; `node` is as it was then (NULL: it never was). What was durable must come
+ * back. */
+void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id);
+/* The disk of `id` is damaged: what it held need not come back. */
+void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id);
+/* All that run have stopped changing: are their states the same? */
+void gd_sim_checks_equal(struct gd_sim_checks *checks, struct gd_node *const *nodes);
+/* The highest index known to be committed. */
+gd_index gd_sim_checks_committed(const struct gd_sim_checks *checks);
+/* Times that a leader was elected; entries committed. */
+uint64_t gd_sim_checks_elections(const struct gd_sim_checks *checks);
+#endif

@@ -1,0 +1,742 @@
+/* commands.c - what the clients ask, and how they take the answers.
+ *
+ * Keys are few, so that clients collide. Every third one holds numbers (INCR), the others text.
+ * Written values are unique. An answer that says that nothing was done ends the operation without
+ * effect; -UNKNOWN, or no answer, leaves it open; an answer that cannot be one (an integer to GET)
+ * is a violation by itself. */
+#include "engine/memory.h"
+#include "sim/workload_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEXT_SIZE_MAX ((size_t)16 << 20)
+
+static bool is_counter(const struct client *client, unsigned key)
+{
+    uint64_t keys = client->all->options.plan->keys;
+    return keys == 1 ? client->all->options.plan->seed % 3 == 0 : key % 3 == 1;
+}
+
+static unsigned draw_key(struct client *client)
+{
+    return (unsigned)gd_prng_below(&client->prng, client->all->options.plan->keys);
+}
+
+/* ---------------------------------------------------------------- sending */
+
+static void add_arguments(struct client *client, size_t count)
+{
+    gd_bytes_format(&client->waiting, "*%zu\r\n", count);
+}
+
+static void add_text(struct client *client, const char *text, size_t size)
+{
+    gd_bytes_format(&client->waiting, "$%zu\r\n", size);
+    gd_bytes_add(&client->waiting, text, size);
+    gd_bytes_add_text(&client->waiting, "\r\n");
+}
+
+static void add_word(struct client *client, const char *word)
+{
+    add_text(client, word, strlen(word));
+}
+
+static void add_key(struct client *client, unsigned key)
+{
+    char text[16];
+    (void)snprintf(text, sizeof text, "k%u", key);
+    add_word(client, text);
+}
+
+static struct flight *add_flight(struct client *client, enum flight_kind kind, const char *name,
+                                 size_t operation)
+{
+    GD_ASSERT(client->flight_count < FLIGHTS_MAX);
+    struct flight *flight = &client->flights[client->flight_count++];
+    *flight = (struct flight){
+        .kind = kind, .name = name, .operation = operation, .sent = gd_sim__now(client)};
+    return flight;
+}
+
+static size_t begin_operation(struct client *client, const char *name)
+{
+    struct workload_all *all = client->all;
+    uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + client->flight_count;
+    all->issued++;
+    size_t operation = gd_sim_record_call(all->options.record, id, name, gd_sim__now(client));
+    all->options.record->operations[operation].node = client->node;
+    return operation;
+}
+
+/* A text never written before: "c3.17", filled up with dots to the size drawn. */
+static struct gd_sim_value new_text(struct client *client, bool fill)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    char name[48];
+    int length =
+        snprintf(name, sizeof name, "c%u.%" PRIu64 ";", client->number, ++client->value_count);
+    size_t size = (size_t)length;
+    if (fill) {
+        uint64_t most = gd_prng_chance(&client->prng, plan->value_large_chance, 1000000)
+                            ? plan->value_large_size
+                            : plan->value_size;
+        uint64_t drawn = gd_prng_between(&client->prng, 0, most);
+        size = drawn > size ? (size_t)drawn : size;
+    }
+    GD_ASSERT(size <= TEXT_SIZE_MAX);
+    char *text = gd_malloc(size + 1);
+    memset(text, '.', size);
+    memcpy(text, name, (size_t)length);
+    struct gd_sim_value value = gd_sim_value_text(client->all->options.record, text, size);
+    gd_free(text);
+    return value;
+}
+
+/* What SET writes: unique, and a number where the key counts. */
+static struct gd_sim_value new_value(struct client *client, unsigned key)
+{
+    char text[32];
+    if (!is_counter(client, key)) {
+        return new_text(client, true);
+    }
+    int length =
+        snprintf(text, sizeof text, "%u%06" PRIu64 "000", client->number, ++client->value_count);
+    return gd_sim_value_text(client->all->options.record, text, (size_t)length);
+}
+
+/* Commands of one key and one step: a row each. */
+struct single {
+    const char *command;
+    enum gd_sim_do what;
+    bool value;
+};
+static const struct single singles[] = {
+    {"GET", GD_SIM_DO_READ, false},     {"SET", GD_SIM_DO_WRITE, true},
+    {"DEL", GD_SIM_DO_DELETE, false},   {"INCR", GD_SIM_DO_INCR, false},
+    {"APPEND", GD_SIM_DO_APPEND, true}, {"SETNX", GD_SIM_DO_SETNX, true},
+    {"GETDEL", GD_SIM_DO_TAKE, false},  {"GETSET", GD_SIM_DO_SWAP, true},
+};
+enum {
+    SINGLE_GET,
+    SINGLE_SET,
+    SINGLE_DEL,
+    SINGLE_INCR,
+    SINGLE_APPEND,
+    SINGLE_SETNX,
+    SINGLE_GETDEL,
+    SINGLE_GETSET
+};
+
+/* Adds the command's bytes and its step to the newest operation. */
+static void add_single(struct client *client, unsigned which, unsigned key)
+{
+    const struct single *row = &singles[which];
+    struct gd_sim_value value = {.kind = GD_SIM_VALUE_NOTHING};
+    if (row->value) {
+        value = which == SINGLE_APPEND ? new_text(client, false) : new_value(client, key);
+    } else if (which == SINGLE_INCR) {
+        value = gd_sim_value_number(1);
+    }
+    struct gd_sim_step *step = gd_sim_record_step(client->all->options.record, row->what, key);
+    step->input = value;
+    add_arguments(client, row->value ? 3 : 2);
+    add_word(client, row->command);
+    add_key(client, key);
+    if (row->value) {
+        add_text(client, value.text, value.size);
+    }
+}
+
+static struct flight *ask_single(struct client *client, unsigned which, unsigned key)
+{
+    if (which == SINGLE_INCR && !is_counter(client, key) && gd_prng_chance(&client->prng, 3, 4)) {
+        which = SINGLE_GET;
+    }
+    if (which == SINGLE_APPEND && is_counter(client, key)) {
+        which = SINGLE_INCR;
+    }
+    size_t operation = begin_operation(client, singles[which].command);
+    add_single(client, which, key);
+    return add_flight(client, FLIGHT_SINGLE, singles[which].command, operation);
+}
+
+/* Some of the keys, each once, in order; at least one. */
+static size_t draw_keys(struct client *client, unsigned *keys, size_t most)
+{
+    uint64_t all = client->all->options.plan->keys;
+    size_t count = 0;
+    for (unsigned key = 0; key < all && count < most; key++) {
+        if (gd_prng_chance(&client->prng, 1, 2)) {
+            keys[count++] = key;
+        }
+    }
+    if (count == 0) {
+        keys[count++] = draw_key(client);
+    }
+    return count;
+}
+
+static void ask_mget(struct client *client)
+{
+    unsigned keys[4];
+    size_t count = draw_keys(client, keys, GD_COUNT(keys));
+    size_t operation = begin_operation(client, "MGET");
+    struct gd_sim_record *record = client->all->options.record;
+    record->operations[operation].txn = true;
+    add_arguments(client, count + 1);
+    add_word(client, "MGET");
+    for (size_t i = 0; i < count; i++) {
+        (void)gd_sim_record_step(record, GD_SIM_DO_READ, keys[i]);
+        add_key(client, keys[i]);
+    }
+    add_flight(client, FLIGHT_MANY, "MGET", operation);
+}
+
+static void ask_mset(struct client *client, const char *command)
+{
+    unsigned keys[4];
+    size_t count = draw_keys(client, keys, GD_COUNT(keys));
+    size_t operation = begin_operation(client, command);
+    struct gd_sim_record *record = client->all->options.record;
+    record->operations[operation].txn = true;
+    add_arguments(client, 2 * count + 1);
+    add_word(client, command);
+    for (size_t i = 0; i < count; i++) {
+        struct gd_sim_value value = new_value(client, keys[i]);
+        gd_sim_record_step(record, GD_SIM_DO_WRITE, keys[i])->input = value;
+        add_key(client, keys[i]);
+        add_text(client, value.text, value.size);
+    }
+    add_flight(client, FLIGHT_SINGLE, command, operation);
+}
+
+/* LOAD replaces the whole store: every key of the plan is written, so that the step list says the
+ * same. Keys with a time go too, which their rule allows. */
+static void ask_load(struct client *client)
+{
+    size_t count = (size_t)client->all->options.plan->keys;
+    size_t operation = begin_operation(client, "LOAD");
+    struct gd_sim_record *record = client->all->options.record;
+    record->operations[operation].txn = true;
+    add_arguments(client, 2 * count + 1);
+    add_word(client, "LOAD");
+    for (unsigned key = 0; key < count; key++) {
+        struct gd_sim_value value = new_value(client, key);
+        gd_sim_record_step(record, GD_SIM_DO_WRITE, key)->input = value;
+        add_key(client, key);
+        add_text(client, value.text, value.size);
+    }
+    add_flight(client, FLIGHT_SINGLE, "LOAD", operation);
+}
+
+static void ask_snap(struct client *client)
+{
+    size_t operation = begin_operation(client, "SNAP");
+    struct gd_sim_record *record = client->all->options.record;
+    record->operations[operation].txn = true;
+    for (unsigned key = 0; key < client->all->options.plan->keys; key++) {
+        (void)gd_sim_record_step(record, GD_SIM_DO_READ, key);
+    }
+    add_arguments(client, 1);
+    add_word(client, "SNAP");
+    add_flight(client, FLIGHT_SNAP, "SNAP", operation);
+}
+
+static void ask_multi(struct client *client)
+{
+    static const unsigned choices[] = {SINGLE_GET,   SINGLE_SET,    SINGLE_DEL,   SINGLE_INCR,
+                                       SINGLE_SETNX, SINGLE_GETDEL, SINGLE_GETSET};
+    size_t count = gd_prng_between(&client->prng, 1, 4);
+    size_t operation = begin_operation(client, "EXEC");
+    client->all->options.record->operations[operation].txn = true;
+    add_arguments(client, 1);
+    add_word(client, "MULTI");
+    add_flight(client, FLIGHT_IGNORED, "MULTI", NO_OPERATION);
+    for (size_t i = 0; i < count; i++) {
+        unsigned which = choices[gd_prng_below(&client->prng, GD_COUNT(choices))];
+        unsigned key = draw_key(client);
+        if (which == SINGLE_INCR && !is_counter(client, key)) {
+            which = SINGLE_GET;
+        }
+        add_single(client, which, key);
+        add_flight(client, FLIGHT_IGNORED, "a command of MULTI", NO_OPERATION);
+    }
+    add_arguments(client, 1);
+    add_word(client, "EXEC");
+    add_flight(client, FLIGHT_EXEC, "EXEC", operation);
+}
+
+/* WATCH and GET; the rest follows when GET's answer is known. */
+static void ask_watch(struct client *client)
+{
+    unsigned key = draw_key(client);
+    client->watching = true;
+    client->watched_known = false;
+    client->watched_key = key;
+    add_arguments(client, 2);
+    add_word(client, "WATCH");
+    add_key(client, key);
+    add_flight(client, FLIGHT_IGNORED, "WATCH", NO_OPERATION);
+    size_t operation = begin_operation(client, "GET");
+    add_single(client, SINGLE_GET, key);
+    add_flight(client, FLIGHT_CAS_READ, "GET", operation);
+}
+
+static void ask_watched_set(struct client *client)
+{
+    size_t operation = begin_operation(client, "EXEC");
+    struct gd_sim_record *record = client->all->options.record;
+    struct gd_sim_value value = new_value(client, client->watched_key);
+    struct gd_sim_step *step = gd_sim_record_step(record, GD_SIM_DO_CAS, client->watched_key);
+    step->old = client->watched;
+    step->input = value;
+    client->watching = false;
+    add_arguments(client, 1);
+    add_word(client, "MULTI");
+    add_flight(client, FLIGHT_IGNORED, "MULTI", NO_OPERATION);
+    add_arguments(client, 3);
+    add_word(client, "SET");
+    add_key(client, client->watched_key);
+    add_text(client, value.text, value.size);
+    add_flight(client, FLIGHT_IGNORED, "SET", NO_OPERATION);
+    add_arguments(client, 1);
+    add_word(client, "EXEC");
+    add_flight(client, FLIGHT_CAS, "EXEC", operation);
+}
+
+static void ask_expiring(struct client *client)
+{
+    struct workload_all *all = client->all;
+    unsigned key = (unsigned)gd_prng_below(&client->prng, EXPIRING_KEYS);
+    bool write = gd_prng_chance(&client->prng, 1, 3) && all->expiring_count[key] < EXPIRING_VALUES;
+    char name[16];
+    char text[64];
+    (void)snprintf(name, sizeof name, "x%u", key);
+    all->issued++;
+    struct flight *flight =
+        add_flight(client, FLIGHT_EXPIRY, write ? "SET PX" : "GET", NO_OPERATION);
+    flight->expiry_write = write;
+    flight->mark = key;
+    if (!write) {
+        add_arguments(client, 2);
+        add_word(client, "GET");
+        add_word(client, name);
+        return;
+    }
+    size_t number = all->expiring_count[key]++;
+    flight->mark = (uint64_t)number * EXPIRING_KEYS + key;
+    add_arguments(client, 5);
+    add_word(client, "SET");
+    add_word(client, name);
+    (void)snprintf(text, sizeof text, "%zu", number);
+    add_word(client, text);
+    add_word(client, "PX");
+    (void)snprintf(text, sizeof text, "%" PRIu64, gd_prng_between(&client->prng, 1, 4000));
+    add_word(client, text);
+}
+
+/* ---------------------------------------------------------------- what next */
+
+static void ask_one(struct client *client)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    const uint64_t weights[] = {
+        plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
+        plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,
+        plan->mix_multi, plan->mix_watch,  plan->mix_expire, plan->mix_snap, plan->mix_load};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < GD_COUNT(weights); i++) {
+        sum += weights[i];
+    }
+    uint64_t dice = sum > 0 ? gd_prng_below(&client->prng, sum) : 0;
+    size_t which = 0;
+    while (sum > 0 && dice >= weights[which]) {
+        dice -= weights[which++];
+    }
+    if (which <= SINGLE_GETSET) {
+        unsigned key = draw_key(client);
+        (void)ask_single(client, (unsigned)which, key);
+        return;
+    }
+    switch (which - SINGLE_GETSET) {
+    case 1:
+        ask_mset(client, "MSET");
+        break;
+    case 2:
+        ask_mget(client);
+        break;
+    case 3:
+        ask_multi(client);
+        break;
+    case 4:
+        ask_watch(client);
+        break;
+    case 5:
+        ask_expiring(client);
+        break;
+    case 6:
+        ask_snap(client);
+        break;
+    default:
+        ask_load(client);
+        break;
+    }
+}
+
+/* The last word of a client: a write and a read that must be answered. */
+static void ask_final(struct client *client)
+{
+    unsigned key = draw_key(client);
+    if (!client->final_write) {
+        ask_single(client, SINGLE_SET, key)->final_write = true;
+    } else {
+        ask_single(client, SINGLE_GET, key)->final_read = true;
+    }
+}
+
+void gd_sim__client_begin(struct client *client)
+{
+    client->watching = false;
+}
+
+void gd_sim__client_ask(struct client *client)
+{
+    struct workload_all *all = client->all;
+    const struct gd_sim_plan *plan = all->options.plan;
+    if (client->watching && client->watched_known) {
+        ask_watched_set(client);
+        return;
+    }
+    client->watching = false;
+    if (all->finishing) {
+        if (!gd_sim__client_done(client)) {
+            ask_final(client);
+        }
+        return;
+    }
+    uint64_t count = gd_prng_between(&client->prng, 1, plan->pipeline);
+    for (uint64_t i = 0; i < count && all->issued < plan->operations; i++) {
+        if (client->flight_count > FLIGHTS_MAX - 16 || client->watching) {
+            break;
+        }
+        ask_one(client);
+    }
+}
+
+/* ---------------------------------------------------------------- answers */
+
+static void violated(struct client *client, const struct flight *flight,
+                     const struct gd_sim_reply *reply)
+{
+    static const char *const types[] = {"the status", "the error", "an integer",
+                                        "the text",   "null",      "an array"};
+    char text[256];
+    int size = reply->text.size > 80 ? 80 : (int)reply->text.size;
+    (void)snprintf(text, sizeof text,
+                   "client %u got %s '%.*s' from node %u in answer to %s: no answer to that",
+                   client->number, types[reply->type], size, (const char *)reply->text.data,
+                   client->node, flight->name);
+    client->all->options.violated(client->all->options.context, text);
+}
+
+/* Turns what one step answered into the record; false when it cannot be an answer to that. */
+static bool take_step(struct client *client, struct gd_sim_step *step,
+                      const struct gd_sim_reply *reply)
+{
+    struct gd_sim_record *record = client->all->options.record;
+    step->output = (struct gd_sim_value){.kind = GD_SIM_VALUE_NOTHING};
+    switch (step->what) {
+    case GD_SIM_DO_READ:
+    case GD_SIM_DO_SWAP:
+    case GD_SIM_DO_TAKE:
+        if (reply->type == GD_SIM_REPLY_BULK) {
+            step->output = gd_sim_value_text(record, reply->text.data, reply->text.size);
+        }
+        return reply->type == GD_SIM_REPLY_BULK || reply->type == GD_SIM_REPLY_NULL;
+    case GD_SIM_DO_WRITE:
+        return reply->type == GD_SIM_REPLY_STATUS && gd_sim_reply_is(reply, "OK");
+    case GD_SIM_DO_APPEND:
+        step->output = gd_sim_value_number(reply->integer);
+        return reply->type == GD_SIM_REPLY_INTEGER;
+    case GD_SIM_DO_INCR:
+        step->output = gd_sim_value_number(reply->integer);
+        if (reply->type == GD_SIM_REPLY_ERROR && gd_sim_reply_begins(reply, "ERR value is not")) {
+            step->output = (struct gd_sim_value){.kind = GD_SIM_VALUE_ERROR};
+            return true;
+        }
+        return reply->type == GD_SIM_REPLY_INTEGER;
+    case GD_SIM_DO_DELETE:
+    case GD_SIM_DO_SETNX:
+        step->output = gd_sim_value_bool(reply->integer == 1);
+        return reply->type == GD_SIM_REPLY_INTEGER && (reply->integer == 0 || reply->integer == 1);
+    case GD_SIM_DO_CAS:
+    case GD_SIM_DO_TXN:
+        break;
+    }
+    return false;
+}
+
+/* The port of node n's clients is everywhere the same: the number stands in the host. */
+static unsigned moved_to(const struct gd_sim_reply *reply)
+{
+    unsigned slot;
+    unsigned node;
+    char text[96];
+    size_t size = reply->text.size < sizeof text - 1 ? reply->text.size : sizeof text - 1;
+    memcpy(text, reply->text.data, size);
+    text[size] = '\0';
+    return sscanf(text, "MOVED %u 10.0.0.%u:", &slot, &node) == 2 && node <= GD_SIM_NODES_MAX ? node
+                                                                                              : 0;
+}
+
+enum error_kind { ERROR_NONE, ERROR_NO_EFFECT, ERROR_UNKNOWN, ERROR_OTHER };
+/* What an error says of the fate; a client acts on it at once. */
+static enum error_kind take_error(struct client *client, const struct gd_sim_reply *reply)
+{
+    static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",       "TRYAGAIN",    "LOADING",
+                                           "EXECABORT",   "MASTERDOWN", "ERR Protocol"};
+    if (reply->type != GD_SIM_REPLY_ERROR) {
+        return ERROR_NONE;
+    }
+    size_t size = reply->text.size < sizeof client->refusal - 1 ? reply->text.size
+                                                                : sizeof client->refusal - 1;
+    memcpy(client->refusal, reply->text.data, size);
+    client->refusal[size] = '\0';
+    if (gd_sim_reply_begins(reply, "UNKNOWN")) {
+        return ERROR_UNKNOWN;
+    }
+    client->back_off = gd_prng_between(&client->prng, 1, 100) * GD_SIM_MS;
+    if (gd_sim_reply_begins(reply, "MOVED ")) {
+        unsigned node = moved_to(reply);
+        client->node = node;
+        client->restart_wait = 0;
+        return ERROR_NO_EFFECT;
+    }
+    for (size_t i = 0; i < GD_COUNT(refusals); i++) {
+        if (gd_sim_reply_begins(reply, refusals[i])) {
+            return ERROR_NO_EFFECT;
+        }
+    }
+    return ERROR_OTHER;
+}
+
+static bool take_array(struct client *client, struct gd_sim_operation *op,
+                       const struct gd_sim_reply *replies)
+{
+    if (replies[0].type != GD_SIM_REPLY_ARRAY || replies[0].count != op->count) {
+        return false;
+    }
+    size_t at = 1;
+    for (size_t i = 0; i < op->count; i++) {
+        struct gd_sim_step *step = &client->all->options.record->steps[op->first + i];
+        if (!take_step(client, step, &replies[at])) {
+            return false;
+        }
+        at = replies[at].next;
+    }
+    return true;
+}
+
+/* SNAP: "LOAD" and the pairs, each an array of its own or all in a row. Keys come in any order;
+ * those that are missing are absent. */
+static bool take_snap(struct client *client, struct gd_sim_operation *op,
+                      const struct gd_sim_reply *replies)
+{
+    struct gd_sim_record *record = client->all->options.record;
+    const struct gd_sim_reply *key = NULL;
+    if (replies[0].type != GD_SIM_REPLY_ARRAY) {
+        return false;
+    }
+    for (size_t i = 0; i < op->count; i++) {
+        record->steps[op->first + i].output.kind = GD_SIM_VALUE_NOTHING;
+    }
+    for (size_t at = 1; at < replies[0].next; at++) {
+        const struct gd_sim_reply *reply = &replies[at];
+        if (reply->type != GD_SIM_REPLY_BULK ||
+            (key == NULL && at <= 2 && gd_sim_reply_is(reply, "LOAD"))) {
+            continue;
+        }
+        if (key == NULL) {
+            key = reply;
+            continue;
+        }
+        unsigned number;
+        char name[16] = {0};
+        memcpy(name, key->text.data, key->text.size < 15 ? key->text.size : 15);
+        if (sscanf(name, "k%u", &number) == 1 && number < op->count) {
+            struct gd_sim_value value =
+                gd_sim_value_text(record, reply->text.data, reply->text.size);
+            record->steps[op->first + number].output = value;
+        }
+        key = NULL;
+    }
+    return key == NULL;
+}
+
+/* The rule of expiry (workload_internal.h). */
+static void take_expiring(struct client *client, const struct flight *flight,
+                          const struct gd_sim_reply *reply)
+{
+    struct workload_all *all = client->all;
+    unsigned key = (unsigned)(flight->mark % EXPIRING_KEYS);
+    gd_time_ns now = gd_sim__now(client);
+    if (flight->expiry_write) {
+        struct expiring_value *value = &all->expiring[key][flight->mark / EXPIRING_KEYS];
+        value->answered = true;
+        value->answered_at = now;
+        return;
+    }
+    size_t seen = SIZE_MAX;
+    if (reply->type == GD_SIM_REPLY_BULK && reply->text.size < 8) {
+        char text[8] = {0};
+        memcpy(text, reply->text.data, reply->text.size);
+        seen = (size_t)strtoul(text, NULL, 10);
+        if (seen >= all->expiring_count[key]) {
+            violated(client, flight, reply);
+            return;
+        }
+        const struct expiring_value *value = &all->expiring[key][seen];
+        if (value->gone && value->gone_at < flight->sent) {
+            char told[160];
+            (void)snprintf(told, sizeof told,
+                           "key x%u came back: client %u saw value %zu from node %u after a read "
+                           "had seen that it was gone",
+                           key, client->number, seen, client->node);
+            all->options.violated(all->options.context, told);
+        }
+    }
+    for (size_t i = 0; i < all->expiring_count[key]; i++) {
+        struct expiring_value *value = &all->expiring[key][i];
+        if (i != seen && value->answered && value->answered_at < flight->sent && !value->gone) {
+            value->gone = true;
+            value->gone_at = now;
+        }
+    }
+}
+
+static void end_flight(struct client *client, struct flight *flight, enum gd_sim_fate fate)
+{
+    if (flight->operation != NO_OPERATION && fate != GD_SIM_FATE_OPEN) {
+        gd_sim_record_return(client->all->options.record, flight->operation, fate,
+                             gd_sim__now(client));
+    } else if (flight->operation != NO_OPERATION) {
+        client->all->options.record->unknown_count++;
+    }
+}
+
+static void take_good(struct client *client, struct flight *flight,
+                      const struct gd_sim_reply *replies)
+{
+    struct gd_sim_record *record = client->all->options.record;
+    struct gd_sim_operation *op =
+        flight->operation != NO_OPERATION ? &record->operations[flight->operation] : NULL;
+    struct gd_sim_step *step = op != NULL ? &record->steps[op->first] : NULL;
+    enum gd_sim_fate fate = GD_SIM_FATE_DONE;
+    bool good = true;
+    switch (flight->kind) {
+    case FLIGHT_IGNORED:
+        return;
+    case FLIGHT_EXPIRY:
+        take_expiring(client, flight, replies);
+        return;
+    case FLIGHT_CAS_READ:
+    case FLIGHT_SINGLE:
+        good = take_step(client, step, replies);
+        client->watched_known = good && flight->kind == FLIGHT_CAS_READ;
+        client->watched = flight->kind == FLIGHT_CAS_READ ? step->output : client->watched;
+        break;
+    case FLIGHT_EXEC:
+        if (replies->type == GD_SIM_REPLY_NULL) {
+            fate = GD_SIM_FATE_NO_EFFECT;
+            break;
+        }
+        good = take_array(client, op, replies);
+        break;
+    case FLIGHT_MANY:
+        good = take_array(client, op, replies);
+        break;
+    case FLIGHT_CAS:
+        if (replies->type == GD_SIM_REPLY_NULL) {
+            fate = GD_SIM_FATE_NO_EFFECT;
+            break;
+        }
+        good = replies->type == GD_SIM_REPLY_ARRAY && replies->count == 1 &&
+               gd_sim_reply_is(&replies[1], "OK");
+        step->output = gd_sim_value_bool(true);
+        break;
+    case FLIGHT_SNAP:
+        good = take_snap(client, op, replies);
+        break;
+    }
+    if (!good) {
+        violated(client, flight, replies);
+        return;
+    }
+    client->final_write |= flight->final_write;
+    client->final_read |= flight->final_read;
+    end_flight(client, flight, fate);
+}
+
+/* The oldest flight is answered. */
+static void take_reply(struct client *client, const struct gd_sim_reply *replies)
+{
+    struct flight flight = client->flights[0];
+    client->flight_count--;
+    memmove(&client->flights[0], &client->flights[1],
+            client->flight_count * sizeof client->flights[0]);
+    bool incr_error =
+        replies->type == GD_SIM_REPLY_ERROR && gd_sim_reply_begins(replies, "ERR value is not");
+    enum error_kind error = incr_error ? ERROR_NONE : take_error(client, replies);
+    if (error == ERROR_NONE) {
+        take_good(client, &flight, replies);
+    } else if (flight.kind == FLIGHT_IGNORED) {
+        client->watching = false; /* WATCH was refused: nothing is guarded. */
+    } else if (error == ERROR_NO_EFFECT) {
+        end_flight(client, &flight, GD_SIM_FATE_NO_EFFECT);
+    } else if (error == ERROR_UNKNOWN) {
+        GD_REACHED("simulated client was told that an outcome is unknown");
+        end_flight(client, &flight, GD_SIM_FATE_OPEN);
+    } else {
+        violated(client, &flight, replies);
+    }
+}
+
+void gd_sim__client_input(struct client *client)
+{
+    struct workload_all *all = client->all;
+    size_t at = 0;
+    unsigned node = client->node;
+    while (at < client->input.size && client->link == LINK_ON) {
+        struct gd_slice rest = {client->input.data + at, client->input.size - at};
+        size_t consumed = 0;
+        enum gd_err err = gd_sim_reply_read(rest, &all->replies, &consumed);
+        if (err == GD_ERR_MORE) {
+            break;
+        }
+        if (err != GD_OK || client->flight_count == 0) {
+            all->options.violated(all->options.context,
+                                  err != GD_OK ? "a node sent a client bytes that are no reply"
+                                               : "a node sent a client a reply that nobody asked");
+            gd_sim__client_close(client, 0);
+            return;
+        }
+        take_reply(client, all->replies.at);
+        at += consumed;
+    }
+    if (client->link != LINK_ON) {
+        return;
+    }
+    gd_bytes_consume(&client->input, at);
+    if (client->node != node && client->flight_count == 0) { /* MOVED. */
+        GD_REACHED("simulated client followed MOVED");
+        gd_sim__client_close(client, client->node == 0 ? 50 * GD_SIM_MS : 0);
+    }
+}
+
+void gd_sim__flight_lost(struct client *client, struct flight *flight)
+{
+    if (flight->operation != NO_OPERATION) {
+        end_flight(client, flight, GD_SIM_FATE_OPEN);
+    }
+}

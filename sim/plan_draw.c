@@ -1,0 +1,381 @@
+/* plan_draw.c - the plan of a seed.
+ *
+ * Swarm testing (Groce et al., ISSTA 2012): a run that has a little of everything reaches less than
+ * many runs that each lack whole classes of things. So a seed draws first which classes of faults
+ * and which commands exist at all, then how hard each strikes.
+ *
+ * Each part draws from a stream of its own, named by (seed, part), so that a new class of faults
+ * or a new parameter at the end of a part leaves the rest of all plans as it was.
+ *
+ * Promises that the placement keeps, so that what is checked can hold
+ *   D1. Damage to disks (rot, misdirected writes) strikes at most a minority of the members, the
+ *       same ones throughout a run.
+ *   D2. Every fault ends before `duration`, so that the settling time begins with a whole world. */
+#include "engine/io.h"
+#include "engine/prng.h"
+#include "sim/plan.h"
+
+enum part {
+    PART_CLUSTER = 1,
+    PART_NODE,
+    PART_WORKLOAD,
+    PART_MIX,
+    PART_NET,
+    PART_DISK,
+    PART_CLOCK,
+    PART_CLASSES,
+    PART_CLASS /* and the class behind it */
+};
+
+static struct gd_prng stream_of(uint64_t seed, unsigned part)
+{
+    struct gd_prng prng;
+    gd_prng_init(&prng, gd_prng_mix(seed, gd_prng_mix(UINT64_C(0x706c616e), part)));
+    return prng;
+}
+
+/* As likely in each octave from `low` (above 0) to `high`: sizes and times differ by factors. */
+static uint64_t draw_log(struct gd_prng *prng, uint64_t low, uint64_t high)
+{
+    unsigned octaves = 0;
+    while (low << (octaves + 1) <= high) {
+        octaves++;
+    }
+    uint64_t start = low << gd_prng_below(prng, octaves + 1);
+    uint64_t end = start * 2 - 1;
+    return gd_prng_between(prng, start, end < high ? end : high);
+}
+
+static void draw_cluster(struct gd_sim_plan *plan)
+{
+    static const uint8_t sizes[] = {1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 6, 7};
+    struct gd_prng prng = stream_of(plan->seed, PART_CLUSTER);
+    plan->nodes = sizes[gd_prng_below(&prng, sizeof sizes)];
+    plan->duration = gd_prng_between(&prng, 40, 90) * GD_SIM_S;
+    plan->heartbeat = gd_prng_between(&prng, 40, 250) * GD_SIM_MS;
+    plan->election_timeout = plan->heartbeat * gd_prng_between(&prng, 4, 12);
+    plan->request_timeout = plan->election_timeout * gd_prng_between(&prng, 3, 12);
+    plan->redirect = gd_prng_chance(&prng, 1, 6);
+    plan->settle = 20 * GD_SIM_S + 40 * plan->election_timeout;
+}
+
+/* Tiny limits are where the interesting edges are: segments that turn at each write, snapshots at
+ * every tenth entry, windows of one message. */
+static void draw_node(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_NODE);
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->segment_size = draw_log(&prng, 1, 32) * 4096;
+    }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->snapshot_log_count = draw_log(&prng, 5, 200);
+        plan->tail_count = draw_log(&prng, 1, 50);
+    }
+    if (gd_prng_chance(&prng, 1, 6)) {
+        plan->snapshot_log_size = draw_log(&prng, 1024, 65536);
+        plan->tail_size = draw_log(&prng, 256, 16384);
+    }
+    if (gd_prng_chance(&prng, 1, 3)) {
+        plan->snapshot_chunk_size = draw_log(&prng, 256, 16384);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->batch_size = draw_log(&prng, 128, 65536);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->window_count = draw_log(&prng, 1, 8);
+    }
+    if (gd_prng_chance(&prng, 1, 6)) {
+        plan->window_size = draw_log(&prng, 256, 65536);
+    }
+    if (gd_prng_chance(&prng, 1, 10)) {
+        plan->uncommitted_size = draw_log(&prng, 65536, 1 << 20);
+    }
+    if (gd_prng_chance(&prng, 1, 10)) {
+        plan->session_pipeline = draw_log(&prng, 1, 16);
+    }
+    if (gd_prng_chance(&prng, 1, 10)) {
+        plan->peer_output_size = draw_log(&prng, 256 << 10, 4 << 20);
+    }
+}
+
+static void draw_workload(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_WORKLOAD);
+    plan->clients = gd_prng_between(&prng, 2, 12);
+    plan->operations = gd_prng_between(&prng, 350, 800);
+    plan->keys = draw_log(&prng, 1, 16);
+    plan->client_timeout = plan->election_timeout * gd_prng_between(&prng, 1, 20);
+    if (gd_prng_chance(&prng, 1, 3)) {
+        plan->pipeline = gd_prng_between(&prng, 2, 16);
+    }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->burst_chance = gd_prng_between(&prng, 1000, 100000);
+        plan->burst_count = draw_log(&prng, 2, 50);
+    }
+    if (gd_prng_chance(&prng, 1, 3)) {
+        plan->idle_chance = gd_prng_between(&prng, 1000, 20000);
+        plan->idle_time = draw_log(&prng, 100, 5000) * GD_SIM_MS;
+    }
+    if (gd_prng_chance(&prng, 1, 3)) {
+        plan->leave_chance = gd_prng_between(&prng, 1000, 50000);
+    }
+    plan->value_size = draw_log(&prng, 1, 256);
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->value_large_chance = gd_prng_between(&prng, 5000, 50000);
+        plan->value_large_size = draw_log(&prng, 1024, 65536);
+    }
+}
+
+static void draw_mix(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_MIX);
+    uint64_t *const common[] = {&plan->mix_del,   &plan->mix_incr,   &plan->mix_append,
+                                &plan->mix_setnx, &plan->mix_getdel, &plan->mix_getset};
+    uint64_t *const rare[] = {&plan->mix_mset,  &plan->mix_mget,   &plan->mix_multi,
+                              &plan->mix_watch, &plan->mix_expire, &plan->mix_snap,
+                              &plan->mix_load};
+    plan->mix_get = gd_prng_between(&prng, 10, 60);
+    plan->mix_set = gd_prng_between(&prng, 10, 60);
+    for (size_t i = 0; i < GD_COUNT(common); i++) {
+        uint64_t weight = gd_prng_between(&prng, 1, 30);
+        *common[i] = gd_prng_chance(&prng, 1, 2) ? weight : 0;
+    }
+    for (size_t i = 0; i < GD_COUNT(rare); i++) {
+        uint64_t weight = gd_prng_between(&prng, 1, 15);
+        *rare[i] = gd_prng_chance(&prng, 1, 5) ? weight : 0;
+    }
+}
+
+static void draw_net(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_NET);
+    plan->net_latency_min = draw_log(&prng, 20, 2000) * GD_SIM_US;
+    plan->net_latency_max = plan->net_latency_min * gd_prng_between(&prng, 1, 20);
+    if (plan->net_latency_max > plan->heartbeat) {
+        plan->net_latency_max = plan->heartbeat;
+    }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->net_fragment = gd_prng_between(&prng, 1000, 300000);
+    }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->net_coalesce = gd_prng_between(&prng, 1000, 300000);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->net_stall = gd_prng_between(&prng, 10, 2000);
+        plan->net_stall_max = draw_log(&prng, 10, 4000) * GD_SIM_MS;
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->net_reset = gd_prng_between(&prng, 10, 2000);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->net_drop = gd_prng_between(&prng, 100, 50000);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->net_duplicate = gd_prng_between(&prng, 100, 50000);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->net_reorder = gd_prng_between(&prng, 100, 50000);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->net_buffer = draw_log(&prng, 1024, 65536);
+    }
+}
+
+static void draw_disk(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_DISK);
+    plan->disk_latency_min = draw_log(&prng, 5, 500) * GD_SIM_US;
+    plan->disk_latency_max = plan->disk_latency_min * gd_prng_between(&prng, 1, 20);
+    plan->disk_sync_min = draw_log(&prng, 20, 4000) * GD_SIM_US;
+    plan->disk_sync_max = plan->disk_sync_min * gd_prng_between(&prng, 1, 10);
+    plan->disk_lost = gd_prng_between(&prng, 0, 1000000);
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->disk_torn = gd_prng_between(&prng, 1000, 500000);
+    }
+}
+
+static void draw_clock(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_CLOCK);
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->clock_skew = draw_log(&prng, 1, 60000) * GD_SIM_MS;
+    }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->clock_drift = draw_log(&prng, 1, 20000);
+    }
+}
+
+/* ---------------------------------------------------------------- faults */
+
+static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                      struct gd_sim_fault *fault)
+{
+    uint64_t dice = gd_prng_below(prng, 20);
+    fault->node = 0;
+    if (dice < 8) {
+        fault->role = GD_SIM_ROLE_LEADER;
+    } else if (dice < 12) {
+        fault->role = GD_SIM_ROLE_FOLLOWER;
+    } else if (dice < 13) {
+        fault->role = GD_SIM_ROLE_CANDIDATE;
+    } else if (dice < 15) {
+        fault->role = GD_SIM_ROLE_RECEIVER;
+    } else {
+        fault->role = GD_SIM_ROLE_NODE;
+        fault->node = (unsigned)gd_prng_between(prng, 1, plan->nodes);
+    }
+}
+
+static uint32_t draw_group(struct gd_prng *prng, const struct gd_sim_plan *plan)
+{
+    uint32_t all = (UINT32_C(1) << plan->nodes) - 1;
+    return plan->nodes < 2 ? 1 : (uint32_t)gd_prng_between(prng, 1, all - 1);
+}
+
+/* Operations that stand between the log and its promises; reads and sizes lose nothing. */
+static unsigned draw_op(struct gd_prng *prng)
+{
+    static const unsigned ops[] = {GD_DISK_WRITE,  GD_DISK_WRITE,          GD_DISK_WRITE_DURABLE,
+                                   GD_DISK_SYNC,   GD_DISK_SYNC,           GD_DISK_OPEN,
+                                   GD_DISK_RENAME, GD_DISK_SYNC_DIRECTORY, GD_DISK_UNLINK,
+                                   GD_DISK_CLOSE,  GD_DISK_PREALLOCATE,    GD_DISK_TRUNCATE};
+    return ops[gd_prng_below(prng, GD_COUNT(ops))];
+}
+
+/* D1: the members whose disks may be damaged: as many as a minority has, from a number drawn once.
+ */
+static unsigned draw_victim(struct gd_prng *prng, const struct gd_sim_plan *plan)
+{
+    struct gd_prng once = stream_of(plan->seed, PART_CLASS + GD_SIM_CLASS_COUNT);
+    unsigned first = (unsigned)gd_prng_below(&once, plan->nodes);
+    unsigned minority = (unsigned)(plan->nodes - 1) / 2;
+    return 1 + (first + (unsigned)gd_prng_below(prng, minority)) % (unsigned)plan->nodes;
+}
+
+static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                         struct gd_sim_fault *fault)
+{
+    switch (fault->kind) {
+    case GD_SIM_FAULT_SPLIT:
+    case GD_SIM_FAULT_SPLIT_ONE_WAY:
+        fault->group = draw_group(prng, plan);
+        break;
+    case GD_SIM_FAULT_LAG:
+        fault->by = (int64_t)(draw_log(prng, 1, 2000) * GD_SIM_MS);
+        break;
+    case GD_SIM_FAULT_LOSSY:
+        fault->count = gd_prng_between(prng, 10000, 600000);
+        break;
+    case GD_SIM_FAULT_SLOW_DISK:
+        fault->count = draw_log(prng, 4, 1000);
+        break;
+    case GD_SIM_FAULT_CRASH_AT:
+        fault->op = draw_op(prng);
+        fault->when = (enum gd_sim_when)gd_prng_below(prng, 3);
+        fault->count = draw_log(prng, 1, 16);
+        break;
+    case GD_SIM_FAULT_FAIL_SYNC:
+    case GD_SIM_FAULT_FAIL_READ:
+        fault->count = draw_log(prng, 1, 16);
+        break;
+    case GD_SIM_FAULT_CLOCK_JUMP: {
+        int64_t by = (int64_t)draw_log(prng, 10, 600000);
+        fault->by = gd_prng_chance(prng, 1, 2) ? by : -by;
+        break;
+    }
+    case GD_SIM_FAULT_ROT:
+    case GD_SIM_FAULT_MISDIRECT:
+        fault->role = GD_SIM_ROLE_NODE;
+        fault->node = draw_victim(prng, plan);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Some faults are there for plans written by hand alone, or wait for what they need. */
+static bool drawable(enum gd_sim_fault_kind kind)
+{
+    return kind != GD_SIM_FAULT_WIPE && kind != GD_SIM_FAULT_ADD && kind != GD_SIM_FAULT_REMOVE &&
+           kind != GD_SIM_FAULT_REPLACE;
+}
+
+static enum gd_sim_fault_kind draw_kind(struct gd_prng *prng, enum gd_sim_class class_)
+{
+    enum gd_sim_fault_kind kinds[GD_SIM_FAULT_KIND_COUNT];
+    size_t count = 0;
+    for (unsigned kind = 0; kind < GD_SIM_FAULT_KIND_COUNT; kind++) {
+        if (gd_sim_fault_forms[kind].class_ == class_ && drawable((enum gd_sim_fault_kind)kind)) {
+            kinds[count++] = (enum gd_sim_fault_kind)kind;
+        }
+    }
+    return count > 0 ? kinds[gd_prng_below(prng, count)] : GD_SIM_FAULT_KIND_COUNT;
+}
+
+static void insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *fault)
+{
+    size_t i = plan->fault_count;
+    if (i == GD_SIM_FAULTS_MAX) {
+        return;
+    }
+    for (; i > 0 && plan->faults[i - 1].at > fault->at; i--) {
+        plan->faults[i] = plan->faults[i - 1];
+    }
+    plan->faults[i] = *fault;
+    plan->fault_count++;
+}
+
+static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_CLASS + (unsigned)class_);
+    gd_time_ns gap = draw_log(&prng, 1000, 16000) * GD_SIM_MS;
+    gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
+    gd_time_ns at = plan->election_timeout;
+    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    if (class_ == GD_SIM_CLASS_DISK_ROT && plan->nodes < 3) {
+        return;
+    }
+    for (;;) {
+        struct gd_sim_fault fault = {0};
+        at += gd_prng_between(&prng, gap / 4, gap * 2);
+        if (at >= end) {
+            return;
+        }
+        fault.kind = draw_kind(&prng, class_);
+        if (fault.kind == GD_SIM_FAULT_KIND_COUNT) {
+            return;
+        }
+        fault.at = at - at % GD_SIM_MS;
+        if (gd_sim_fault_forms[fault.kind].lasts) {
+            fault.for_ = draw_log(&prng, 1, longest / GD_SIM_MS) * GD_SIM_MS;
+            fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
+        }
+        if (gd_sim_fault_forms[fault.kind].aim == GD_SIM_AIM_NODE) {
+            draw_role(&prng, plan, &fault);
+        }
+        draw_details(&prng, plan, &fault);
+        if (fault.for_ > 0 || !gd_sim_fault_forms[fault.kind].lasts) {
+            insert_fault(plan, &fault);
+        }
+    }
+}
+
+void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
+{
+    gd_sim_plan_defaults(plan);
+    plan->seed = seed;
+    draw_cluster(plan);
+    draw_node(plan);
+    draw_workload(plan);
+    draw_mix(plan);
+    draw_net(plan);
+    draw_disk(plan);
+    draw_clock(plan);
+    struct gd_prng prng = stream_of(seed, PART_CLASSES);
+    uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
+    for (unsigned class_ = 0; class_ < GD_SIM_CLASS_COUNT; class_++) {
+        if (gd_prng_chance(&prng, among, 10)) {
+            draw_class(plan, (enum gd_sim_class)class_);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+/* record.h - what the clients of one run did and saw.
+ *
+ * Lives outside every simulated process, in memory of its own. At the end of a run it is turned
+ * into a history for the checker, and on demand into the file format of histories. */
+#ifndef GANDALF_SIM_RECORD_H
+#define GANDALF_SIM_RECORD_H
+#include "engine/bytes.h"
+
+enum gd_sim_do {
+    GD_SIM_DO_READ,
+    GD_SIM_DO_WRITE,
+    GD_SIM_DO_APPEND,
+    GD_SIM_DO_CAS,
+    GD_SIM_DO_DELETE,
+    GD_SIM_DO_SETNX,
+    GD_SIM_DO_SWAP,
+    GD_SIM_DO_TAKE,
+    GD_SIM_DO_INCR,
+    GD_SIM_DO_TXN
+};
+enum gd_sim_value_kind {
+    GD_SIM_VALUE_NOTHING, /* null: an absent value, or nothing given or returned. */
+    GD_SIM_VALUE_TEXT,
+    GD_SIM_VALUE_NUMBER,
+    GD_SIM_VALUE_TRUE,
+    GD_SIM_VALUE_FALSE,
+    GD_SIM_VALUE_ERROR
+};
+struct gd_sim_value {
+    enum gd_sim_value_kind kind;
+    int64_t number;
+    const char *text; /* Owned by the record; terminated; its bytes are printable ASCII. */
+    size_t size;
+};
+struct gd_sim_step { /* What is done to one key. */
+    enum gd_sim_do what;
+    unsigned key;                   /* "k<key>" */
+    struct gd_sim_value input, old; /* `old`: cas alone. */
+    struct gd_sim_value output;
+};
+enum gd_sim_fate {
+    GD_SIM_FATE_OPEN, /* No answer: the outcome is unknown. */
+    GD_SIM_FATE_DONE,
+    GD_SIM_FATE_NO_EFFECT /* The answer says that it certainly had none. */
+};
+struct gd_sim_operation {
+    uint64_t client;
+    enum gd_sim_fate fate;
+    gd_time_ns call, back; /* `back` with DONE and NO_EFFECT. */
+    bool txn;              /* A transaction of all its steps; else there is one step. */
+    size_t first, count;   /* Its steps. */
+    unsigned node;         /* Asked last; for people. */
+    const char *name;      /* The command; static. */
+};
+
+struct gd_sim_record {
+    struct gd_sim_operation *operations; /* Owned. */
+    size_t operation_count, operation_capacity;
+    struct gd_sim_step *steps; /* Owned. */
+    size_t step_count, step_capacity;
+    char **texts; /* Owned, each of them too. */
+    size_t text_count, text_capacity;
+    uint64_t done_count, unknown_count, refused_count;
+};
+void gd_sim_record_release(struct gd_sim_record *record);
+/* Begins an operation; its number. Steps are added to the newest operation alone. */
+size_t gd_sim_record_call(struct gd_sim_record *record, uint64_t client, const char *name,
+                          gd_time_ns now);
+/* The step is borrowed until the next is added. */
+struct gd_sim_step *gd_sim_record_step(struct gd_sim_record *record, enum gd_sim_do what,
+                                       unsigned key);
+void gd_sim_record_return(struct gd_sim_record *record, size_t operation, enum gd_sim_fate fate,
+                          gd_time_ns now);
+struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size);
+struct gd_sim_value gd_sim_value_number(int64_t number);
+struct gd_sim_value gd_sim_value_bool(bool value);
+/* All as the format of histories has it, JSON lines. */
+void gd_sim_record_print(const struct gd_sim_record *record, struct gd_bytes *bytes);
+#endif

@@ -1,0 +1,213 @@
+/* shrink.c - the least plan that violates the same property.
+ *
+ * A smaller plan is kept when it still violates the very property that the first one did; anything
+ * else, another property too, sends it back. In order of what helps a reader most: whole classes of
+ * faults, then halves, quarters, single faults (delta debugging: Zeller and Hildebrandt,
+ * Simplifying and Isolating Failure-Inducing Input, 2002), then fewer nodes, clients, operations,
+ * then each parameter back to its default, then durations, then the tail behind the violation. The
+ * passes repeat until a round changes nothing or the time is up. Each run is a process of its own,
+ * so that crashes shrink like everything else. */
+#include "sim/shrink.h"
+#include "sim/apart.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct shrink {
+    struct gd_sim_plan best, tried;
+    char property[GD_SIM_PROPERTY_SIZE];
+    struct gd_sim_result result; /* Of `best`. */
+    const struct gd_sim_shrink_options *options;
+    uint64_t end;
+    size_t runs;
+    unsigned run_limit_s;
+};
+
+static bool time_is_up(const struct shrink *shrink)
+{
+    return gd_sim_real_ns() >= shrink->end;
+}
+
+/* Does `tried` do it too? Then it is the best. */
+static bool keep_if_same(struct shrink *shrink, const char *what)
+{
+    struct gd_sim_result result;
+    if (time_is_up(shrink)) {
+        return false;
+    }
+    gd_sim_run_apart(&shrink->tried, shrink->run_limit_s, &result);
+    shrink->runs++;
+    if (result.outcome != GD_SIM_FAIL || strcmp(result.property, shrink->property) != 0) {
+        return false;
+    }
+    shrink->best = shrink->tried;
+    shrink->result = result;
+    if (shrink->options->progress != NULL) {
+        (void)fprintf(shrink->options->progress, "shrink: %s: %zu faults left, run %zu\n", what,
+                      shrink->best.fault_count, shrink->runs);
+    }
+    return true;
+}
+
+static void drop_faults(struct gd_sim_plan *plan, size_t from, size_t count)
+{
+    memmove(&plan->faults[from], &plan->faults[from + count],
+            (plan->fault_count - from - count) * sizeof plan->faults[0]);
+    plan->fault_count -= count;
+    memset(&plan->faults[plan->fault_count], 0, count * sizeof plan->faults[0]);
+}
+
+static bool shrink_classes(struct shrink *shrink)
+{
+    bool changed = false;
+    for (unsigned class_ = 0; class_ < GD_SIM_CLASS_COUNT; class_++) {
+        shrink->tried = shrink->best;
+        for (size_t i = shrink->tried.fault_count; i-- > 0;) {
+            if (gd_sim_fault_forms[shrink->tried.faults[i].kind].class_ == class_) {
+                drop_faults(&shrink->tried, i, 1);
+            }
+        }
+        if (shrink->tried.fault_count < shrink->best.fault_count) {
+            changed |= keep_if_same(shrink, gd_sim_class_text((enum gd_sim_class)class_));
+        }
+    }
+    return changed;
+}
+
+static bool shrink_faults(struct shrink *shrink)
+{
+    bool changed = false;
+    for (size_t size = shrink->best.fault_count; size > 0; size /= 2) {
+        for (size_t end = shrink->best.fault_count; end >= size && end > 0;) {
+            end = end > shrink->best.fault_count ? shrink->best.fault_count : end;
+            if (end < size) {
+                break;
+            }
+            shrink->tried = shrink->best;
+            drop_faults(&shrink->tried, end - size, size);
+            changed |= keep_if_same(shrink, "faults");
+            end -= size;
+        }
+    }
+    return changed;
+}
+
+/* Lowers a parameter by halves toward its least. */
+static bool shrink_number(struct shrink *shrink, size_t place, uint64_t least, const char *what)
+{
+    bool changed = false;
+    uint64_t step = *gd_sim_parameter_at(&shrink->best, place) - least;
+    while (step > 0 && !time_is_up(shrink)) {
+        uint64_t now = *gd_sim_parameter_at(&shrink->best, place);
+        if (now < least + step) {
+            step /= 2;
+            continue;
+        }
+        shrink->tried = shrink->best;
+        *gd_sim_parameter_at(&shrink->tried, place) = now - step;
+        if (keep_if_same(shrink, what)) {
+            changed = true;
+        } else {
+            step /= 2;
+        }
+    }
+    return changed;
+}
+
+static bool shrink_sizes(struct shrink *shrink)
+{
+    static const struct {
+        size_t offset;
+        uint64_t least;
+    } rows[] = {{offsetof(struct gd_sim_plan, nodes), 1},
+                {offsetof(struct gd_sim_plan, clients), 1},
+                {offsetof(struct gd_sim_plan, operations), 1},
+                {offsetof(struct gd_sim_plan, keys), 1}};
+    bool changed = false;
+    for (size_t i = 0; i < GD_COUNT(rows); i++) {
+        for (size_t place = 0; place < gd_sim_parameter_count; place++) {
+            if (gd_sim_parameters[place].offset == rows[i].offset &&
+                *gd_sim_parameter_at(&shrink->best, place) > rows[i].least) {
+                changed |=
+                    shrink_number(shrink, place, rows[i].least, gd_sim_parameters[place].name);
+            }
+        }
+    }
+    return changed;
+}
+
+static bool shrink_parameters(struct shrink *shrink)
+{
+    bool changed = false;
+    for (size_t i = 0; i < gd_sim_parameter_count; i++) {
+        const struct gd_sim_parameter *row = &gd_sim_parameters[i];
+        uint64_t now = *gd_sim_parameter_at(&shrink->best, i);
+        bool sized = row->offset == offsetof(struct gd_sim_plan, nodes) ||
+                     row->offset == offsetof(struct gd_sim_plan, clients) ||
+                     row->offset == offsetof(struct gd_sim_plan, operations) ||
+                     row->offset == offsetof(struct gd_sim_plan, keys) ||
+                     row->offset == offsetof(struct gd_sim_plan, duration);
+        if (sized || now == row->preset) {
+            continue;
+        }
+        shrink->tried = shrink->best;
+        *gd_sim_parameter_at(&shrink->tried, i) = row->preset;
+        if (shrink->tried.election_timeout >= 2 * shrink->tried.heartbeat &&
+            shrink->tried.net_latency_min <= shrink->tried.net_latency_max &&
+            shrink->tried.disk_latency_min <= shrink->tried.disk_latency_max &&
+            shrink->tried.disk_sync_min <= shrink->tried.disk_sync_max) {
+            changed |= keep_if_same(shrink, row->name);
+        }
+    }
+    return changed;
+}
+
+/* What comes after the violation plays no part in it, unless the end of the run does. */
+static bool shrink_tail(struct shrink *shrink)
+{
+    gd_time_ns last = shrink->best.fault_count > 0
+                          ? shrink->best.faults[shrink->best.fault_count - 1].at +
+                                shrink->best.faults[shrink->best.fault_count - 1].for_
+                          : 0;
+    const gd_time_ns ends[] = {last + GD_SIM_S, shrink->result.at + GD_SIM_S,
+                               shrink->best.duration / 2, shrink->best.duration * 3 / 4};
+    bool changed = false;
+    for (size_t i = 0; i < GD_COUNT(ends); i++) {
+        gd_time_ns end = ends[i] - ends[i] % (GD_SIM_S / 10);
+        if (end < GD_SIM_S || end >= shrink->best.duration) {
+            continue;
+        }
+        shrink->tried = shrink->best;
+        shrink->tried.duration = end;
+        while (shrink->tried.fault_count > 0 &&
+               shrink->tried.faults[shrink->tried.fault_count - 1].at > end) {
+            drop_faults(&shrink->tried, shrink->tried.fault_count - 1, 1);
+        }
+        changed |= keep_if_same(shrink, "duration");
+    }
+    return changed;
+}
+
+size_t gd_sim_shrink(struct gd_sim_plan *plan, const char *property,
+                     const struct gd_sim_shrink_options *options)
+{
+    struct shrink *shrink = calloc(1, sizeof *shrink); /* Two plans: too large for a stack. */
+    GD_ASSERT(shrink != NULL);
+    shrink->best = *plan;
+    shrink->options = options;
+    shrink->end = gd_sim_real_ns() + options->limit_s * GD_SIM_S;
+    shrink->run_limit_s = 20;
+    (void)snprintf(shrink->property, sizeof shrink->property, "%s", property);
+    bool changed = true;
+    while (changed && !time_is_up(shrink)) {
+        changed = shrink_tail(shrink);
+        changed |= shrink_classes(shrink);
+        changed |= shrink_faults(shrink);
+        changed |= shrink_sizes(shrink);
+        changed |= shrink_parameters(shrink);
+    }
+    *plan = shrink->best;
+    size_t runs = shrink->runs;
+    free(shrink);
+    return runs;
+}

@@ -1,0 +1,23 @@
+/* sweep.h - many seeds, on several processes. */
+#ifndef GANDALF_SIM_SWEEP_H
+#define GANDALF_SIM_SWEEP_H
+#include "sim/run.h"
+
+#define GD_SIM_SWEEP_JOBS_MAX 256
+struct gd_sim_sweep_options {
+    uint64_t first, last;        /* Seeds, both included. */
+    unsigned jobs;               /* Processes at a time; 1.. */
+    uint64_t shard, shard_count; /* This one's seeds: those with seed % count = shard. */
+    uint64_t time_limit_s;       /* 0: none. */
+    unsigned run_limit_s;        /* A run that takes longer does not end. */
+    bool json, quiet;            /* JSON lines; failures alone. */
+    bool marks;                  /* The table of marks at the end. */
+    bool stop_at_failure;
+    const char *program; /* For the command that replays a seed. */
+};
+/* Prints a line for each seed in their order, and what the failures were. Returns the exit status:
+ * 0, 1 when a seed failed, 3 when none failed and none passed. */
+int gd_sim_sweep(const struct gd_sim_sweep_options *options);
+/* The table of marks of this process, as reached so far. */
+void gd_sim_marks_print(const uint64_t *counts, FILE *to);
+#endif

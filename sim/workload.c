@@ -1,0 +1,430 @@
+/* workload.c - the clients of a run: when they act, what they ask, how they behave.
+ *
+ * Clients that are evenly spread hardly ever meet. So half of the pauses end at a beat that all
+ * clients share, and operations collide there; the other half are drawn by octaves. Bursts, idle
+ * spells and clients that leave and come back are on top, by the plan.
+ *
+ * A client behaves as real ones do: it gives up on a request after a while, closes the connection
+ * and goes to another node; it follows MOVED; it backs off when there is no leader. What was in
+ * flight then is recorded as unknown. Every written value is unique, so that a read tells which
+ * write it saw.
+ *
+ * The clients' commands and replies are in commands.c; here are connections and time. */
+#include "sim/workload_internal.h"
+#include "engine/memory.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+void gd_sim_client_address(unsigned id, struct gd_address *address)
+{
+    (void)snprintf(address->text, sizeof address->text, "10.0.0.%u:6379", id);
+}
+
+void gd_sim_peer_address(unsigned id, struct gd_address *address)
+{
+    (void)snprintf(address->text, sizeof address->text, "10.0.0.%u:7000", id);
+}
+
+static void client_timer(struct gd_timer *timer);
+static void connect_soon(struct client *client, gd_time_ns wait);
+
+/* ---------------------------------------------------------------- pace */
+
+gd_time_ns gd_sim__now(struct client *client)
+{
+    return gd_io_now(client->all->options.io);
+}
+
+static void wake_at(struct client *client, gd_time_ns at)
+{
+    gd_timer_start(client->all->options.io, &client->timer, at);
+}
+
+static gd_time_ns pause_of(struct client *client)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    uint64_t operations = plan->operations > 0 ? plan->operations : 1;
+    gd_time_ns mean = plan->duration / operations * plan->clients / client->batch_mean;
+    gd_time_ns now = gd_sim__now(client);
+    mean = mean < GD_SIM_MS ? GD_SIM_MS : mean;
+    if (client->burst_left > 0) {
+        client->burst_left--;
+        return gd_prng_below(&client->prng, GD_SIM_MS);
+    }
+    if (gd_prng_chance(&client->prng, plan->burst_chance, 1000000)) {
+        client->burst_left = plan->burst_count;
+    }
+    if (gd_prng_chance(&client->prng, plan->idle_chance, 1000000)) {
+        return plan->idle_time;
+    }
+    if (gd_prng_chance(&client->prng, 1, 2)) {
+        gd_time_ns jitter = gd_prng_below(&client->prng, 2 * GD_SIM_MS);
+        return (now / mean + 1) * mean - now + jitter;
+    }
+    gd_time_ns longest = mean * 2;
+    uint64_t octave = gd_prng_below(&client->prng, 10);
+    return gd_prng_between(&client->prng, 1, longest >> octave > 1 ? longest >> octave : 1);
+}
+
+/* ---------------------------------------------------------------- connection */
+
+static void give_up(struct client *client)
+{
+    for (size_t i = 0; i < client->flight_count; i++) {
+        gd_sim__flight_lost(client, &client->flights[i]);
+    }
+    client->flight_count = 0;
+    client->watching = false;
+    gd_bytes_clear(&client->input);
+    gd_bytes_clear(&client->waiting);
+}
+
+static void stream_closed(struct gd_stream *stream, enum gd_err err)
+{
+    struct client *client = stream->context;
+    (void)err;
+    GD_ASSERT(client->link == LINK_CLOSING);
+    client->link = LINK_OFF;
+    gd_bytes_clear(&client->writing);
+    client->write_busy = false;
+    if (client->restart_wait == 0) {
+        client->restart_wait = 1;
+    }
+    connect_soon(client, client->restart_wait);
+}
+
+/* Ends the connection; another follows after `wait`. */
+void gd_sim__client_close(struct client *client, gd_time_ns wait)
+{
+    if (client->link == LINK_OFF || client->link == LINK_CLOSING) {
+        return;
+    }
+    give_up(client);
+    client->link = LINK_CLOSING;
+    client->restart_wait = wait;
+    gd_timer_stop(client->all->options.io, &client->patience);
+    gd_stream_close(&client->stream, stream_closed);
+}
+
+static void write_done(struct gd_write *write, enum gd_err err);
+
+static void write_on(struct client *client)
+{
+    if (client->write_busy || client->link != LINK_ON || client->waiting.size == 0) {
+        return;
+    }
+    struct gd_bytes swap = client->writing;
+    client->writing = client->waiting;
+    client->waiting = swap;
+    gd_bytes_clear(&client->waiting);
+    memset(&client->write, 0, sizeof client->write);
+    client->write.slices[0] = gd_bytes_slice(&client->writing);
+    client->write.count = 1;
+    client->write.done = write_done;
+    client->write.context = client;
+    if (gd_stream_write(&client->stream, &client->write) == GD_OK) {
+        client->write_busy = true;
+    } else {
+        gd_sim__client_close(client, 10 * GD_SIM_MS);
+    }
+}
+
+static void write_done(struct gd_write *write, enum gd_err err)
+{
+    struct client *client = write->context;
+    client->write_busy = false;
+    if (client->link == LINK_CLOSING) {
+        return;
+    }
+    if (err != GD_OK) {
+        gd_sim__client_close(client, 10 * GD_SIM_MS);
+        return;
+    }
+    write_on(client);
+}
+
+void gd_sim__client_send(struct client *client)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    write_on(client);
+    if (client->link == LINK_ON && client->flight_count > 0 &&
+        !gd_timer_running(&client->patience)) {
+        gd_timer_start(client->all->options.io, &client->patience,
+                       gd_sim__now(client) + plan->client_timeout);
+    }
+}
+
+/* The oldest request has waited long enough: a real client closes and turns elsewhere. */
+static void patience_ends(struct gd_timer *timer)
+{
+    struct client *client = timer->context;
+    GD_REACHED("simulated client gave up on a request");
+    client->node = 0;
+    gd_sim__client_close(client, 0);
+}
+
+static void stream_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
+{
+    struct client *client = stream->context;
+    if (err != GD_OK) {
+        if (gd_prng_chance(&client->prng, 1, 2)) {
+            client->node = 0;
+        }
+        gd_sim__client_close(client, gd_prng_below(&client->prng, 50 * GD_SIM_MS));
+        return;
+    }
+    gd_bytes_add(&client->input, bytes.data, bytes.size);
+    gd_sim__client_input(client);
+    if (client->link != LINK_ON) {
+        return;
+    }
+    gd_timer_stop(client->all->options.io, &client->patience);
+    gd_sim__client_send(client);
+    if (client->flight_count == 0 && !gd_timer_running(&client->timer)) {
+        wake_at(client, gd_sim__now(client) + gd_sim__client_pause(client));
+    }
+}
+
+static void stream_connected(struct gd_stream *stream, enum gd_err err)
+{
+    struct client *client = stream->context;
+    if (client->link == LINK_CLOSING) {
+        return;
+    }
+    gd_timer_stop(client->all->options.io, &client->patience);
+    if (err != GD_OK) {
+        client->node = 0;
+        gd_sim__client_close(client, gd_prng_between(&client->prng, 5, 200) * GD_SIM_MS);
+        return;
+    }
+    client->link = LINK_ON;
+    gd_stream_read_start(stream, stream_read);
+    gd_sim__client_begin(client);
+    wake_at(client, gd_sim__now(client));
+}
+
+static void connect_now(struct client *client)
+{
+    struct workload_all *all = client->all;
+    struct gd_address address;
+    if (client->node == 0) {
+        client->node = (unsigned)gd_prng_between(&client->prng, 1, all->options.plan->nodes);
+    }
+    gd_sim_client_address(client->node, &address);
+    memset(&client->stream, 0, sizeof client->stream);
+    client->stream.context = client;
+    if (gd_stream_connect(all->options.io, &client->stream, &address, stream_connected) != GD_OK) {
+        client->node = 0;
+        connect_soon(client, 100 * GD_SIM_MS);
+        return;
+    }
+    client->link = LINK_CONNECTING;
+    gd_timer_start(all->options.io, &client->patience,
+                   gd_sim__now(client) + all->options.plan->client_timeout);
+}
+
+static void connect_soon(struct client *client, gd_time_ns wait)
+{
+    wake_at(client, gd_sim__now(client) + wait);
+}
+
+gd_time_ns gd_sim__client_pause(struct client *client)
+{
+    gd_time_ns wait = client->back_off;
+    client->back_off = 0;
+    if (client->all->finishing) {
+        return wait;
+    }
+    gd_time_ns pause = pause_of(client);
+    return wait > pause ? wait : pause;
+}
+
+/* The moment to do something: connect, or ask. */
+static void client_timer(struct gd_timer *timer)
+{
+    struct client *client = timer->context;
+    struct workload_all *all = client->all;
+    if (client->link == LINK_OFF) {
+        if (!all->finishing && all->issued >= all->options.plan->operations) {
+            return; /* gd_sim_workload_finish wakes it again. */
+        }
+        if (!gd_sim__client_done(client)) {
+            connect_now(client);
+        }
+        return;
+    }
+    if (client->link != LINK_ON || client->flight_count > 0) {
+        return;
+    }
+    if (!all->finishing &&
+        gd_prng_chance(&client->prng, all->options.plan->leave_chance, 1000000)) {
+        client->node = 0;
+        gd_sim__client_close(client, gd_sim__client_pause(client));
+        return;
+    }
+    gd_sim__client_ask(client);
+    gd_sim__client_send(client);
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+struct gd_sim_workload *gd_sim_workload_new(const struct gd_sim_workload_options *options)
+{
+    struct workload_all *all = gd_calloc(1, sizeof *all);
+    all->options = *options;
+    all->client_count = (size_t)options->plan->clients;
+    for (size_t i = 0; i < all->client_count; i++) {
+        struct client *client = &all->clients[i];
+        client->all = all;
+        client->number = (unsigned)i + 1;
+        client->batch_mean = (options->plan->pipeline + 1) / 2;
+        client->timer = (struct gd_timer){.fire = client_timer, .context = client};
+        client->patience = (struct gd_timer){.fire = patience_ends, .context = client};
+        gd_prng_init(&client->prng,
+                     gd_prng_mix(options->plan->seed, gd_prng_mix(UINT64_C(0x636c69), i + 1)));
+    }
+    return (struct gd_sim_workload *)all;
+}
+
+static struct workload_all *all_of(struct gd_sim_workload *workload)
+{
+    return (struct workload_all *)workload;
+}
+
+void gd_sim_workload_start(struct gd_sim_workload *workload)
+{
+    struct workload_all *all = all_of(workload);
+    for (size_t i = 0; i < all->client_count; i++) {
+        struct client *client = &all->clients[i];
+        connect_soon(client, gd_prng_between(&client->prng, 1, 2000) * GD_SIM_MS);
+    }
+}
+
+void gd_sim_workload_finish(struct gd_sim_workload *workload)
+{
+    struct workload_all *all = all_of(workload);
+    all->finishing = true;
+    for (size_t i = 0; i < all->client_count; i++) {
+        struct client *client = &all->clients[i];
+        if (client->link == LINK_OFF || (client->link == LINK_ON && client->flight_count == 0)) {
+            wake_at(client, gd_sim__now(client) + gd_prng_below(&client->prng, 10 * GD_SIM_MS));
+        }
+    }
+}
+
+bool gd_sim__client_done(const struct client *client)
+{
+    return client->all->finishing && client->final_write && client->final_read;
+}
+
+bool gd_sim_workload_finished(const struct gd_sim_workload *workload)
+{
+    const struct workload_all *all = (const struct workload_all *)workload;
+    if (!all->finishing) {
+        return false;
+    }
+    for (size_t i = 0; i < all->client_count; i++) {
+        if (!gd_sim__client_done(&all->clients[i]) || all->clients[i].flight_count > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void gd_sim_workload_unfinished(const struct gd_sim_workload *workload, struct gd_bytes *bytes)
+{
+    static const char *const links[] = {"not connected", "connecting", "connected", "closing"};
+    const struct workload_all *all = (const struct workload_all *)workload;
+    for (size_t i = 0; i < all->client_count; i++) {
+        const struct client *client = &all->clients[i];
+        if (gd_sim__client_done(client) && client->flight_count == 0) {
+            continue;
+        }
+        gd_bytes_format(bytes, "client %u, %s, node %u: ", client->number, links[client->link],
+                        client->node);
+        if (client->flight_count > 0) {
+            const struct flight *flight = &client->flights[0];
+            char text[32];
+            gd_sim_time_text(flight->sent, text, sizeof text);
+            gd_bytes_format(bytes, "waits for the answer to %s, asked at %s\n", flight->name, text);
+        } else {
+            gd_bytes_format(bytes, "no %s was answered; the last refusal was: %s\n",
+                            client->final_write ? "read" : "write",
+                            client->refusal[0] != '\0' ? client->refusal : "none");
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- orders */
+
+static void order_closed(struct gd_stream *stream, enum gd_err err)
+{
+    struct order *order = stream->context;
+    (void)err;
+    gd_timer_stop(order->io, &order->timer);
+    gd_free(order);
+}
+
+static void order_close(struct order *order)
+{
+    if (!order->closing) {
+        order->closing = true;
+        gd_stream_close(&order->stream, order_closed);
+    }
+}
+
+static void order_ends(struct gd_timer *timer)
+{
+    order_close(timer->context);
+}
+
+static void order_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
+{
+    (void)err;
+    (void)bytes;
+    order_close(stream->context);
+}
+
+static void order_written(struct gd_write *write, enum gd_err err)
+{
+    if (err != GD_OK) {
+        order_close(write->context);
+    }
+}
+
+static void order_connected(struct gd_stream *stream, enum gd_err err)
+{
+    struct order *order = stream->context;
+    if (order->closing) {
+        return;
+    }
+    if (err != GD_OK) {
+        order_close(order);
+        return;
+    }
+    gd_stream_read_start(stream, order_read);
+    order->write.slices[0] = (struct gd_slice){(const uint8_t *)order->text, strlen(order->text)};
+    order->write.count = 1;
+    order->write.done = order_written;
+    order->write.context = order;
+    if (gd_stream_write(stream, &order->write) != GD_OK) {
+        order_close(order);
+    }
+}
+
+void gd_sim_workload_order(struct gd_sim_workload *workload, unsigned node, const char *command)
+{
+    struct workload_all *all = all_of(workload);
+    struct order *order = gd_calloc(1, sizeof *order);
+    struct gd_address address;
+    order->io = all->options.io;
+    order->stream.context = order;
+    order->timer = (struct gd_timer){.fire = order_ends, .context = order};
+    (void)snprintf(order->text, sizeof order->text, "%s\r\n", command);
+    gd_sim_client_address(node, &address);
+    if (gd_stream_connect(order->io, &order->stream, &address, order_connected) != GD_OK) {
+        gd_free(order);
+        return;
+    }
+    gd_timer_start(order->io, &order->timer, gd_io_now(order->io) + 5 * GD_SIM_S);
+}
