@@ -242,6 +242,7 @@ void gd__wal_scan(const uint8_t *at, size_t size, uint64_t segment, struct gd__w
         }
         for (size_t place = block; place < end; place++) {
             if (at[place] != 0) {
+                scan->dirty_from = scan->dirty_size == 0 ? place : scan->dirty_from;
                 scan->dirty_size = place + 1;
             }
             if (gd__wal_record_decode(at + place, size - place, segment, &record) &&

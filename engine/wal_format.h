@@ -78,6 +78,7 @@ gd__wal_snapshot_decode(struct gd_slice body, struct gd_snapshot_meta *meta, gd_
 struct gd__wal_scan {
     uint64_t durable;  /* The highest `durable` of any whole record there; 0: none. */
     size_t dirty_size; /* Bytes up to the last one that is not 0. */
+    size_t dirty_from; /* Bytes of zeros at the front, when there is any other. */
 };
 void gd__wal_scan(const uint8_t *at, size_t size, uint64_t segment, struct gd__wal_scan *scan);
 #endif

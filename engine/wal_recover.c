@@ -366,7 +366,10 @@ static bool end_note(struct gd__wal_recovery *r)
     r->found.cut_size += scan.dirty_size;
     if (r->bad_segment == 0) {
         r->bad_segment = r->numbers[r->at];
-        r->bad_offset = r->place;
+        /* With nothing but padding in the rest of the block, it is the next write that is bad. */
+        r->bad_offset = gd__block_up(r->place) <= r->place + scan.dirty_from
+                            ? gd__block_up(r->place)
+                            : r->place;
     }
     if (r->durable < scan.durable) {
         r->durable = scan.durable;

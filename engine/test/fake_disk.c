@@ -239,6 +239,11 @@ static enum gd_err read_file(struct fake_disk *fake, struct gd_disk_op *op,
         op->result = 1 + fake_random(fake, op->result);
     }
     memcpy(op->data, inode->now + op->offset, (size_t)op->result);
+    if (fake->lies > 0 && op->result > 0) {
+        uint8_t *data = op->data;
+        data[fake_random(fake, op->result)] ^= (uint8_t)(1u << fake_random(fake, 8));
+        fake->lies--;
+    }
     return GD_OK;
 }
 

@@ -38,6 +38,7 @@ struct fake_disk {
     bool crashed;
     bool kill; /* The crash is a kill: nothing of what was written is lost. */
     bool short_reads;
+    unsigned lies;               /* So many of the next reads have a flipped bit. */
     uint64_t space;              /* Bytes that preallocation may still take. */
     enum gd_disk_kind fail_kind; /* The next one of it fails with ... */
     enum gd_err fail_err;        /* ... this, unless GD_OK. */

@@ -203,10 +203,307 @@ static void test_wal_roundtrip(void **state)
     fake_release(&m.disk);
 }
 
+/* ---------------------------------------------------------------- damage */
+
+static const char *const first = "wal/0000000000000001.log";
+
+/* Three told batches in one segment: one record each at blocks 2, 3 and 4 (header and note are in 0
+ * and 1; the header may take more than one block). */
+static void three_batches(struct model *m, uint64_t seed)
+{
+    model_init(m, seed);
+    model_open(m);
+    model_start(m);
+    for (uint64_t i = 0; i < 3; i++) {
+        model_append(m, i + 1, (struct gd_position){1, i}, 1, 100);
+        fake_run(&m->disk);
+        assert_int_equal(m->stored, i + 1);
+    }
+    model_close(m);
+}
+
+/* Where the records are: offsets of each block that begins with one. */
+static size_t record_offsets(struct model *m, uint64_t *offsets)
+{
+    const struct fake_inode *inode = fake_file(&m->disk, first);
+    size_t count = 0;
+
+    for (uint64_t at = 0; at + 4096 <= inode->now_size; at += 4096) {
+        if (inode->now[at + 4] != 0 || inode->now[at + 8] != 0) {
+            offsets[count++] = at;
+        }
+    }
+    return count;
+}
+
+/* A flipped bit in a record that a later one vouches for is refused with its offset; in the last
+ * one it is a torn tail: cut. Nothing is changed on the disk by a refusal. */
+static void test_wal_notices_every_flipped_bit(void **state)
+{
+    static struct model m;
+    uint64_t offsets[16];
+    size_t count;
+
+    (void)state;
+    three_batches(&m, 1);
+    count = record_offsets(&m, offsets);
+    assert_int_equal(count, 5);
+    fake_release(&m.disk);
+    for (size_t record = 0; record < count; record++) {
+        size_t size = record == 0 ? 32 : record == 1 ? 32 : 32 + 25 + 100;
+        for (size_t byte = 0; byte < size; byte++) {
+            struct fake_inode *inode;
+            char text[96];
+
+            three_batches(&m, 1);
+            inode = fake_file(&m.disk, first);
+            inode->now[offsets[record] + byte] ^= (uint8_t)(1u << byte % 8);
+            model_open(&m);
+            if (record + 1 < count) {
+                (void)snprintf(text, sizeof text, "%s: damaged at offset %llu:", first,
+                               (unsigned long long)offsets[record]);
+                assert_int_equal(m.opened_err, GD_ERR_CORRUPT);
+                assert_int_equal(strncmp(m.error.text, text, strlen(text)), 0);
+            } else {
+                assert_int_equal(m.opened_err, GD_OK);
+                assert_int_equal(m.entry_count, 2);
+                assert_true(m.cut_size > 0);
+            }
+            model_close(&m);
+            fake_release(&m.disk);
+        }
+    }
+}
+/* Segments that are missing, exchanged, or of another version are refused by name. */
+static void test_wal_refuses_wrong_segments(void **state)
+{
+    static const struct {
+        const char *name;
+        int what;
+        enum gd_err want;
+        const char *text;
+    } cases[] = {
+        {"untouched", 0, GD_OK, ""},
+        {"the second is missing", 1, GD_ERR_CORRUPT, "0000000000000003.log"},
+        {"the first is missing", 2, GD_ERR_CORRUPT, "0000000000000002.log"},
+        {"the second's bytes in the third", 3, GD_ERR_CORRUPT, "0000000000000003.log"},
+        {"the first's header is gone", 4, GD_ERR_CORRUPT, "0000000000000001.log"},
+        {"the second is empty", 5, GD_ERR_CORRUPT, "0000000000000001.log"},
+        {"the first is of another version", 6, GD_ERR_VERSION, "0000000000000001.log"},
+    };
+    static struct model m;
+
+    (void)state;
+    for (size_t i = 0; i < GD_COUNT(cases); i++) {
+        struct fake_inode *a, *b, *c;
+
+        print_message("case: %s\n", cases[i].name);
+        model_init(&m, 5);
+        model_open(&m);
+        model_start(&m);
+        for (uint64_t k = 0; k < 40; k++) {
+            model_append(&m, k + 1, (struct gd_position){1, k * 5}, 5, 300);
+        }
+        fake_run(&m.disk);
+        model_close(&m);
+        a = fake_file(&m.disk, "wal/0000000000000001.log");
+        b = fake_file(&m.disk, "wal/0000000000000002.log");
+        c = fake_file(&m.disk, "wal/0000000000000003.log");
+        assert_non_null(a);
+        assert_non_null(b);
+        assert_non_null(c);
+        for (size_t n = 0; n < m.disk.name_count; n++) {
+            const char *path = m.disk.names[n].path;
+            if ((cases[i].what == 1 && strstr(path, "2.log") != NULL) ||
+                (cases[i].what == 2 && strstr(path, "1.log") != NULL)) {
+                m.disk.names[n].now = -1;
+            }
+        }
+        if (cases[i].what == 3) {
+            memcpy(c->now, b->now, (size_t)b->now_size);
+        } else if (cases[i].what == 4) {
+            memset(a->now, 0, 4096);
+        } else if (cases[i].what == 5) {
+            b->now_size = 0;
+        } else if (cases[i].what == 6) {
+            uint32_t size = gd_get_le32(a->now + 4);
+            gd_put_le32(a->now + 32, 2);
+            gd_put_le32(a->now, gd_crc32c(0, a->now + 4, 28 + (size_t)size));
+        }
+        model_open(&m);
+        assert_int_equal(m.opened_err, cases[i].want);
+        if (cases[i].want != GD_OK) {
+            assert_non_null(strstr(m.error.text, cases[i].text));
+        }
+        model_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
+/* A read that lies once is read again: nothing is refused, nothing cut. */
+static void test_wal_reads_again_what_looks_bad(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        three_batches(&m, seed);
+        m.disk.lies = 1;
+        model_open(&m);
+        assert_int_equal(m.opened_err, GD_OK);
+        assert_int_equal(m.entry_count, 3);
+        model_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
+/* W5: a failed write is told once, and nothing is written or told any more. */
+static void test_wal_fails_once(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    model_init(&m, 3);
+    model_open(&m);
+    model_start(&m);
+    m.disk.fail_kind = GD_DISK_WRITE_DURABLE;
+    m.disk.fail_err = GD_ERR_IO;
+    model_append(&m, 1, (struct gd_position){1, 0}, 2, 10);
+    model_append(&m, 2, (struct gd_position){1, 2}, 2, 10);
+    fake_run(&m.disk);
+    assert_int_equal(m.failed_calls, 1);
+    assert_int_equal(m.stored, 0);
+    assert_non_null(strstr(m.error.text, first));
+    model_append(&m, 3, (struct gd_position){1, 4}, 2, 10);
+    fake_run(&m.disk);
+    assert_int_equal(m.failed_calls, 1);
+    assert_int_equal(m.stored, 0);
+    model_close(&m);
+    fake_release(&m.disk);
+}
+
+/* No space for the next segment: what is queued waits, and goes on when there is. */
+static void test_wal_waits_for_space(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    model_init(&m, 3);
+    m.disk.space = 2 * 32768 + 1000;
+    model_open(&m);
+    model_start(&m);
+    assert_int_equal(m.started_err, GD_OK);
+    for (uint64_t k = 0; k < 60; k++) {
+        model_append(&m, k + 1, (struct gd_position){1, k * 5}, 5, 300);
+    }
+    for (int i = 0; i < 500; i++) {
+        (void)fake_step(&m.disk);
+    }
+    assert_true(gd_wal_full(m.wal));
+    assert_true(gd_wal_queued(m.wal) > 0);
+    assert_true(m.stored > 0 && m.stored < 60);
+    assert_int_equal(m.failed_calls, 0);
+    assert_non_null(strstr(m.disk.log, "no space"));
+    m.disk.space = UINT64_MAX;
+    fake_run(&m.disk);
+    assert_false(gd_wal_full(m.wal));
+    assert_int_equal(gd_wal_queued(m.wal), 0);
+    assert_int_equal(m.stored, 60);
+    model_close(&m);
+    model_open(&m);
+    assert_int_equal(m.entry_count, 300);
+    model_close(&m);
+    fake_release(&m.disk);
+}
+
+/* Without space for the first segment a start is refused, and the next one goes through. */
+static void test_wal_start_without_space(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    model_init(&m, 3);
+    m.disk.space = 1000;
+    model_open(&m);
+    model_start(&m);
+    assert_true(m.started);
+    assert_int_equal(m.started_err, GD_ERR_NO_SPACE);
+    model_close(&m);
+    m.disk.space = UINT64_MAX;
+    model_open(&m);
+    assert_int_equal(m.opened_err, GD_OK);
+    assert_true(m.empty);
+    model_start(&m);
+    assert_int_equal(m.started_err, GD_OK);
+    model_close(&m);
+    fake_release(&m.disk);
+}
+
+/* Closing at any moment gives everything back. */
+static void test_wal_close_at_any_moment(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    for (int at = 0; at < 120; at++) {
+        struct gd_wal_identity identity = {7, 3, 1};
+        bool acted = false;
+
+        model_init(&m, (uint64_t)at);
+        model_new(&m);
+        gd_wal_open(m.wal, on_opened, &m);
+        for (int i = 0; i < at; i++) {
+            (void)fake_step(&m.disk);
+            if (m.opened && !acted) {
+                gd_wal_start(m.wal, &identity, &m.hard_state, &m.snapshot, on_started, &m);
+                for (uint64_t k = 0; k < 40; k++) {
+                    model_append(&m, k + 1, (struct gd_position){1, k * 5}, 5, 300);
+                }
+                acted = true;
+            }
+        }
+        model_close(&m);
+        model_open(&m);
+        assert_int_equal(m.opened_err, GD_OK);
+        model_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
+/* Whatever queues while a write is in flight shares the next one. */
+static void test_wal_groups_commits(void **state)
+{
+    static struct model m;
+    uint64_t before, after, bytes;
+
+    (void)state;
+    model_init(&m, 3);
+    model_open(&m);
+    model_start(&m);
+    gd_wal_counters(m.wal, &before, &bytes);
+    for (uint64_t k = 0; k < 20; k++) {
+        model_append(&m, k + 1, (struct gd_position){1, k}, 1, 50);
+    }
+    fake_run(&m.disk);
+    gd_wal_counters(m.wal, &after, &bytes);
+    assert_int_equal(after - before, 2);
+    assert_int_equal(m.stored, 20);
+    model_close(&m);
+    fake_release(&m.disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wal_roundtrip),
+        cmocka_unit_test(test_wal_groups_commits),
+        cmocka_unit_test(test_wal_notices_every_flipped_bit),
+        cmocka_unit_test(test_wal_refuses_wrong_segments),
+        cmocka_unit_test(test_wal_reads_again_what_looks_bad),
+        cmocka_unit_test(test_wal_fails_once),
+        cmocka_unit_test(test_wal_waits_for_space),
+        cmocka_unit_test(test_wal_start_without_space),
+        cmocka_unit_test(test_wal_close_at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
