@@ -78,9 +78,17 @@ static bool read_bit_range(struct gd_command_context *c, size_t from, size_t siz
     bool by_bit = false, has_end = c->arg_count > from + 1;
 
     *empty = false;
-    if (!gd_command_number(c, c->args[from], &start) ||
-        (has_end && !gd_command_number(c, c->args[from + 1], &end))) {
+    if (!gd_command_number(c, c->args[from], &start)) {
         return false;
+    }
+    if (from == 2) { /* BITCOUNT looks at its end before its unit, BITPOS after. */
+        if (!gd_command_number(c, c->args[from + 1], &end)) {
+            return false;
+        }
+        if (start < 0 && end < 0 && start > end) {
+            *empty = true;
+            return true;
+        }
     }
     if (c->arg_count > from + 2) {
         by_bit = gd_slice_is(c->args[from + 2], "bit");
@@ -89,9 +97,14 @@ static bool read_bit_range(struct gd_command_context *c, size_t from, size_t siz
             return false;
         }
     }
+    if (from != 2 && has_end && !gd_command_number(c, c->args[from + 1], &end)) {
+        return false;
+    }
     *empty = !gd_option_range(by_bit ? size * 8 : size, &start, &end);
-    *first = by_bit ? start : start * 8;
-    *last = by_bit ? end : end * 8 + 7;
+    if (!*empty) {
+        *first = by_bit ? start : start * 8;
+        *last = by_bit ? end : end * 8 + 7;
+    }
     return true;
 }
 
@@ -116,7 +129,7 @@ void gd_command_bitcount(struct gd_command_context *c)
     char scratch[GD_ITEM_SCRATCH];
     const struct gd_item *item = gd_command_look(c, c->args[1]);
     struct gd_slice value;
-    int64_t first, last;
+    int64_t first = 0, last = 0;
     bool empty;
 
     if (item == NULL) {
@@ -131,14 +144,8 @@ void gd_command_bitcount(struct gd_command_context *c)
     } else if (c->arg_count == 3 || c->arg_count > 5) {
         gd_command_syntax_error(c);
         return;
-    } else {
-        int64_t start, end;
-        if (!read_bit_range(c, 2, value.size, &first, &last, &empty)) {
-            return;
-        }
-        (void)gd_number_parse(c->args[2], &start);
-        (void)gd_number_parse(c->args[3], &end);
-        empty = empty || (start < 0 && end < 0 && start > end);
+    } else if (!read_bit_range(c, 2, value.size, &first, &last, &empty)) {
+        return;
     }
     gd_reply_integer(c->reply, empty ? 0 : count_ones(value, (uint64_t)first, (uint64_t)last));
 }
@@ -166,7 +173,7 @@ void gd_command_bitpos(struct gd_command_context *c)
     char scratch[GD_ITEM_SCRATCH];
     const struct gd_item *item;
     struct gd_slice value;
-    int64_t bit, first, last, found;
+    int64_t bit, first = 0, last = 0, found;
     bool empty;
 
     if (!gd_command_number(c, c->args[2], &bit)) {

@@ -206,13 +206,13 @@ static bool check_fields(struct gd_command_context *c, bool only_get, size_t *co
     while ((next = read_field(c, &at, &overflow, &field)) == NEXT_FIELD) {
         if (field.operation != FIELD_GET) {
             size_t end = (size_t)((field.offset + field.bits - 1) / 8) + 1;
-            if (only_get) {
-                gd_reply_error(c->reply, "ERR BITFIELD_RO only supports the GET subcommand");
-                return false;
-            }
             *size = end > *size ? end : *size;
         }
         (*count)++;
+    }
+    if (next == NEXT_END && only_get && *size > 0) {
+        gd_reply_error(c->reply, "ERR BITFIELD_RO only supports the GET subcommand");
+        return false;
     }
     return next == NEXT_END;
 }

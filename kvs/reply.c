@@ -45,6 +45,10 @@ void gd_reply_error(struct gd_reply *reply, const char *text)
     gd_bytes_add_u8(reply->out, '-');
     start = reply->out->size;
     gd_bytes_add_text(reply->out, text);
+    while (reply->out->size > start && (reply->out->data[reply->out->size - 1] == '\r' ||
+                                        reply->out->data[reply->out->size - 1] == '\n')) {
+        reply->out->size--;
+    }
     for (size_t i = start; i < reply->out->size; i++) {
         uint8_t *at = &reply->out->data[i];
         *at = *at == '\r' || *at == '\n' ? (uint8_t)' ' : *at;

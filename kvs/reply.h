@@ -12,7 +12,7 @@ struct gd_reply {
 };
 /* "+text". */
 void gd_reply_simple(struct gd_reply *reply, const char *text);
-/* "-text": begins with its code, "ERR ..." for most; control characters become blanks. */
+/* "-text": begins with its code, "ERR ..." for most; line ends become blanks. */
 void gd_reply_error(struct gd_reply *reply, const char *text);
 void gd_reply_error_format(struct gd_reply *reply, const char *format, ...) GD_PRINTF(2, 3);
 void gd_reply_integer(struct gd_reply *reply, int64_t number);
