@@ -1,0 +1,367 @@
+/* resp.c - the incremental reader of requests. See resp.h.
+ *
+ * A nested array is taken inside LOAD alone, and flattened: the seed's SNAP answers with arrays of
+ * pairs, and its reply, sent back as it came, is a LOAD. */
+#include "kvs/resp.h"
+#include "engine/memory.h"
+#include <stdio.h>
+
+void gd_resp_reader_init(struct gd_resp_reader *reader, const struct gd_resp_limits *limits)
+{
+    *reader = (struct gd_resp_reader){.limits = limits, .bulk_size = -1};
+}
+
+void gd_resp_reader_release(struct gd_resp_reader *reader)
+{
+    gd_free(reader->spans);
+    gd_free(reader->args);
+    gd_bytes_release(&reader->inline_words);
+    gd_resp_reader_init(reader, reader->limits);
+}
+
+static void begin_anew(struct gd_resp_reader *reader)
+{
+    reader->at = 0;
+    reader->begun = false;
+    reader->missing = 0;
+    reader->bulk_size = -1;
+    reader->scanned = 0;
+    reader->span_count = 0;
+}
+
+static enum gd_resp_result fail(struct gd_resp_reader *reader, const char *text)
+{
+    (void)snprintf(reader->error, sizeof reader->error, "Protocol error: %s", text);
+    return GD_RESP_ERROR;
+}
+
+static void add_span(struct gd_resp_reader *reader, size_t offset, size_t size)
+{
+    if (reader->span_count == reader->span_capacity) {
+        reader->span_capacity = reader->span_capacity == 0 ? 8 : reader->span_capacity * 2;
+        reader->spans =
+            gd_realloc(reader->spans, reader->span_capacity * sizeof reader->spans[0]);
+    }
+    reader->spans[reader->span_count++] = (struct gd_resp_span){offset, size};
+}
+
+/* Spans of `base` become the arguments; the request is done. */
+static enum gd_resp_result finish(struct gd_resp_reader *reader, const uint8_t *base,
+                                  size_t *consumed)
+{
+    if (reader->span_count > reader->arg_capacity ||
+        (reader->arg_capacity > 4096 && reader->span_count <= 4096)) {
+        reader->arg_capacity = reader->span_count < 16 ? 16 : reader->span_count;
+        reader->args = gd_realloc(reader->args, reader->arg_capacity * sizeof reader->args[0]);
+    }
+    for (size_t i = 0; i < reader->span_count; i++) {
+        reader->args[i] =
+            (struct gd_slice){base + reader->spans[i].offset, reader->spans[i].size};
+    }
+    reader->arg_count = reader->span_count;
+    *consumed = reader->at;
+    begin_anew(reader);
+    if (reader->span_capacity > 4096) {
+        gd_free(reader->spans);
+        reader->spans = NULL;
+        reader->span_capacity = 0;
+    }
+    return GD_RESP_REQUEST;
+}
+
+/* The line at `at`, without its end; `*next` is behind the end. False: not whole yet. */
+static bool find_line(struct gd_resp_reader *reader, struct gd_slice input, struct gd_slice *line,
+                      size_t *next)
+{
+    const uint8_t *from = input.data + reader->at;
+    size_t left = input.size - reader->at;
+    const uint8_t *end = left == reader->scanned
+                             ? NULL
+                             : memchr(from + reader->scanned, '\n', left - reader->scanned);
+
+    if (end == NULL) {
+        reader->scanned = left;
+        return false;
+    }
+    reader->scanned = 0;
+    *next = reader->at + (size_t)(end - from) + 1;
+    line->data = from;
+    line->size = (size_t)(end - from);
+    if (line->size > 0 && line->data[line->size - 1] == '\r') {
+        line->size--;
+    }
+    return true;
+}
+
+/* A decimal number that fills the line; false when it is none. */
+static bool read_number(struct gd_slice line, int64_t *number)
+{
+    size_t at = line.size > 0 && line.data[0] == '-' ? 1 : 0;
+    int64_t value = 0;
+
+    if (line.size == at || line.size - at > 18) {
+        return false;
+    }
+    for (size_t i = at; i < line.size; i++) {
+        if (line.data[i] < '0' || line.data[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (line.data[i] - '0');
+    }
+    *number = at == 1 ? -value : value;
+    return true;
+}
+
+/* ---------------------------------------------------------------- inline */
+
+static int hex_digit(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    byte |= 0x20;
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+static uint8_t escape_of(uint8_t byte)
+{
+    switch (byte) {
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'b':
+        return '\b';
+    case 'a':
+        return '\a';
+    default:
+        return byte;
+    }
+}
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r') || byte == 0;
+}
+
+/* A quoted word's inside, from behind the opening quote; the place behind the closing one, or 0. */
+static size_t take_quoted(struct gd_bytes *words, struct gd_slice line, size_t at, uint8_t quote)
+{
+    while (at < line.size) {
+        uint8_t byte = line.data[at];
+        if (byte == quote) {
+            at++;
+            return at == line.size || is_blank(line.data[at]) ? at : 0;
+        }
+        if (byte == '\\' && quote == '"' && at + 3 < line.size && line.data[at + 1] == 'x' &&
+            hex_digit(line.data[at + 2]) >= 0 && hex_digit(line.data[at + 3]) >= 0) {
+            gd_bytes_add_u8(words, (uint8_t)(hex_digit(line.data[at + 2]) * 16 +
+                                             hex_digit(line.data[at + 3])));
+            at += 4;
+        } else if (byte == '\\' && at + 1 < line.size &&
+                   (quote == '"' || line.data[at + 1] == '\'')) {
+            gd_bytes_add_u8(words, quote == '"' ? escape_of(line.data[at + 1]) : '\'');
+            at += 2;
+        } else {
+            gd_bytes_add_u8(words, byte);
+            at++;
+        }
+    }
+    return 0;
+}
+
+static enum gd_resp_result read_inline(struct gd_resp_reader *reader, struct gd_slice input,
+                                       size_t *consumed)
+{
+    struct gd_bytes *words = &reader->inline_words;
+    struct gd_slice line;
+    size_t next, at = 0;
+
+    if (!find_line(reader, input, &line, &next)) {
+        return input.size > reader->limits->line_size_max ? fail(reader, "too big inline request")
+                                                          : GD_RESP_MORE;
+    }
+    if (line.size > reader->limits->line_size_max) {
+        return fail(reader, "too big inline request");
+    }
+    gd_bytes_clear(words);
+    (void)gd_bytes_reserve(words, line.size); /* So that nothing moves below. */
+    while (at < line.size) {
+        size_t begin = words->size;
+        if (is_blank(line.data[at])) {
+            at++;
+            continue;
+        }
+        while (at != 0 || line.size > 0) {
+            if (at >= line.size || is_blank(line.data[at])) {
+                break;
+            }
+            if (line.data[at] == '"' || line.data[at] == '\'') {
+                at = take_quoted(words, line, at + 1, line.data[at]);
+                if (at == 0) {
+                    return fail(reader, "unbalanced quotes in request");
+                }
+            } else {
+                gd_bytes_add_u8(words, line.data[at++]);
+            }
+        }
+        add_span(reader, begin, words->size - begin);
+    }
+    reader->at = next;
+    return finish(reader, words->data, consumed);
+}
+
+/* ---------------------------------------------------------------- arrays */
+
+static bool loading(const struct gd_resp_reader *reader, const uint8_t *base)
+{
+    static const char word[] = "load";
+
+    if (reader->span_count == 0 || reader->spans[0].size != 4) {
+        return false;
+    }
+    for (size_t i = 0; i < 4; i++) {
+        if ((base[reader->spans[0].offset + i] | 0x20) != word[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The length line at `at`, which begins with `mark`. */
+static enum gd_resp_result read_length(struct gd_resp_reader *reader, struct gd_slice input,
+                                       int64_t *number, const char *too_big, const char *invalid)
+{
+    struct gd_slice line;
+    size_t next;
+
+    if (!find_line(reader, input, &line, &next)) {
+        return input.size - reader->at > reader->limits->line_size_max ? fail(reader, too_big)
+                                                                       : GD_RESP_MORE;
+    }
+    if (!read_number((struct gd_slice){line.data + 1, line.size - 1}, number)) {
+        return fail(reader, invalid);
+    }
+    reader->at = next;
+    return GD_RESP_REQUEST;
+}
+
+/* The head of the next argument. REQUEST: go on. */
+static enum gd_resp_result read_argument_head(struct gd_resp_reader *reader, struct gd_slice input)
+{
+    uint8_t mark;
+    int64_t number;
+    enum gd_resp_result result;
+
+    if (reader->at == input.size) {
+        return GD_RESP_MORE;
+    }
+    mark = input.data[reader->at];
+    if (mark == '*' && loading(reader, input.data)) {
+        result = read_length(reader, input, &number, "too big mbulk count string",
+                             "invalid multibulk length");
+        if (result != GD_RESP_REQUEST) {
+            return result;
+        }
+        if (number < 0 || number > reader->limits->arg_count_max - reader->missing) {
+            return fail(reader, "invalid multibulk length");
+        }
+        reader->missing += number - 1;
+        return GD_RESP_REQUEST;
+    }
+    if (mark != '$') {
+        char text[64];
+        (void)snprintf(text, sizeof text, "expected '$', got '%c'",
+                       mark >= ' ' && mark < 0x7f ? mark : '?');
+        return fail(reader, text);
+    }
+    result = read_length(reader, input, &number, "too big bulk count string",
+                         "invalid bulk length");
+    if (result != GD_RESP_REQUEST) {
+        return result;
+    }
+    if (number < 0 || (uint64_t)number > reader->limits->bulk_size_max) {
+        return fail(reader, "invalid bulk length");
+    }
+    reader->bulk_size = number;
+    return GD_RESP_REQUEST;
+}
+
+static enum gd_resp_result read_array(struct gd_resp_reader *reader, struct gd_slice input,
+                                      size_t *consumed)
+{
+    while (reader->missing > 0) {
+        if (reader->bulk_size < 0) {
+            enum gd_resp_result result = read_argument_head(reader, input);
+            if (result != GD_RESP_REQUEST) {
+                return result;
+            }
+            continue;
+        }
+        if (input.size - reader->at < (size_t)reader->bulk_size + 2) {
+            return GD_RESP_MORE;
+        }
+        add_span(reader, reader->at, (size_t)reader->bulk_size);
+        reader->at += (size_t)reader->bulk_size + 2;
+        reader->bulk_size = -1;
+        reader->missing--;
+    }
+    return finish(reader, input.data, consumed);
+}
+
+enum gd_resp_result gd_resp_read(struct gd_resp_reader *reader, struct gd_slice input,
+                                 size_t *consumed)
+{
+    if (!reader->begun) {
+        int64_t number = 0;
+        enum gd_resp_result result;
+        if (input.size == 0) {
+            return GD_RESP_MORE;
+        }
+        if (input.data[0] != '*') {
+            return read_inline(reader, input, consumed);
+        }
+        result = read_length(reader, input, &number, "too big mbulk count string",
+                             "invalid multibulk length");
+        if (result != GD_RESP_REQUEST) {
+            return result;
+        }
+        if (number > reader->limits->arg_count_max) {
+            return fail(reader, "invalid multibulk length");
+        }
+        reader->begun = true;
+        reader->missing = number;
+    }
+    return read_array(reader, input, consumed);
+}
+
+/* ---------------------------------------------------------------- slots */
+
+static uint16_t crc16(struct gd_slice bytes)
+{
+    uint16_t crc = 0;
+
+    for (size_t i = 0; i < bytes.size; i++) {
+        crc = (uint16_t)(crc ^ bytes.data[i] << 8);
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (uint16_t)((crc & 0x8000) != 0 ? crc << 1 ^ 0x1021 : crc << 1);
+        }
+    }
+    return crc;
+}
+
+uint16_t gd_resp_slot(struct gd_slice key)
+{
+    const uint8_t *open = key.size == 0 ? NULL : memchr(key.data, '{', key.size);
+
+    if (open != NULL) {
+        size_t left = key.size - (size_t)(open - key.data) - 1;
+        const uint8_t *close = left == 0 ? NULL : memchr(open + 1, '}', left);
+        if (close != NULL && close > open + 1) {
+            key = (struct gd_slice){open + 1, (size_t)(close - open) - 1};
+        }
+    }
+    return crc16(key) % 16384;
+}
