@@ -38,6 +38,7 @@ struct gd__slot {
     enum gd_request_kind kind;
     bool answered;
     bool barrier;
+    bool silent;
     uint16_t key_slot;
     struct gd_bytes reply;
 };

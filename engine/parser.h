@@ -44,6 +44,8 @@ struct gd_admin {
 /* The next request waits until this one is answered, its parsing too (WATCH: what EXEC carries is
  * not known before). */
 #define GD_REQUEST_BARRIER 1u
+/* The client wants no reply to this one (CLIENT REPLY OFF): it is made, and not sent. */
+#define GD_REQUEST_SILENT 2u
 
 struct gd_request {
     enum gd_request_kind kind;

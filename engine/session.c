@@ -108,6 +108,7 @@ static struct gd__slot *new_slot(struct gd__session *session, const struct gd_re
     slot->session = session;
     slot->kind = request->kind;
     slot->barrier = (request->flags & GD_REQUEST_BARRIER) != 0;
+    slot->silent = (request->flags & GD_REQUEST_SILENT) != 0;
     slot->key_slot = request->has_slot ? request->slot : 0;
     if (session->last == NULL) {
         session->first = slot;
@@ -131,7 +132,7 @@ static void gather(struct gd__session *session)
             session->last = NULL;
         }
         session->slot_count--;
-        if (!session->closing) {
+        if (!session->closing && !slot->silent) {
             if (session->output.size == 0 && slot->reply.size > 16384) {
                 struct gd_bytes swap = session->output; /* A large reply is not copied. */
                 session->output = slot->reply;

@@ -59,4 +59,11 @@ gd_command_fn gd_command_strlen;
 gd_command_fn gd_command_touch;
 gd_command_fn gd_command_ttl;
 gd_command_fn gd_command_type;
+gd_command_fn gd_command_watch; /* kv_parser.c */
+/* commands_server.c */
+gd_command_fn gd_command_echo;
+gd_command_fn gd_command_memory;
+gd_command_fn gd_command_ping;
+gd_command_fn gd_command_select;
+gd_command_fn gd_command_time;
 #endif

@@ -39,8 +39,7 @@ static void add_span(struct gd_resp_reader *reader, size_t offset, size_t size)
 {
     if (reader->span_count == reader->span_capacity) {
         reader->span_capacity = reader->span_capacity == 0 ? 8 : reader->span_capacity * 2;
-        reader->spans =
-            gd_realloc(reader->spans, reader->span_capacity * sizeof reader->spans[0]);
+        reader->spans = gd_realloc(reader->spans, reader->span_capacity * sizeof reader->spans[0]);
     }
     reader->spans[reader->span_count++] = (struct gd_resp_span){offset, size};
 }
@@ -55,8 +54,7 @@ static enum gd_resp_result finish(struct gd_resp_reader *reader, const uint8_t *
         reader->args = gd_realloc(reader->args, reader->arg_capacity * sizeof reader->args[0]);
     }
     for (size_t i = 0; i < reader->span_count; i++) {
-        reader->args[i] =
-            (struct gd_slice){base + reader->spans[i].offset, reader->spans[i].size};
+        reader->args[i] = (struct gd_slice){base + reader->spans[i].offset, reader->spans[i].size};
     }
     reader->arg_count = reader->span_count;
     *consumed = reader->at;
@@ -157,8 +155,8 @@ static size_t take_quoted(struct gd_bytes *words, struct gd_slice line, size_t a
         }
         if (byte == '\\' && quote == '"' && at + 3 < line.size && line.data[at + 1] == 'x' &&
             hex_digit(line.data[at + 2]) >= 0 && hex_digit(line.data[at + 3]) >= 0) {
-            gd_bytes_add_u8(words, (uint8_t)(hex_digit(line.data[at + 2]) * 16 +
-                                             hex_digit(line.data[at + 3])));
+            gd_bytes_add_u8(
+                words, (uint8_t)(hex_digit(line.data[at + 2]) * 16 + hex_digit(line.data[at + 3])));
             at += 4;
         } else if (byte == '\\' && at + 1 < line.size &&
                    (quote == '"' || line.data[at + 1] == '\'')) {
@@ -277,8 +275,8 @@ static enum gd_resp_result read_argument_head(struct gd_resp_reader *reader, str
                        mark >= ' ' && mark < 0x7f ? mark : '?');
         return fail(reader, text);
     }
-    result = read_length(reader, input, &number, "too big bulk count string",
-                         "invalid bulk length");
+    result =
+        read_length(reader, input, &number, "too big bulk count string", "invalid bulk length");
     if (result != GD_RESP_REQUEST) {
         return result;
     }

@@ -8,30 +8,31 @@
 #include "engine/bytes.h"
 
 struct gd_resp_limits {
-    uint64_t bulk_size_max;  /* Bytes of one argument. */
-    uint32_t line_size_max;  /* Bytes of an inline request, or of a length line. */
-    int64_t arg_count_max;   /* Arguments of one request. */
+    uint64_t bulk_size_max; /* Bytes of one argument. */
+    uint32_t line_size_max; /* Bytes of an inline request, or of a length line. */
+    int64_t arg_count_max;  /* Arguments of one request. */
 };
 
 enum gd_resp_result {
     GD_RESP_MORE,    /* Not whole yet. */
-    GD_RESP_REQUEST, /* `args` are set; may be none (an empty line, an empty array): no answer is due. */
+    GD_RESP_REQUEST, /* `args` are set; may be none (an empty line, an empty array): no answer is
+                        due. */
     GD_RESP_ERROR    /* `error` tells; the connection is of no more use. */
 };
 
 struct gd_resp_reader {
     const struct gd_resp_limits *limits; /* Borrowed. */
-    size_t at;          /* Bytes of the present request that are read. */
-    bool begun;         /* Inside an array. */
-    int64_t missing;    /* Arguments still to come. */
-    int64_t bulk_size;  /* Of the argument in hand; -1: its length line comes next. */
-    size_t scanned;     /* Bytes behind `at` known to hold no line end. */
+    size_t at;                           /* Bytes of the present request that are read. */
+    bool begun;                          /* Inside an array. */
+    int64_t missing;                     /* Arguments still to come. */
+    int64_t bulk_size; /* Of the argument in hand; -1: its length line comes next. */
+    size_t scanned;    /* Bytes behind `at` known to hold no line end. */
     struct gd_resp_span {
         size_t offset, size;
-    } *spans;           /* Owned: the arguments seen. */
+    } * spans; /* Owned: the arguments seen. */
     size_t span_count, span_capacity;
-    struct gd_bytes inline_words;  /* Owned: an inline request's words, unquoted. */
-    struct gd_slice *args;         /* Owned; valid after REQUEST until the next read. */
+    struct gd_bytes inline_words; /* Owned: an inline request's words, unquoted. */
+    struct gd_slice *args;        /* Owned; valid after REQUEST until the next read. */
     size_t arg_count, arg_capacity;
     char error[128];
 };
