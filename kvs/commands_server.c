@@ -93,26 +93,6 @@ void gd_command_time(struct gd_command_context *context)
     reply_time(context->reply, context->now_ms);
 }
 
-void gd_command_memory(struct gd_command_context *context)
-{
-    const struct gd_item *item;
-
-    if (!gd_slice_is(context->args[1], "usage")) {
-        unknown_subcommand(context->args, "MEMORY", context->reply);
-        return;
-    }
-    if (context->arg_count < 3) {
-        gd_reply_error(context->reply, "ERR wrong number of arguments for 'memory|usage' command");
-        return;
-    }
-    item = gd_command_look(context, context->args[2]);
-    if (item == NULL) {
-        gd_reply_null(context->reply);
-    } else {
-        gd_reply_integer(context->reply, (int64_t)gd_item_memory(item));
-    }
-}
-
 /* The handlers above, for a client outside MULTI. */
 static void run_handler(gd_command_fn *run, const struct gd_slice *args, size_t count,
                         struct gd_reply *reply)
@@ -652,24 +632,14 @@ static bool wanted(const struct gd_slice *args, size_t count, const char *name)
 static void config_get(const struct gd_kv_parser *parser, const struct gd_slice *args, size_t count,
                        struct gd_reply *reply)
 {
-    /* What clients ask for, true of a node as it is: it keeps a synced log, and no RDB schedule. */
-    static const struct gd_kv_setting fixed[] = {
-        {"appendonly", "yes"},
-        {"save", ""},
-        {"databases", "1"},
-        {"maxmemory", "0"},
-        {"maxmemory-policy", "noeviction"},
-        {"proto-max-bulk-len", "536870912"},
-    };
     size_t found = 0;
 
     for (int pass = 0; pass < 2; pass++) {
         if (pass == 1) {
             gd_reply_map(reply, found);
         }
-        for (size_t i = 0; i < GD_COUNT(fixed) + parser->setting_count; i++) {
-            const struct gd_kv_setting *setting =
-                i < GD_COUNT(fixed) ? &fixed[i] : &parser->settings[i - GD_COUNT(fixed)];
+        for (size_t i = 0; i < parser->setting_count; i++) {
+            const struct gd_kv_setting *setting = &parser->settings[i];
             if (!wanted(args, count, setting->name)) {
                 continue;
             }
