@@ -88,14 +88,38 @@ static bool watches_hold(struct gd_command_context *context, struct gd_reader *r
     return hold;
 }
 
+/* Whether everything up to the body's end can be read: looked at before anything is done. */
+static bool transaction_sound(struct gd_reader reader)
+{
+    uint32_t watches = gd_reader_le32(&reader), commands;
+
+    for (uint32_t i = 0; i < watches && !reader.failed; i++) {
+        (void)gd_reader_slice(&reader, gd_reader_le32(&reader));
+        (void)gd_reader_le64(&reader);
+    }
+    commands = gd_reader_le32(&reader);
+    for (uint32_t i = 0; i < commands && !reader.failed; i++) {
+        uint32_t args = gd_reader_le32(&reader);
+        if (args == 0) {
+            return false;
+        }
+        for (uint32_t k = 0; k < args && !reader.failed; k++) {
+            (void)gd_reader_slice(&reader, gd_reader_le32(&reader));
+        }
+    }
+    return !reader.failed;
+}
+
 static bool run_transaction(struct gd_command_context *context, struct gd_reader *reader)
 {
-    bool hold = watches_hold(context, reader);
-    uint32_t count = gd_reader_le32(reader);
+    bool hold;
+    uint32_t count;
 
-    if (reader->failed) {
+    if (!transaction_sound(*reader)) {
         return false;
     }
+    hold = watches_hold(context, reader);
+    count = gd_reader_le32(reader);
     if (!hold) {
         GD_REACHED("a watched key had changed");
         gd_reply_null_array(context->reply);
