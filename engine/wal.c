@@ -17,8 +17,9 @@
  * durable already: then it was stored, perhaps answered for, and is gone; that is damage, and the
  * node does not start. A whole record behind a bad one is by itself no proof: the blocks of one
  * unsynced write reach the disk in any order. What no record vouches for is the very last write
- * before a stop; of the records that must never be lost alone, the header of each start is vouched
- * for at once, by a note behind it, before the start is told.
+ * before a stop: should it rot, it looks torn. So a note is written behind a start's header, before
+ * the start is told, and behind whatever was last when nothing came for a while; only damage to
+ * what was stored within that while before a stop is taken for a torn write.
  *
  * Rejected: recycling old segments (stale records to tell from new ones, for one unlink saved);
  * cutting by zeroing in place (rewrites a block with durable data); a separate file for votes (two
@@ -41,6 +42,8 @@
  *   W7. Recovery changes nothing on the disk before it has judged all of it. */
 #include "engine/wal_internal.h"
 #include "engine/memory.h"
+
+#define SEAL_AFTER_NS (50 * GD_NS_PER_MS)
 
 void gd__wal_submit(struct gd_wal *wal, struct gd__storage_op *storage, struct gd_disk_op op)
 {
@@ -214,7 +217,6 @@ void gd_wal_append(struct gd_wal *wal, const struct gd_raft_persist *persist)
     }
     last->sequence = persist->sequence;
     if (persist->reset) { /* Its snapshot's mark comes with this turn of the loop. */
-        wal->turn = (struct gd_timer){.fire = turn_come, .context = wal};
         gd_timer_start(wal->options.io, &wal->turn, gd_io_now(wal->options.io));
     }
     gd__wal_pump(wal);
@@ -390,6 +392,8 @@ static void batch_fill(struct gd_wal *wal)
     size_t room = (size_t)(wal->current->size - wal->current->offset);
     size_t count = 0;
 
+    wal->batch_seals = wal->item_count == 1 && item_at(wal, 0)->type == GD__WAL_NOTE &&
+                       item_at(wal, 0)->sequence == 0;
     while (wal->item_count > 0) {
         const struct gd__wal_item *item = item_at(wal, 0);
         size_t size = wal->batch.size + item_size(item);
@@ -444,6 +448,7 @@ void gd__wal_pump(struct gd_wal *wal)
         struct gd__wal_item note = {.type = GD__WAL_NOTE};
         if (room_make(wal, item_size(&note))) {
             item_encode(wal, &note);
+            wal->batch_seals = true;
             batch_submit(wal);
         }
         return;
@@ -460,6 +465,17 @@ void gd__wal_pump(struct gd_wal *wal)
     case GD__WAL_OPENED:
     case GD__WAL_FAILED:
         return;
+    }
+}
+
+static void seal(struct gd_timer *timer)
+{
+    struct gd_wal *wal = timer->context;
+
+    if (wal->stage == GD__WAL_RUNNING && !wal->writing && wal->item_count == 0) {
+        GD_REACHED("a note vouches for the last write");
+        (void)item_push(wal, &(struct gd__wal_item){.type = GD__WAL_NOTE});
+        gd__wal_pump(wal);
     }
 }
 
@@ -525,6 +541,10 @@ static void write_done(struct gd_disk_op *op, enum gd_err err)
         gd__wal_remove(wal);
     }
     gd__wal_pump(wal);
+    if (!wal->writing && !wal->batch_seals) {
+        gd_timer_start(wal->options.io, &wal->seal_timer,
+                       gd_io_now(wal->options.io) + SEAL_AFTER_NS);
+    }
     if (wal->spare == NULL) {
         (void)gd__wal_spare_ready(wal, wal->options.segment_size);
     }
@@ -562,6 +582,8 @@ struct gd_wal *gd_wal_new(const struct gd_wal_options *options)
     GD_ASSERT(strlen(options->directory) + 32 < GD_DISK_PATH_SIZE);
     wal->options = *options;
     wal->lsn_next = 1;
+    wal->turn = (struct gd_timer){.fire = turn_come, .context = wal};
+    wal->seal_timer = (struct gd_timer){.fire = seal, .context = wal};
     return wal;
 }
 
@@ -620,6 +642,7 @@ void gd_wal_close(struct gd_wal *wal, void (*closed)(void *context), void *conte
     wal->closed_context = context;
     gd_timer_stop(wal->options.io, &wal->spare_timer);
     gd_timer_stop(wal->options.io, &wal->turn);
+    gd_timer_stop(wal->options.io, &wal->seal_timer);
     wal->close_timer = (struct gd_timer){.fire = close_turn, .context = wal};
     gd_timer_start(wal->options.io, &wal->close_timer, gd_io_now(wal->options.io));
 }

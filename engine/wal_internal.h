@@ -101,6 +101,8 @@ struct gd_wal {
     uint64_t batch_sequence;       /* 0: no persist ends in it. */
     struct gd_position batch_last; /* The last entry up to batch_sequence since the call before. */
     struct gd_position open_last;  /* The last entry behind it: belongs to the next call. */
+    bool batch_seals;              /* Holds nothing but a note that vouches for the last one. */
+    struct gd_timer seal_timer;
     bool batch_mark;               /* Holds a snapshot mark. */
     uint64_t sequence_durable;
 
