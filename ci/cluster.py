@@ -227,6 +227,7 @@ class Cluster:
         return self
 
     def __exit__(self, kind, value, traceback):
+        ends = {n.number: n.process.poll() if n.process else None for n in self.nodes}
         for node in self.nodes:
             if node.alive():
                 node.process.send_signal(signal.SIGCONT)
@@ -235,7 +236,9 @@ class Cluster:
         if kind is not None:
             for node in self.nodes:
                 if os.path.exists(node.log_path):
-                    print("---- node %d, last lines" % node.number, file=sys.stderr)
+                    end = ends[node.number]
+                    state = "running" if end is None else "ended with status %d" % end
+                    print("---- node %d (%s), last lines" % (node.number, state), file=sys.stderr)
                     print("\n".join(node.log().splitlines()[-25:]), file=sys.stderr)
         shutil.rmtree(self.directory, ignore_errors=True)
 
