@@ -80,6 +80,7 @@ static bool writer_next(struct gd_kv_writer *writer, struct gd_keyspace *ks, siz
     }
     item = gd_keyspace_frozen_next(ks, work, &end);
     if (item == NULL && !end) {
+        writer->has_item = false; /* The last one's value is out, and it is gone. */
         return false;
     }
     gd_bytes_clear(&writer->pending);
