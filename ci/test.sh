@@ -131,6 +131,12 @@ others() {
 
 # The clients and the store that process tests compare with.
 install_missing "${BUILD_PACKAGES[@]}" python3 redis-tools redis-server python3-redis
+command -v npm >/dev/null || install_missing nodejs npm
+if [ ! -d "$TOP/build/npm/node_modules/ioredis" ]; then
+    mkdir -p "$TOP/build/npm"
+    npm install --silent --no-fund --no-audit --prefix "$TOP/build/npm" ioredis@5 >/dev/null 2>&1 ||
+        say "ioredis could not be had: its test is skipped"
+fi
 preset debug
 preset asan
 plans
