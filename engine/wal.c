@@ -519,6 +519,7 @@ static void write_done(struct gd_disk_op *op, enum gd_err err)
     wal->syncs++;
     wal->bytes += wal->batch.size;
     wal->current->offset += wal->batch.size;
+    wal->segments[wal->segment_count - 1].size = wal->current->offset;
     wal->lsn_durable = wal->lsn_next - 1;
     wal->batch_mark = false;
     batch_clear(wal);
@@ -679,6 +680,16 @@ size_t gd_wal_queued(const struct gd_wal *wal)
 bool gd_wal_full(const struct gd_wal *wal)
 {
     return wal->full;
+}
+
+uint64_t gd_wal_size(const struct gd_wal *wal)
+{
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < wal->segment_count; i++) {
+        size += wal->segments[i].size;
+    }
+    return size;
 }
 
 void gd_wal_counters(const struct gd_wal *wal, uint64_t *syncs, uint64_t *bytes)

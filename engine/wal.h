@@ -76,6 +76,9 @@ size_t gd_wal_queued(const struct gd_wal *wal);    /* Bytes not yet durable. */
 /* No space for the next segment: nothing is lost, what is queued waits and is tried again. */
 bool gd_wal_full(const struct gd_wal *wal);
 void gd_wal_counters(const struct gd_wal *wal, uint64_t *syncs, uint64_t *bytes);
+/* Bytes written in the segments that are kept, padding included: many small writes take a block
+ * each, so it may be far above the entries' own size. A reason to take a snapshot. */
+uint64_t gd_wal_size(const struct gd_wal *wal);
 
 /* Waits for what is being written (queued records that no write has begun for are dropped), closes
  * files; `closed` ends it, then gd_wal_free. */

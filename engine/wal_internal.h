@@ -12,6 +12,7 @@
 struct gd__wal_segment {
     uint64_t number;
     gd_index index_max; /* The highest index of any entry in it; 0: no entries. */
+    uint64_t size;      /* Bytes written, padding included. */
 };
 
 /* An open segment: the spare, the one written, or one that is being closed. */
@@ -103,7 +104,7 @@ struct gd_wal {
     struct gd_position open_last;  /* The last entry behind it: belongs to the next call. */
     bool batch_seals;              /* Holds nothing but a note that vouches for the last one. */
     struct gd_timer seal_timer;
-    bool batch_mark;               /* Holds a snapshot mark. */
+    bool batch_mark; /* Holds a snapshot mark. */
     uint64_t sequence_durable;
 
     /* Files. */
@@ -149,7 +150,7 @@ gd_term gd__wal_runs_term(const struct gd_wal *wal, gd_index index);
 /* wal_segment.c */
 void gd__wal_path(const struct gd_wal *wal, uint64_t number, char *path);
 bool gd__wal_path_parse(const char *name, uint64_t *number);
-void gd__wal_segment_add(struct gd_wal *wal, uint64_t number, gd_index index_max);
+void gd__wal_segment_add(struct gd_wal *wal, uint64_t number, gd_index index_max, uint64_t size);
 /* Is there a spare of at least `size` bytes? If not it is being made, and pump is called then. */
 bool gd__wal_spare_ready(struct gd_wal *wal, uint64_t size);
 /* The spare becomes the current segment; the one before is closed. */

@@ -565,7 +565,7 @@ static void segment_next(struct gd__wal_recovery *r)
     if (r->at < r->base) { /* Below a gap: to be removed, if the rest proves whole. */
         GD_REACHED("recovery: segments below a gap");
         for (; r->at < r->base; r->at++) {
-            gd__wal_segment_add(r->wal, r->numbers[r->at], 0);
+            gd__wal_segment_add(r->wal, r->numbers[r->at], 0, 0);
         }
     }
     if (r->at < r->count) {
@@ -582,7 +582,7 @@ static void segment_closed(struct gd__wal_recovery *r)
         return;
     }
     if (r->any && r->last == r->at) {
-        gd__wal_segment_add(r->wal, r->numbers[r->at], r->index_max);
+        gd__wal_segment_add(r->wal, r->numbers[r->at], r->index_max, gd__block_up(r->last_end));
     }
     r->at++;
     segment_next(r);

@@ -26,14 +26,14 @@ bool gd__wal_path_parse(const char *name, uint64_t *number)
            *number > 0;
 }
 
-void gd__wal_segment_add(struct gd_wal *wal, uint64_t number, gd_index index_max)
+void gd__wal_segment_add(struct gd_wal *wal, uint64_t number, gd_index index_max, uint64_t size)
 {
     if (wal->segment_count == wal->segment_capacity) {
         wal->segment_capacity = wal->segment_capacity == 0 ? 16 : wal->segment_capacity * 2;
         wal->segments = gd_realloc(wal->segments, wal->segment_capacity * sizeof *wal->segments);
     }
     GD_ASSERT(wal->segment_count == 0 || wal->segments[wal->segment_count - 1].number < number);
-    wal->segments[wal->segment_count++] = (struct gd__wal_segment){number, index_max};
+    wal->segments[wal->segment_count++] = (struct gd__wal_segment){number, index_max, size};
 }
 
 /* ---------------------------------------------------------------- the spare */
@@ -209,7 +209,7 @@ void gd__wal_roll(struct gd_wal *wal)
     }
     wal->current = wal->spare;
     wal->number = wal->current->number;
-    gd__wal_segment_add(wal, wal->number, 0);
+    gd__wal_segment_add(wal, wal->number, 0, 0);
     wal->spare = NULL;
     wal->spare_state = GD__SPARE_NONE;
     wal->spare_wanted = 0;

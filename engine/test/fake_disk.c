@@ -402,7 +402,9 @@ bool fake_step(struct fake_disk *fake)
     }
     half = crash && fake->crash == FAKE_HALF;
     fake->now_ns += 1000;
-    if (fake->fail_err != GD_OK && fake->fail_kind == op->kind) {
+    if (fake->fail_at == fake->steps) {
+        err = GD_ERR_IO;
+    } else if (fake->fail_err != GD_OK && fake->fail_kind == op->kind) {
         err = fake->fail_err;
         fake->fail_err = GD_OK;
     } else {

@@ -40,6 +40,7 @@ struct fake_disk {
     bool short_reads;
     unsigned lies;               /* So many of the next reads have a flipped bit. */
     uint64_t space;              /* Bytes that preallocation may still take. */
+    uint64_t fail_at;            /* The operation at this step ends in GD_ERR_IO; 0: none. */
     enum gd_disk_kind fail_kind; /* The next one of it fails with ... */
     enum gd_err fail_err;        /* ... this, unless GD_OK. */
     char log[512];               /* The last line. */

@@ -363,6 +363,25 @@ static bool receive_all(struct model *m, const struct gd_bytes *file)
     return answered(m);
 }
 
+/* The same, when something may fail: goes on after an error, a few times. */
+static bool receive_all_or_fail(struct model *m, const struct gd_bytes *file)
+{
+    const struct gd_position position = meta_at(10).position;
+    unsigned tries = 0;
+
+    for (m->offset = 0; m->offset < file->size && tries < 100; tries++) {
+        size_t left = (size_t)(file->size - m->offset);
+        gd_snapshot_receive(m->store, position, file->size, m->offset,
+                            (struct gd_slice){file->data + m->offset, left < 50000 ? left : 50000},
+                            on_progress, m);
+        if (!answered(m)) {
+            return false;
+        }
+    }
+    gd_snapshot_receive_end(m->store, on_done, m);
+    return answered(m);
+}
+
 static uint64_t explore_receive(const struct gd_bytes *file, uint64_t at, enum fake_crash how)
 {
     static struct model m;
@@ -632,6 +651,48 @@ static void test_snapshot_close_at_any_moment(void **state)
     }
 }
 
+/* An operation that fails, whichever it is: every call is still answered, and what was told is
+ * there at the next open. */
+static void test_snapshot_survives_any_failed_operation(void **state)
+{
+    static struct model m;
+    struct gd_bytes file = file_of_snapshot(&m, 300000);
+
+    (void)state;
+    for (uint64_t at = 1; at < 90; at++) {
+        uint64_t told = 0;
+
+        model_init(&m, at);
+        m.disk.fail_at = at;
+        for (int life = 0; life < 2; life++) {
+            assert_true(store_open(&m));
+            assert_true(m.err == GD_OK || m.err == GD_ERR_IO);
+            if (m.err == GD_OK && gd_snapshot_store_get(m.store, 0) == NULL) {
+                assert_int_equal(told, 0);
+            }
+            if (m.err == GD_OK) {
+                assert_true(receive_all_or_fail(&m, &file));
+                assert_true(snapshot_write(&m, 20 + (uint64_t)life * 10, 200000));
+                if (m.err == GD_OK) {
+                    told = 20 + (uint64_t)life * 10;
+                }
+                fake_run(&m.disk);
+                for (unsigned nth = 0; gd_snapshot_store_get(m.store, nth) != NULL; nth++) {
+                    uint64_t index = gd_snapshot_store_get(m.store, nth)->position.index;
+                    enum gd_err err = snapshot_read(&m, nth, index == 10 ? 300000 : 200000);
+                    assert_true(err == GD_OK || err == GD_ERR_IO);
+                }
+            }
+            gd_snapshot_store_close(m.store, on_closed, &m);
+            fake_run(&m.disk);
+            assert_null(m.store);
+            assert_int_equal(fake_heap(), 0);
+        }
+        fake_release(&m.disk);
+    }
+    free(file.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -645,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_stays_readable_while_it_is_read),
         cmocka_unit_test(test_snapshot_write_failures),
         cmocka_unit_test(test_snapshot_close_at_any_moment),
+        cmocka_unit_test(test_snapshot_survives_any_failed_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

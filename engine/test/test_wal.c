@@ -176,6 +176,7 @@ static void model_append(struct model *m, uint64_t sequence, struct gd_position 
 static void test_wal_roundtrip(void **state)
 {
     static struct model m;
+    uint64_t size;
 
     (void)state;
     model_init(&m, 1);
@@ -191,11 +192,14 @@ static void test_wal_roundtrip(void **state)
     fake_run(&m.disk);
     assert_int_equal(m.stored, 40);
     assert_int_equal(m.stored_last.index, 200);
+    size = gd_wal_size(m.wal);
+    assert_true(size > 200 * 300);
     model_close(&m);
     model_open(&m);
     assert_int_equal(m.opened_err, GD_OK);
     assert_false(m.empty);
     assert_int_equal(m.entry_count, 200);
+    assert_int_equal(gd_wal_size(m.wal), size);
     for (size_t i = 0; i < 200; i++) {
         assert_int_equal(m.entries[i].index, i + 1);
     }
@@ -521,6 +525,58 @@ static void test_wal_groups_commits(void **state)
     fake_release(&m.disk);
 }
 
+/* An operation that fails, whichever it is: told once, in words, or done without; what was told as
+ * stored is there at the next start. */
+static void test_wal_survives_any_failed_operation(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    for (uint64_t at = 1; at < 160; at++) {
+        uint64_t stored = 0;
+
+        model_init(&m, at);
+        m.disk.fail_at = at;
+        for (int life = 0; life < 3; life++) {
+            struct gd_position last;
+            uint64_t begin;
+
+            model_open(&m);
+            assert_true(m.opened);
+            if (m.opened_err != GD_OK) {
+                assert_int_equal(m.opened_err, GD_ERR_IO);
+                assert_non_null(strstr(m.error.text, "wal"));
+                model_close(&m);
+                continue;
+            }
+            assert_true(m.entry_count >= stored);
+            begin = m.entry_count;
+            model_start(&m);
+            assert_true(m.started);
+            for (uint64_t k = 0; k < 20 && m.started_err == GD_OK; k++) {
+                last = (struct gd_position){1, begin + k};
+                model_append(&m, k + 1, last, 1, 900);
+                for (int i = 0; i < 3; i++) {
+                    (void)fake_step(&m.disk);
+                }
+            }
+            fake_run(&m.disk);
+            assert_true(m.failed_calls <= 1);
+            if (m.started_err == GD_OK && m.failed_calls == 0) {
+                assert_int_equal(m.stored, 20);
+            }
+            stored = begin + m.stored;
+            model_close(&m);
+        }
+        model_open(&m);
+        if (m.opened_err == GD_OK) {
+            assert_true(m.entry_count >= stored);
+        }
+        model_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_wal_waits_for_space),
         cmocka_unit_test(test_wal_start_without_space),
         cmocka_unit_test(test_wal_close_at_any_moment),
+        cmocka_unit_test(test_wal_survives_any_failed_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
