@@ -106,7 +106,9 @@ void gd_command_set(struct gd_command_context *c)
     if (!read_set_options(c, &options) || !options_deadline(c, &options, &deadline_ms)) {
         return;
     }
-    item = gd_command_look(c, c->args[1]);
+    item = options.get || options.nx || options.xx || options.keepttl
+               ? gd_command_look(c, c->args[1])
+               : NULL;
     if (options.get) {
         reply_value(c, item);
     }

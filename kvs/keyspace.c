@@ -237,6 +237,59 @@ static void heap_clear(struct gd_keyspace *ks)
     ks->heap_count = ks->heap_capacity = 0;
 }
 
+/* ---------------------------------------------------------------- giving back */
+
+void gd__table_bury(struct gd_keyspace *ks, struct gd__table *table)
+{
+    if (table->buckets[0] != NULL) {
+        struct gd__grave *grave = gd_malloc(sizeof *grave);
+        *grave = (struct gd__grave){.table = *table, .next = ks->graves};
+        ks->graves = grave;
+    }
+    *table = (struct gd__table){0};
+}
+
+/* One bucket; false when the grave is empty and gone. */
+static bool grave_step(struct gd_keyspace *ks, size_t *units)
+{
+    struct gd__grave *grave = ks->graves;
+    struct gd__table *table = &grave->table;
+    struct gd_item **bucket;
+
+    if (grave->at > table->mask[grave->side]) {
+        ks->bytes -= (table->mask[grave->side] + 1) * sizeof(struct gd_item *);
+        gd_free(table->buckets[grave->side]);
+        grave->at = 0;
+        if (grave->side == 0 && table->moving) {
+            grave->side = 1;
+            return true;
+        }
+        ks->graves = grave->next;
+        gd_free(grave);
+        return false;
+    }
+    bucket = &table->buckets[grave->side][grave->at];
+    if (*bucket == NULL) {
+        grave->at++;
+        *units -= grave->at % EMPTY_PER_UNIT == 0 ? 1 : 0;
+    } else {
+        struct gd_item *item = *bucket;
+        *bucket = item->next;
+        gd__item_free(ks, item);
+        (*units)--;
+    }
+    return true;
+}
+
+/* Returns the units that are left. */
+static size_t graves_work(struct gd_keyspace *ks, size_t units)
+{
+    while (units > 0 && ks->graves != NULL) {
+        (void)grave_step(ks, &units);
+    }
+    return units;
+}
+
 /* ---------------------------------------------------------------- the table */
 
 static uint32_t hash_of(const struct gd_keyspace *ks, struct gd_slice key)
@@ -334,7 +387,7 @@ static void table_upkeep(struct gd_keyspace *ks)
     }
     (void)table_move(ks, MOVE_PER_CHANGE);
     if (ks->graves != NULL) {
-        (void)gd_keyspace_work(ks, GRAVES_PER_CHANGE);
+        (void)graves_work(ks, GRAVES_PER_CHANGE);
     }
 }
 
@@ -391,59 +444,6 @@ uint64_t gd__table_scan(const struct gd__table *table, uint64_t cursor,
         cursor = cursor_next(cursor, table->mask[1 - small]);
     } while ((cursor & (table->mask[0] ^ table->mask[1])) != 0);
     return cursor;
-}
-
-/* ---------------------------------------------------------------- giving back */
-
-void gd__table_bury(struct gd_keyspace *ks, struct gd__table *table)
-{
-    if (table->buckets[0] != NULL) {
-        struct gd__grave *grave = gd_malloc(sizeof *grave);
-        *grave = (struct gd__grave){.table = *table, .next = ks->graves};
-        ks->graves = grave;
-    }
-    *table = (struct gd__table){0};
-}
-
-/* One bucket; false when the grave is empty and gone. */
-static bool grave_step(struct gd_keyspace *ks, size_t *units)
-{
-    struct gd__grave *grave = ks->graves;
-    struct gd__table *table = &grave->table;
-    struct gd_item **bucket;
-
-    if (grave->at > table->mask[grave->side]) {
-        ks->bytes -= (table->mask[grave->side] + 1) * sizeof(struct gd_item *);
-        gd_free(table->buckets[grave->side]);
-        grave->at = 0;
-        if (grave->side == 0 && table->moving) {
-            grave->side = 1;
-            return true;
-        }
-        ks->graves = grave->next;
-        gd_free(grave);
-        return false;
-    }
-    bucket = &table->buckets[grave->side][grave->at];
-    if (*bucket == NULL) {
-        grave->at++;
-        *units -= grave->at % EMPTY_PER_UNIT == 0 ? 1 : 0;
-    } else {
-        struct gd_item *item = *bucket;
-        *bucket = item->next;
-        gd__item_free(ks, item);
-        (*units)--;
-    }
-    return true;
-}
-
-bool gd_keyspace_work(struct gd_keyspace *ks, size_t units)
-{
-    while (units > 0 && ks->graves != NULL) {
-        (void)grave_step(ks, &units);
-    }
-    (void)table_move(ks, units);
-    return ks->graves != NULL || ks->table.moving;
 }
 
 /* ---------------------------------------------------------------- life */
@@ -907,19 +907,42 @@ int64_t gd_keyspace_clock_ms(const struct gd_keyspace *ks)
     return ks->clock_ms;
 }
 
+/* The first key whose time is up and that is still in memory. */
+static struct gd_item *due_first(const struct gd_keyspace *ks)
+{
+    return ks->heap_count > 0 && ks->heap[0].ms <= ks->clock_ms ? ks->heap[0].item : NULL;
+}
+
+/* Returns the units that are left. Nobody can see when this is done (K3). */
+static size_t due_work(struct gd_keyspace *ks, size_t units)
+{
+    struct gd_item *item;
+
+    while (units > 0 && (item = due_first(ks)) != NULL) {
+        struct gd_item **link = table_link(&ks->table, item->hash, gd_item_key(item));
+        GD_ASSERT(*link == item); /* K2 */
+        item_drop(ks, link);
+        units--;
+    }
+    return units;
+}
+
 void gd_keyspace_advance(struct gd_keyspace *ks, int64_t now_ms, size_t limit)
 {
     if (now_ms > ks->clock_ms) {
         ks->clock_ms = now_ms;
     }
-    while (limit-- > 0 && ks->heap_count > 0 && ks->heap[0].ms <= ks->clock_ms) {
-        struct gd_item *item = ks->heap[0].item;
-        struct gd_item **link;
+    if (due_work(ks, limit) < limit) {
         table_upkeep(ks);
-        link = table_link(&ks->table, item->hash, gd_item_key(item));
-        GD_ASSERT(*link == item); /* K2 */
-        item_drop(ks, link);
     }
+}
+
+bool gd_keyspace_work(struct gd_keyspace *ks, size_t units)
+{
+    units = graves_work(ks, units);
+    units = table_move(ks, units);
+    units = due_work(ks, units);
+    return ks->graves != NULL || ks->table.moving || (units == 0 && due_first(ks) != NULL);
 }
 
 int64_t gd_keyspace_next_expiry_ms(const struct gd_keyspace *ks)

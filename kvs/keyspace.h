@@ -89,8 +89,8 @@ void gd_keyspace_advance(struct gd_keyspace *ks, int64_t now_ms, size_t limit);
 int64_t gd_keyspace_next_expiry_ms(const struct gd_keyspace *ks);
 /* True when some key's deadline is above the clock and at or below `wall_ms`. */
 bool gd_keyspace_due_by(const struct gd_keyspace *ks, int64_t wall_ms);
-/* At most about `units` steps of moving to a larger table and giving memory back. True while there
- * is more of it. */
+/* At most about `units` steps of moving to a larger table and giving memory back, that of due keys
+ * too. True while there is more of it. */
 bool gd_keyspace_work(struct gd_keyspace *ks, size_t units);
 
 /* ---------------------------------------------------------------- frozen view, restore */

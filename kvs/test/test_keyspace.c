@@ -154,6 +154,9 @@ static void model_step(struct gd_keyspace *ks, struct model *model, struct gd_pr
     } else if (dice < 995) {
         model->clock_ms += (int64_t)gd_prng_below(prng, 10);
         gd_keyspace_advance(ks, model->clock_ms, gd_prng_below(prng, 3));
+        if (dice < 870) {
+            (void)gd_keyspace_work(ks, gd_prng_below(prng, 20));
+        }
     } else if (dice < 997) {
         gd_keyspace_clear(ks);
         for (size_t i = 0; i < KEYS; i++) {
