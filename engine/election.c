@@ -21,9 +21,17 @@ void gd__election_reset_deadline(struct gd_raft *raft)
     raft->election_deadline = raft->now + raft->election_timeout;
 }
 
+/* A voter of the configuration in force; or, while that is not committed, of the one before: its vote
+ * and its log may still be needed to commit it (thesis 4.2.2). */
 bool gd__election_can_campaign(const struct gd_raft *raft)
 {
-    return gd_config_votes(gd__raft_config(raft), raft->options.id);
+    size_t last = raft->config_count - 1;
+
+    if (gd_config_votes(&raft->configs[last].config, raft->options.id)) {
+        return true;
+    }
+    return last > 0 && raft->configs[last].index > raft->commit &&
+           gd_config_votes(&raft->configs[last - 1].config, raft->options.id);
 }
 
 static void begin_leadership(struct gd_raft *raft)
@@ -112,7 +120,11 @@ static void begin_pre_candidacy(struct gd_raft *raft)
     raft->role = GD_ROLE_PRE_CANDIDATE;
     raft->by_transfer = false;
     clear_ballots(raft);
-    raft->granted[self] = true;
+    if (self >= 0) {
+        raft->granted[self] = true;
+    } else {
+        GD_REACHED("candidate outside the configuration that it must commit");
+    }
     gd__election_reset_deadline(raft);
     ask_for_votes(raft, GD_MESSAGE_PRE_VOTE);
     count_ballots(raft);

@@ -415,7 +415,11 @@ static void on_install_resp(struct gd_raft *raft, const struct gd_message *m)
         send_to(raft, p);
         return;
     }
-    p->snapshot_offset = resp->offset <= p->snapshot_size ? resp->offset : 0;
+    if (resp->offset == 0 || resp->offset > p->snapshot_size) {
+        to_snapshot(raft, p); /* It begins anew: with the newest. */
+        return;
+    }
+    p->snapshot_offset = resp->offset;
     send_chunk(raft, p);
 }
 

@@ -534,6 +534,29 @@ static void random_step(bool membership)
     }
 }
 
+static void describe(void)
+{
+    for (int i = 1; i <= NODES; i++) {
+        const struct gd_raft *raft = w.nodes[i].raft;
+        const struct gd_config *config = gd_raft_config(raft);
+        (void)fprintf(stderr,
+                      "  %d %s term %llu leader %llu last %llu.%llu stored %llu commit %llu first "
+                      "%llu config",
+                      i, gd_role_text(gd_raft_role(raft)), (unsigned long long)gd_raft_term(raft),
+                      (unsigned long long)gd_raft_leader(raft),
+                      (unsigned long long)gd_raft_last(raft).term,
+                      (unsigned long long)gd_raft_last(raft).index,
+                      (unsigned long long)gd_raft_stored(raft).index,
+                      (unsigned long long)gd_raft_commit(raft),
+                      (unsigned long long)gd_raft_first_index(raft));
+        for (uint32_t k = 0; k < config->count; k++) {
+            (void)fprintf(stderr, " %llu:%u", (unsigned long long)config->members[k].id,
+                          config->members[k].roles);
+        }
+        (void)fprintf(stderr, "\n");
+    }
+}
+
 /* Nothing is lost any more: a leader must come and commit. */
 static void heal(void)
 {
@@ -563,6 +586,7 @@ static void heal(void)
         }
     }
     if (w.committed_max < before + 3) {
+        describe();
         die("liveness: nothing was committed after healing", 0);
     }
 }
