@@ -22,7 +22,11 @@ done
 install_missing "${BUILD_PACKAGES[@]}"
 say "building (the first time takes a minute) ..."
 log=$(mktemp)
-build release -- gandalf gandalf-kvs >"$log" 2>&1 || { tail -40 "$log" >&2; rm -f "$log"; die "the build failed"; }
+build release -- gandalf gandalf-kvs >"$log" 2>&1 || {
+    tail -40 "$log" >&2
+    rm -f "$log"
+    die "the build failed: its last lines are above"
+}
 rm -f "$log"
 gandalf=$TOP/build/release/io-real/gandalf
 client=$TOP/build/release/kvs/gandalf-kvs
@@ -58,7 +62,16 @@ for n in 1 2 3; do
     pids+=($!)
 done
 
-# The cluster serves when a write goes through.
+# Asks the first node for a key that nobody has: "$-1" comes only from a cluster with a leader.
+serves() {
+    local answer
+    exec 3<>/dev/tcp/127.0.0.1/9876 || return 1
+    printf 'GET gandalf:started\r\n' >&3
+    read -r -t 5 answer <&3 || answer=
+    exec 3>&- 3<&-
+    [[ $answer == '$'* ]]
+}
+
 ready=no
 for _ in $(seq 150); do
     for i in 0 1 2; do
@@ -67,13 +80,16 @@ for _ in $(seq 150); do
             die "node $((i + 1)) did not start: its last lines are above"
         }
     done
-    if "$client" --port 9876 set gandalf:started yes >/dev/null 2>&1; then
+    if (serves) 2>/dev/null; then
         ready=yes
         break
     fi
     sleep 0.2
 done
-[ "$ready" = yes ] || { tail -3 "$data"/node*.log >&2; die "no leader within 30 seconds: last lines above"; }
+[ "$ready" = yes ] || {
+    tail -3 "$data"/node*.log >&2
+    die "no leader within 30 seconds: the nodes' last lines are above"
+}
 
 cat <<TEXT
 
@@ -101,7 +117,7 @@ while :; do
         if [ -n "${pids[$i]:-}" ] && kill -0 "${pids[$i]}" 2>/dev/null; then
             alive=$((alive + 1))
         elif [ -n "${told[$i]:-}" ]; then :; else
-            told[$i]=yes
+            told[i]=yes
             say "node $((i + 1)) has gone. Start it again with:"
             say "  $gandalf --config $TOP/ci/gandalf_$((i + 1)).conf --data_dir $data/node$((i + 1))"
         fi
