@@ -12,10 +12,11 @@
  * a key range (nothing here is large enough to merge), memory mapping (page faults stall the loop).
  *
  * The writer's states, and what a crash in each leaves behind
- *   open, ready, turn, chunk, end, sync, close   a .tmp file: removed at the next open.
- *   rename                                       that, or the .snap file: whole, for it was synced.
- *   name                                         the same; with the directory's sync it stays.
- *   removing the third                           two or three files; the next open removes it.
+ *   open, ready, turn, chunk,     a .tmp file: removed at the next open.
+ *   flush, end, sync, close
+ *   rename                        that, or the .snap file: whole, for it was synced.
+ *   name                          the same; with the directory's sync it stays.
+ *   removing the third            two or three files; the next open removes it.
  *
  * Invariants
  *   S1. A .snap file is whole and durable: its name was given after the sync of its bytes.
@@ -542,6 +543,16 @@ static void writer_step(struct gd_snapshot_store *store)
     case GD__WRITING_CHUNK:
         writer->offset += writer->out.size;
         gd_bytes_clear(&writer->out);
+        if (writer->offset - writer->flushed >= GD__SNAPSHOT_FLUSH_SIZE) {
+            writer->flushed = writer->offset;
+            writer_submit(store, GD__WRITING_FLUSH,
+                          (struct gd_disk_op){.kind = GD_DISK_SYNC, .file = &writer->file});
+            return;
+        }
+        writer->state = GD__WRITING_READY;
+        writer_tell(store, GD_OK, NULL);
+        return;
+    case GD__WRITING_FLUSH:
         writer->state = GD__WRITING_READY;
         writer_tell(store, GD_OK, NULL);
         return;

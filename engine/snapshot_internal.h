@@ -7,6 +7,9 @@
 #include "engine/storage.h"
 
 #define GD__SNAPSHOT_KEPT 2u
+/* Written files are synced each so many bytes: one sync of a large file would hold up the log's own
+ * writes on the same disk. */
+#define GD__SNAPSHOT_FLUSH_SIZE (8u * 1024u * 1024u)
 
 /* Goes through a file piece by piece, checking. Used to restore, to check what was received, and to
  * find how much of a half received file is good. */
@@ -49,6 +52,7 @@ enum gd__snapshot_writing {
     GD__WRITING_READY, /* Waits for the caller. */
     GD__WRITING_TURN,  /* Nothing to write yet: answers at the loop's next turn. */
     GD__WRITING_CHUNK, /* Writing chunks. */
+    GD__WRITING_FLUSH, /* Syncing what was written so far. */
     GD__WRITING_END,   /* Writing the last chunk and the end. */
     GD__WRITING_SYNC,
     GD__WRITING_CLOSE,
@@ -64,6 +68,7 @@ struct gd__snapshot_writer {
     struct gd_bytes gathered; /* Body not yet in a chunk. */
     struct gd_bytes out;      /* Being written. */
     uint64_t offset, body_size;
+    uint64_t flushed; /* The offset at the last sync. */
     uint32_t sequence, crc;
     struct gd__snapshot_call call;
     struct gd_timer turn;
@@ -78,6 +83,7 @@ enum gd__snapshot_receiving {
     GD__RECEIVING_READY,    /* Waits for the caller. */
     GD__RECEIVING_TURN,
     GD__RECEIVING_WRITE,
+    GD__RECEIVING_FLUSH, /* Syncing what was written so far. */
     GD__RECEIVING_SYNC,
     GD__RECEIVING_VERIFY,
     GD__RECEIVING_DROP, /* It proved bad: its length becomes 0. */
@@ -88,8 +94,9 @@ enum gd__snapshot_receiving {
 struct gd__snapshot_receiver {
     enum gd__snapshot_receiving state;
     struct gd_position position;
-    uint64_t size;   /* Of the whole file. */
-    uint64_t stored; /* Bytes so far. */
+    uint64_t size;    /* Of the whole file. */
+    uint64_t stored;  /* Bytes so far. */
+    uint64_t flushed; /* The same at the last sync. */
     struct gd_file file;
     bool open;
     char path[GD_DISK_PATH_SIZE], path_to[GD_DISK_PATH_SIZE];

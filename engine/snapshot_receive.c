@@ -1,12 +1,11 @@
 /* snapshot_receive.c - a snapshot that comes from a peer, as raw bytes of its file.
  *
  * The states, and what a crash in each leaves behind
- *   open, check, truncate, ready, turn, write   a .part file, good up to some piece. A later start
- *                                               finds how far by reading it, and goes on there.
- *   sync, verify                                the same, whole.
- *   drop                                        it proved bad: that, or an empty .part file.
- *   close, rename                               the .part file, or the .snap file: whole (S1).
- *   name                                        the same; with the directory's sync it stays.
+ *   open, check, truncate,       a .part file, good up to some piece. A later start finds how far
+ * by ready, turn, write, flush    reading it, and goes on there. sync, verify                 the
+ * same, whole. drop                         it proved bad: that, or an empty .part file. close,
+ * rename                the .part file, or the .snap file: whole (S1). name the same; with the
+ * directory's sync it stays.
  *
  * What is stored of a transfer is not synced chunk by chunk: a crash may leave holes in it, so its
  * pieces' checksums say where it goes on, and the whole is read once more before it gets its name.
@@ -30,6 +29,7 @@ static void truncate_to(struct gd_snapshot_store *store, enum gd__snapshot_recei
                         uint64_t size)
 {
     store->receiver.stored = size;
+    store->receiver.flushed = size;
     submit(
         store, state,
         (struct gd_disk_op){.kind = GD_DISK_TRUNCATE, .file = &store->receiver.file, .size = size});
@@ -251,6 +251,15 @@ static void receiver_step(struct gd_snapshot_store *store)
         return;
     case GD__RECEIVING_WRITE:
         receiver->stored += receiver->bytes.size;
+        if (receiver->stored - receiver->flushed >= GD__SNAPSHOT_FLUSH_SIZE) {
+            receiver->flushed = receiver->stored;
+            submit(store, GD__RECEIVING_FLUSH,
+                   (struct gd_disk_op){.kind = GD_DISK_SYNC, .file = &receiver->file});
+            return;
+        }
+        progress_tell(store, GD_OK);
+        return;
+    case GD__RECEIVING_FLUSH:
         progress_tell(store, GD_OK);
         return;
     case GD__RECEIVING_SYNC:
@@ -283,6 +292,32 @@ static void receiver_step(struct gd_snapshot_store *store)
     }
 }
 
+/* What was under way failed. After a failed sync the file's bytes prove nothing (io.h X4): away
+ * with it. */
+static void failed(struct gd_snapshot_store *store, enum gd_err err)
+{
+    struct gd_position nowhere = {0, 0};
+    struct gd__snapshot_receiver was = store->receiver;
+    struct gd_error error;
+
+    switch (was.state) {
+    case GD__RECEIVING_OPEN:
+    case GD__RECEIVING_TRUNCATE:
+    case GD__RECEIVING_WRITE:
+        progress_tell(store, err);
+        return;
+    case GD__RECEIVING_FLUSH:
+        other_drop(store, nowhere);
+        was.progress(was.call.context, err, 0);
+        return;
+    default:
+        (void)gd_error_set(&error, err, "%s: cannot store the snapshot: %s", was.path,
+                           gd_err_text(err));
+        other_drop(store, nowhere);
+        was.call.done(was.call.context, err, &error);
+    }
+}
+
 static void receiver_done(struct gd_disk_op *op, enum gd_err err)
 {
     struct gd_snapshot_store *store = op->context;
@@ -299,18 +334,5 @@ static void receiver_done(struct gd_disk_op *op, enum gd_err err)
         return;
     }
     GD_REACHED("a received snapshot cannot be stored");
-    if (receiver->state == GD__RECEIVING_OPEN || receiver->state == GD__RECEIVING_TRUNCATE ||
-        receiver->state == GD__RECEIVING_WRITE) {
-        progress_tell(store, err);
-    } else {
-        /* After a failed sync the file's bytes prove nothing (io.h X4): away with it. */
-        struct gd_position nowhere = {0, 0};
-        struct gd__snapshot_receiver was = *receiver;
-        struct gd_error error;
-
-        (void)gd_error_set(&error, err, "%s: cannot store the snapshot: %s", was.path,
-                           gd_err_text(err));
-        other_drop(store, nowhere);
-        was.call.done(was.call.context, err, &error);
-    }
+    failed(store, err);
 }

@@ -253,6 +253,45 @@ static void test_snapshot_transfer_resumes(void **state)
     fake_release(&b.disk);
 }
 
+/* A large one is synced on the way, on both sides; a failure of that sync is told. */
+static void test_snapshot_large_ones_are_synced_on_the_way(void **state)
+{
+    static struct model a, b;
+    const size_t size = 20 * 1000 * 1000;
+
+    (void)state;
+    model_init(&a, 1);
+    model_init(&b, 2);
+    assert_true(store_open(&a));
+    assert_true(store_open(&b));
+    a.disk.fail_kind = b.disk.fail_kind = GD_DISK_SYNC;
+    a.disk.fail_err = GD_ERR_IO;
+    assert_true(snapshot_write(&a, 10, size));
+    assert_int_equal(a.err, GD_ERR_IO);
+    assert_true(snapshot_write(&a, 10, size));
+    assert_int_equal(a.err, GD_OK);
+    assert_true(transfer(&a, &b, 250000, 8 * 1000 * 1000));
+    b.disk.fail_err = GD_ERR_IO;
+    while (b.err == GD_OK) {
+        static uint8_t chunk[250000];
+        const struct gd_snapshot_meta *meta = gd_snapshot_store_get(a.store, 0);
+        gd_snapshot_receive(b.store, meta->position, meta->size, b.offset,
+                            (struct gd_slice){chunk, sizeof chunk}, on_progress, &b);
+        assert_true(answered(&b));
+    }
+    assert_int_equal(b.err, GD_ERR_IO);
+    assert_int_equal(b.offset, 0);
+    fake_run(&b.disk);
+    assert_true(transfer(&a, &b, 250000, UINT64_MAX));
+    assert_int_equal(b.err, GD_OK);
+    assert_int_equal(snapshot_read(&b, 0, size), GD_OK);
+    gd_snapshot_store_close(b.store, on_closed, &b);
+    fake_run(&b.disk);
+    store_close(&a);
+    fake_release(&a.disk);
+    fake_release(&b.disk);
+}
+
 /* ---------------------------------------------------------------- crashes */
 
 /* Reboot, open, and check: `durable` snapshots that were told must be there, whole. */
@@ -698,6 +737,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_snapshot_roundtrip),
         cmocka_unit_test(test_snapshot_transfer_resumes),
+        cmocka_unit_test(test_snapshot_large_ones_are_synced_on_the_way),
         cmocka_unit_test(test_snapshot_write_survives_a_crash_anywhere),
         cmocka_unit_test(test_snapshot_receive_survives_a_crash_anywhere),
         cmocka_unit_test(test_snapshot_notices_every_flipped_bit),
