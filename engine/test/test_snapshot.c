@@ -372,6 +372,10 @@ static void test_snapshot_write_survives_a_crash_anywhere(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 3; seed++) {
         uint64_t steps = explore_write(&m, seed, UINT64_MAX, FAKE_NONE);
+
+        for (uint64_t i = 1; i < 20; i++) { /* The power fails behind the last step. */
+            (void)explore_write(&m, seed, UINT64_MAX - i, FAKE_NONE);
+        }
         for (uint64_t at = 0; at < steps; at++) {
             for (int how = FAKE_BEFORE; how <= FAKE_AFTER; how++) {
                 (void)explore_write(&m, seed, at, (enum fake_crash)how);
@@ -482,6 +486,9 @@ static void test_snapshot_receive_survives_a_crash_anywhere(void **state)
     uint64_t points = 0, steps = explore_receive(&file, UINT64_MAX, FAKE_NONE);
 
     (void)state;
+    for (uint64_t i = 1; i < 40; i++) { /* The power fails behind the last step. */
+        (void)explore_receive(&file, UINT64_MAX - i, FAKE_NONE);
+    }
     for (uint64_t at = 0; at < steps; at++) {
         for (int how = FAKE_BEFORE; how <= FAKE_AFTER; how++) {
             (void)explore_receive(&file, at, (enum fake_crash)how);
