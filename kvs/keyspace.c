@@ -480,6 +480,7 @@ void gd_keyspace_free(struct gd_keyspace *ks)
 
 void gd_keyspace_clear(struct gd_keyspace *ks)
 {
+    ks->changes += ks->table.used;
     if (!gd__frozen_take(ks)) {
         gd__table_bury(ks, &ks->table);
     }
@@ -557,6 +558,11 @@ size_t gd_keyspace_count(const struct gd_keyspace *ks)
 size_t gd_keyspace_expiring_count(const struct gd_keyspace *ks)
 {
     return ks->heap_count - heap_count_within(ks, 0, INT64_MIN, ks->clock_ms, SIZE_MAX);
+}
+
+uint64_t gd_keyspace_changes(const struct gd_keyspace *ks)
+{
+    return ks->changes;
 }
 
 size_t gd_keyspace_memory(const struct gd_keyspace *ks)
@@ -749,6 +755,7 @@ static void set_stored(struct gd_keyspace *ks, struct gd_slice key, struct gd_sl
     uint32_t hash = hash_of(ks, key);
     struct gd_item **link, *item;
 
+    ks->changes++;
     table_upkeep(ks);
     link = table_link(&ks->table, hash, key);
     if (*link != NULL && gd__frozen_save(ks, *link, false)) {
@@ -819,6 +826,7 @@ uint8_t *gd_keyspace_edit(struct gd_keyspace *ks, struct gd_slice key, size_t si
     int64_t expiry_ms;
     size_t old_size;
 
+    ks->changes++;
     table_upkeep(ks);
     link = table_link(&ks->table, hash, key);
     if (*link != NULL && gd__item_over(*link, ks->clock_ms)) {
@@ -867,6 +875,7 @@ bool gd_keyspace_set_expiry(struct gd_keyspace *ks, struct gd_slice key, int64_t
     if (link == NULL) {
         return false;
     }
+    ks->changes++;
     (void)gd__frozen_save(ks, *link, false);
     item = item_reshape(ks, link, (*link)->value_size, has_expiry, (*link)->is_grown);
     item->version = version;
@@ -896,6 +905,7 @@ bool gd_keyspace_delete(struct gd_keyspace *ks, struct gd_slice key)
         return false;
     }
     there = !gd__item_over(*link, ks->clock_ms);
+    ks->changes += there ? 1 : 0;
     item_drop(ks, link);
     return there;
 }

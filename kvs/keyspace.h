@@ -47,6 +47,8 @@ size_t gd_keyspace_count(const struct gd_keyspace *ks);
 size_t gd_keyspace_expiring_count(const struct gd_keyspace *ks);
 /* Bytes allocated: items, tables, what waits to be given back. */
 size_t gd_keyspace_memory(const struct gd_keyspace *ks);
+/* Changes made so far: grows with each call below that changes a key. */
+uint64_t gd_keyspace_changes(const struct gd_keyspace *ks);
 typedef void gd_keyspace_visit_fn(void *context, const struct gd_item *item);
 /* Visits a few keys, and returns the cursor that goes on there; begin with 0, and it ends with 0.
  * A key that is there from the first call to the last is visited at least once, whatever else

@@ -16,7 +16,7 @@ struct gd_item {
     uint32_t has_expiry : 1;
     uint32_t value_size : 30; /* Of the stored form: 8 for a number. */
     uint32_t is_raw : 1;      /* Was edited in place. */
-    uint32_t is_grown : 1;    /* Allocated with room to grow; see gd__item_room. */
+    uint32_t is_grown : 1;    /* Allocated with room to grow; see item_room. */
     uint8_t data[];
 };
 enum { GD__EXPIRY_SIZE = 12, GD__EXPIRY_PLACE = 8 };
@@ -65,7 +65,8 @@ struct gd_keyspace {
     uint32_t epoch;
     struct gd__frozen frozen;
     struct gd__grave *graves;
-    size_t bytes; /* Allocated. */
+    size_t bytes;     /* Allocated. */
+    uint64_t changes; /* Made by commands; what expiry takes is none. */
 };
 
 size_t gd__item_size(const struct gd_item *item);

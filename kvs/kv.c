@@ -68,7 +68,9 @@ static bool run_next(struct gd_command_context *context, struct gd_reader *reade
     } else if (context->is_query && command->kind == GD_COMMAND_WRITE) {
         gd_reply_error(context->reply, "ERR a write cannot be queried");
     } else {
+        uint64_t before = gd_keyspace_changes(context->ks);
         command->run(context);
+        context->kv->changes += gd_keyspace_changes(context->ks) != before ? 1 : 0;
     }
     return true;
 }

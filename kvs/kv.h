@@ -8,6 +8,7 @@
 struct gd_kv {
     struct gd_keyspace *ks; /* Owned. */
     gd_index applied;
+    uint64_t changes;      /* Commands that changed something, since the start. */
     struct gd_slice *args; /* Owned: room for the arguments of the body in hand. */
     size_t args_capacity;
 };

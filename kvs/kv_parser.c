@@ -122,7 +122,7 @@ static void queue(struct gd_kv_session *session, const struct gd_command *comman
     struct gd_reply reply = fault_of(session);
 
     if (command->run == NULL || is_name(command, "watch")) {
-        session->multi_failed = true;
+        session->multi_failed = session->multi_failed || !is_name(command, "watch");
         fault(session, request,
               is_name(command, "watch") ? "ERR WATCH inside MULTI is not allowed"
                                         : "ERR Command not allowed inside a transaction");
