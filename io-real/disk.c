@@ -407,7 +407,7 @@ static void take_done(uv_async_t *wakeup)
         op->world = NULL;
         op->next = NULL;
         disk->in_flight--;
-        if (err == GD_ERR_IO || err == GD_ERR_NO_SPACE || err == GD_ERR_PERMISSION) {
+        if (err == GD_ERR_IO || err == GD_ERR_PERMISSION) { /* The others need no errno. */
             log_failure(uv, op, number);
         }
         gd__uv_enter(uv);
