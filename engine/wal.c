@@ -539,8 +539,9 @@ static void write_done(struct gd_disk_op *op, enum gd_err err)
     }
     if (mark) {
         wal->keep_after = wal->state.keep_after;
-        gd__wal_remove(wal);
+        wal->remove_failed = false;
     }
+    gd__wal_remove(wal); /* Also what the mark covered while it was still being written to. */
     gd__wal_pump(wal);
     if (!wal->writing && !wal->batch_seals) {
         gd_timer_start(wal->options.io, &wal->seal_timer,

@@ -38,7 +38,8 @@ struct gd_wal_recovered {
     struct gd_wal_identity identity; /* As stored, before this start raised the boot. */
     struct gd_hard_state hard_state;
     struct gd_snapshot_meta snapshot; /* The last mark: entries follow behind its position, or
-                                         behind `before` when a tail was kept. */
+                                         behind `before` when a tail was kept. A log that does not
+                                         lead up to it was dropped. */
     struct gd_position before;        /* In front of the first entry. */
     struct gd_entry **entries;        /* In order, without gaps. */
     size_t entry_count;
@@ -54,7 +55,7 @@ typedef void gd_wal_opened_fn(void *context, enum gd_err err,
 
 struct gd_wal *gd_wal_new(const struct gd_wal_options *options);
 /* Recover: read all, check all, cut a torn tail, and make durable what was read before it is told.
- */
+ * Not told any more once gd_wal_close was called. */
 void gd_wal_open(struct gd_wal *wal, gd_wal_opened_fn *opened, void *context);
 /* Begin writing, in a new segment: identity (its boot is this start's), hard state and snapshot
  * mark stand at its head. For a fresh directory this makes the log. `started` gets GD_OK when
@@ -68,7 +69,8 @@ void gd_wal_start(struct gd_wal *wal, const struct gd_wal_identity *identity,
  * refused: what bounds the queue is the proposer's limit (gd_raft_options.uncommitted_size_max). */
 void gd_wal_append(struct gd_wal *wal, const struct gd_raft_persist *persist);
 /* A snapshot at `meta` is durable: records it, and (once that mark is durable) removes segments
- * whose every entry is at or below `keep_after`. */
+ * whose every entry is at or below `keep_after`, which is no higher than `meta`. Called in the same
+ * turn as an append with a reset to `meta`, the two become one record: no crash comes between. */
 void gd_wal_snapshot(struct gd_wal *wal, const struct gd_snapshot_meta *meta, gd_index keep_after);
 
 uint64_t gd_wal_durable(const struct gd_wal *wal); /* The last sequence told by `stored`. */

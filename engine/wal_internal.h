@@ -120,6 +120,7 @@ struct gd_wal {
     size_t segment_count, segment_capacity;
     gd_index keep_after; /* By the last durable mark. */
     bool removing;
+    bool remove_failed; /* Not tried again before the next mark. */
     struct gd__storage_op remove_op;
     char remove_path[GD_DISK_PATH_SIZE];
 

@@ -262,9 +262,11 @@ static void remove_unlinked(struct gd_disk_op *op, enum gd_err err)
     }
     if (err != GD_OK && err != GD_ERR_NOT_FOUND) {
         GD_REACHED("a segment cannot be removed");
-        gd_io_log(wal->options.io, GD_LOG_WARNING, "%s: cannot remove: %s; tried again later",
-                  wal->remove_path, gd_err_text(err));
+        gd_io_log(wal->options.io, GD_LOG_WARNING,
+                  "%s: cannot remove: %s; tried again at the next snapshot", wal->remove_path,
+                  gd_err_text(err));
         wal->removing = false;
+        wal->remove_failed = true;
         return;
     }
     gd__wal_submit(wal, &wal->remove_op,
@@ -277,8 +279,8 @@ void gd__wal_remove(struct gd_wal *wal)
 {
     const struct gd__wal_segment *oldest = wal->segments;
 
-    if (wal->removing || wal->closing || wal->stage == GD__WAL_FAILED || wal->segment_count < 2 ||
-        oldest->index_max > wal->keep_after) {
+    if (wal->removing || wal->remove_failed || wal->closing || wal->stage == GD__WAL_FAILED ||
+        wal->segment_count < 2 || oldest->index_max > wal->keep_after) {
         return;
     }
     GD_REACHED("an old segment is removed");

@@ -629,6 +629,38 @@ static void test_snapshot_stays_readable_while_it_is_read(void **state)
     fake_release(&m.disk);
 }
 
+/* Reads of what is not there, and a restore that is given up at any moment. */
+static void test_snapshot_reads_given_up(void **state)
+{
+    static struct model m;
+    uint8_t byte;
+    struct gd_snapshot_chunk_read read = {
+        .position = {9, 9}, .to = &byte, .size = 1, .done = on_raw, .context = &m};
+
+    (void)state;
+    for (uint64_t at = 0; at < 12; at++) {
+        model_init(&m, at);
+        assert_true(store_open(&m));
+        gd_snapshot_chunk_read(m.store, &read);
+        assert_true(answered(&m));
+        assert_int_equal(m.err, GD_ERR_NOT_FOUND);
+        assert_true(snapshot_write(&m, 10, 500000));
+        gd_snapshot_read_begin(m.store, 0, on_done, &m);
+        if (at >= 6) {
+            assert_true(answered(&m));
+            gd_snapshot_read(m.store, on_read, &m);
+        }
+        for (uint64_t i = 0; i < at % 6; i++) {
+            (void)fake_step(&m.disk);
+        }
+        gd_snapshot_read_end(m.store);
+        fake_run(&m.disk);
+        assert_int_equal(snapshot_read(&m, 0, 500000), GD_OK);
+        store_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
 /* A full disk and a failed sync are told, leave nothing, and the next one goes through. */
 static void test_snapshot_write_failures(void **state)
 {
@@ -751,6 +783,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_receive_refuses_a_changed_file),
         cmocka_unit_test(test_snapshot_receive_of_another_position),
         cmocka_unit_test(test_snapshot_stays_readable_while_it_is_read),
+        cmocka_unit_test(test_snapshot_reads_given_up),
         cmocka_unit_test(test_snapshot_write_failures),
         cmocka_unit_test(test_snapshot_close_at_any_moment),
         cmocka_unit_test(test_snapshot_survives_any_failed_operation),

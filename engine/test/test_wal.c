@@ -2,7 +2,7 @@
 #include "engine/memory.h"
 #include "engine/test/fake_disk.h"
 #include "engine/test/test.h"
-#include "engine/wal.h"
+#include "engine/wal_format.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -499,6 +499,12 @@ static void test_wal_close_at_any_moment(void **state)
         model_open(&m);
         assert_int_equal(m.opened_err, GD_OK);
         model_close(&m);
+        model_new(&m); /* And once more, while there is something to recover. */
+        gd_wal_open(m.wal, on_opened, &m);
+        for (int i = 0; i < at % 40; i++) {
+            (void)fake_step(&m.disk);
+        }
+        model_close(&m);
         fake_release(&m.disk);
     }
 }
@@ -631,6 +637,61 @@ static void test_wal_takes_any_bytes(void **state)
     print_message("%u accepted, %u refused\n", accepted, refused);
 }
 
+/* Records whose checksum is right and whose meaning is not. */
+static void test_wal_refuses_records_that_make_no_sense(void **state)
+{
+    static const struct {
+        const char *name;
+        enum gd__wal_type type;
+        uint64_t a, b; /* The first two fields of the body. */
+        size_t size;   /* Of the body. */
+        uint8_t kind;  /* An entry's. */
+    } cases[] = {
+        {"an entry out of order", GD__WAL_ENTRY, 1, 9, 25, 2},
+        {"an entry of an older term", GD__WAL_ENTRY, 0, 2, 25, 2},
+        {"an entry of an unknown kind", GD__WAL_ENTRY, 1, 2, 25, 99},
+        {"an entry that is too short", GD__WAL_ENTRY, 1, 2, 24, 2},
+        {"a short hard state", GD__WAL_HARD_STATE, 1, 0, 15, 0},
+        {"a truncation behind the end", GD__WAL_TRUNCATE, 1, 9, 16, 0},
+        {"a long truncation", GD__WAL_TRUNCATE, 1, 1, 17, 0},
+        {"a short reset", GD__WAL_RESET, 1, 1, 8, 0},
+        {"a mark without a meta", GD__WAL_SNAPSHOT, 1, 1, 16, 0},
+        {"an install without a meta", GD__WAL_INSTALL, 1, 1, 16, 0},
+        {"a second header", GD__WAL_HEADER, 1, 1, 80, 0},
+    };
+    static struct model m;
+
+    (void)state;
+    for (size_t i = 0; i < GD_COUNT(cases); i++) {
+        struct gd_bytes bytes = {0};
+        struct fake_inode *inode;
+        uint8_t body[100] = {0};
+        size_t begin;
+
+        print_message("case: %s\n", cases[i].name);
+        model_init(&m, i);
+        model_open(&m);
+        model_start(&m);
+        model_append(&m, 1, (struct gd_position){1, 0}, 1, 10);
+        fake_run(&m.disk); /* LSN 1 header, 2 note, 3 entry, 4 note. */
+        model_close(&m);
+        gd_put_le64(body, cases[i].a);
+        gd_put_le64(body + 8, cases[i].b);
+        body[24] = cases[i].kind;
+        begin = gd__wal_record_begin(&bytes);
+        gd_bytes_add(&bytes, body, cases[i].size);
+        gd__wal_record_end(&bytes, begin, cases[i].type, 1, 5, 4);
+        inode = fake_file(&m.disk, first);
+        memcpy(inode->now + 4 * 4096, bytes.data, bytes.size);
+        gd_bytes_release(&bytes);
+        model_open(&m);
+        assert_int_equal(m.opened_err, GD_ERR_CORRUPT);
+        assert_non_null(strstr(m.error.text, "damaged at offset 16384"));
+        model_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
 /* An operation that fails, whichever it is: told once, in words, or done without; what was told as
  * stored is there at the next start. */
 static void test_wal_survives_any_failed_operation(void **state)
@@ -697,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_wal_start_without_space),
         cmocka_unit_test(test_wal_close_at_any_moment),
         cmocka_unit_test(test_wal_passes_over_a_gap_below_the_mark),
+        cmocka_unit_test(test_wal_refuses_records_that_make_no_sense),
         cmocka_unit_test(test_wal_takes_any_bytes),
         cmocka_unit_test(test_wal_survives_any_failed_operation),
     };
