@@ -1,4 +1,5 @@
 /* What a comparison with a real server does not reach: known bytes, SNAP and LOAD, the table. */
+#include "engine/prng.h"
 #include "kvs/kv.h"
 #include "kvs/number.h"
 #include <setjmp.h>
@@ -110,6 +111,49 @@ static void test_commands_restore_reads_packed(void **state)
     gd_kv_release(&kv);
 }
 
+/* Payloads whose checksum is right and whose inside is anything. */
+static void test_commands_restore_takes_any_payload(void **state)
+{
+    struct gd_kv kv;
+    struct gd_bytes reply = {0};
+    struct gd_prng prng;
+    int restored = 0;
+
+    (void)state;
+    gd_kv_init(&kv, 1, 2);
+    gd_prng_init(&prng, 4);
+    for (int i = 0; i < 30000; i++) {
+        struct gd_bytes payload = {0};
+        uint64_t crc = 0;
+        uint64_t size = gd_prng_below(&prng, 40);
+        static const uint8_t firsts[] = {0xc3, 0x05, 0x40, 0x80, 0x81, 0xc0, 0xc1, 0xc2, 0xc4};
+        gd_bytes_add_u8(&payload, 0);
+        gd_bytes_add_u8(&payload, firsts[gd_prng_below(&prng, sizeof firsts)]);
+        for (; size > 0; size--) {
+            gd_bytes_add_u8(&payload, (uint8_t)gd_prng_below(&prng, i % 2 == 0 ? 256 : 12));
+        }
+        gd_bytes_add_u8(&payload, 10);
+        gd_bytes_add_u8(&payload, 0);
+        for (size_t at = 0; at < payload.size; at++) {
+            crc ^= payload.data[at];
+            for (int bit = 0; bit < 8; bit++) {
+                crc = (crc & 1) != 0 ? crc >> 1 ^ UINT64_C(0x95ac9329ac4bc9b5) : crc >> 1;
+            }
+        }
+        gd_bytes_add_le64(&payload, crc);
+        const struct gd_slice args[] = {text("restore"), text("k"), text("0"),
+                                        gd_bytes_slice(&payload), text("replace")};
+        run(&kv, args, 5, &reply);
+        assert_true(strcmp((char *)reply.data, "+OK\r\n") == 0 ||
+                    strcmp((char *)reply.data, "-ERR Bad data format\r\n") == 0);
+        restored += reply.data[0] == '+' ? 1 : 0;
+        gd_bytes_release(&payload);
+    }
+    assert_true(restored > 100);
+    gd_bytes_release(&reply);
+    gd_kv_release(&kv);
+}
+
 static void test_commands_numbers(void **state)
 {
     static const struct {
@@ -149,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_commands_table_is_in_order),
         cmocka_unit_test(test_commands_snap_is_a_load),
         cmocka_unit_test(test_commands_restore_reads_packed),
+        cmocka_unit_test(test_commands_restore_takes_any_payload),
         cmocka_unit_test(test_commands_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
