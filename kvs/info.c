@@ -110,7 +110,8 @@ void gd_kv_info(const struct gd_kv_parser *parser, const struct gd_slice *args, 
     }
     if (section_wanted(args, count, "persistence")) {
         begin(&text, "Persistence");
-        gd_bytes_format(&text, "loading:%d\r\nrdb_changes_since_last_save:%llu\r\n"
+        gd_bytes_format(&text,
+                        "loading:%d\r\nrdb_changes_since_last_save:%llu\r\n"
                         "aof_enabled:1\r\n",
                         status->ready ? 0 : 1,
                         parser->kv == NULL ? 0ULL : (unsigned long long)parser->kv->changes);

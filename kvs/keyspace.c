@@ -502,6 +502,15 @@ void gd_keyspace_replace(struct gd_keyspace *ks, struct gd_keyspace *from, int64
     gd_free(from);
 }
 
+void gd_keyspace_discard(struct gd_keyspace *ks, struct gd_keyspace *from)
+{
+    GD_ASSERT(!from->frozen.active && from->graves == NULL);
+    heap_clear(from);
+    gd__table_bury(ks, &from->table);
+    ks->bytes += from->bytes;
+    gd_free(from);
+}
+
 /* ---------------------------------------------------------------- reading */
 
 static const struct gd_item *find_any(const struct gd_keyspace *ks, struct gd_slice key)

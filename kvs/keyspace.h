@@ -113,6 +113,8 @@ void gd_keyspace_thaw(struct gd_keyspace *ks);
 /* Replaces the contents of `ks` by those of `from`, which was made with the same seeds and is
  * freed. A frozen view stays as it was. The clock becomes `clock_ms`. */
 void gd_keyspace_replace(struct gd_keyspace *ks, struct gd_keyspace *from, int64_t clock_ms);
+/* Frees `from`, a sibling, leaving its items to the later work of `ks`: no stall. */
+void gd_keyspace_discard(struct gd_keyspace *ks, struct gd_keyspace *from);
 /* An empty keyspace with the seeds of `ks`. */
 struct gd_keyspace *gd_keyspace_sibling(const struct gd_keyspace *ks);
 #endif

@@ -201,6 +201,10 @@ static void tracker_restore_end(struct gd_tracker *tracker, bool commit, gd_inde
             self->kv.applied = index;
         }
     }
+    if (self->loader.ks != NULL) { /* Not wanted, or not whole. */
+        gd_keyspace_discard(self->kv.ks, self->loader.ks);
+        self->loader.ks = NULL;
+    }
     gd_kv_loader_release(&self->loader);
     upkeep_check(self);
     finish(self, err, done, context);
