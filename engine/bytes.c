@@ -63,7 +63,7 @@ uint32_t gd_crc32c(uint32_t crc, const void *data, size_t size)
 uint8_t *gd_bytes_reserve(struct gd_bytes *bytes, size_t more)
 {
     GD_ASSERT(more <= SIZE_MAX / 4 && bytes->size <= SIZE_MAX / 4);
-    if (bytes->capacity - bytes->size < more) {
+    if (bytes->data == NULL || bytes->capacity - bytes->size < more) {
         size_t capacity = bytes->capacity < 64 ? 64 : bytes->capacity * 2;
         if (capacity < bytes->size + more) {
             capacity = bytes->size + more;

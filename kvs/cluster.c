@@ -249,8 +249,8 @@ void gd_kv_local_raft(const struct gd_slice *args, size_t count,
         "RAFT NODES -- the members",
         "RAFT SNAPSHOT -- take a snapshot now",
         "RAFT TRANSFER [id] -- hand leadership over",
-        "RAFT ADD id host:port [LEARNER], PROMOTE id, REMOVE id, REPLACE old id host:port, MOVE id "
-        "host:port",
+        "RAFT ADD id host:port [LEARNER], PROMOTE id, REMOVE id -- change the members",
+        "RAFT REPLACE old id host:port, MOVE id host:port -- the same",
     };
 
     if (gd_slice_is(args[1], "status") && count == 2) {
