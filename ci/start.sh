@@ -20,22 +20,15 @@ while [ $# -gt 0 ]; do
 done
 
 install_missing "${BUILD_PACKAGES[@]}"
-targets=(gandalf)
-[ ! -e "$TOP/kvs/client_main.c" ] || targets+=(gandalf-kvs)
 say "building (the first time takes a minute) ..."
 log=$(mktemp)
-build release -- "${targets[@]}" >"$log" 2>&1 || {
+build release -- gandalf gandalf-kvs >"$log" 2>&1 || {
     tail -40 "$log" >&2
     rm -f "$log"
     die "the build failed: its last lines are above"
 }
 rm -f "$log"
 gandalf=$TOP/build/release/io-real/gandalf
-client=$TOP/build/release/kvs/gandalf-kvs
-[ -x "$client" ] || client=redis-cli
-port=--port
-[ "$client" != redis-cli ] || port=-p
-
 keep=yes
 if [ -z "$data" ]; then
     keep=no
@@ -102,16 +95,17 @@ A cluster of three nodes serves clients at 127.0.0.1:9876, 9877 and 9878.
 Logs and data: $data
 
 In another terminal:
-  $client $port 9876 set greeting hello
-  $client $port 9877 get greeting       # any node answers, and never with old data
-  $client $port 9878 info raft          # role:leader, or the leader's number
+  export PATH=$TOP/build/release/kvs:\$PATH
+  gandalf-kvs --port 9876 set greeting hello
+  gandalf-kvs --port 9877 get greeting     # any node answers, and never with old data
+  gandalf-kvs --port 9878 status           # who leads
 
 Kill the leader, and see that nothing is lost:
-  $client $port 9876 info raft          # role:leader, or ask the next: 9877, 9878
-  kill -9 PID                           # node 1: ${pids[0]}   node 2: ${pids[1]}   node 3: ${pids[2]}
-  $client $port 987X get greeting       # ask one that lives: 9876, 9877 or 9878
-Any Redis client works: redis-cli -p 9876
+  kill -9 PID                              # node 1: ${pids[0]}   node 2: ${pids[1]}   node 3: ${pids[2]}
+  gandalf-kvs --port 987X status           # ask one that lives: 9876, 9877 or 9878
+  gandalf-kvs --port 987X get greeting
 
+Any Redis client works as well: redis-cli -p 9876
 Ctrl-C stops the cluster.
 TEXT
 

@@ -2,7 +2,7 @@
 # test.sh - build gandalf in two ways and pass every test there is.
 #
 #   ./ci/test.sh           all of it
-#   ./ci/test.sh NAME...   some stages: debug asan plans sweep fuzz, or a file's name in ci/stages
+#   ./ci/test.sh NAME...   some stages: debug asan start plans sweep fuzz, or a file's name in ci/stages
 #
 # A stage whose folder or program is not there is left out. The last line is the sum of all.
 set -uo pipefail
@@ -43,6 +43,35 @@ preset() { # preset NAME
     else
         count "$1" $((all - bad)) "$bad"
     fi
+}
+
+# README's other command: a cluster that serves, and that is gone when it is interrupted.
+start() {
+    asked start || return 0
+    local port pid answer='' good=0 folder
+    for port in 9876 9877 9878; do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            say "== start: left out, since something listens at port $port"
+            return 0
+        fi
+    done
+    folder=$report/start
+    setsid "$TOP/ci/start.sh" --data "$folder" >"$report/start.out" 2>&1 &
+    pid=$!
+    for _ in $(seq 600); do
+        grep -q '^Ctrl-C' "$report/start.out" && break
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 1
+    done
+    if [ -x "$TOP/build/release/kvs/gandalf-kvs" ]; then
+        "$TOP/build/release/kvs/gandalf-kvs" --port 9876 set test:start yes >/dev/null 2>&1
+        answer=$("$TOP/build/release/kvs/gandalf-kvs" --port 9878 get test:start 2>/dev/null)
+    fi
+    kill -TERM "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+    [[ $answer == *yes* ]] && grep -q '^stopped' "$report/start.out" && good=1
+    [ "$good" -eq 1 ] || tail -20 "$report/start.out"
+    count start "$good" $((1 - good))
 }
 
 simulator() { # The program, from whichever preset built it.
@@ -139,6 +168,7 @@ if [ ! -d "$TOP/build/npm/node_modules/ioredis" ]; then
 fi
 preset debug
 preset asan
+start
 plans
 sweep
 fuzz
