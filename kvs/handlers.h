@@ -32,7 +32,6 @@ gd_command_fn gd_command_incrbyfloat;
 gd_command_fn gd_command_keys;
 gd_command_fn gd_command_lcs;
 gd_command_fn gd_command_load;
-gd_command_fn gd_command_load_timed;
 gd_command_fn gd_command_mget;
 gd_command_fn gd_command_mset;
 gd_command_fn gd_command_msetnx;

@@ -49,9 +49,10 @@ static void test_commands_snap_is_a_load(void **state)
     struct gd_bytes reply = {0};
     const struct gd_slice load[] = {text("load"), text("a"), text("1"), text("b"), text("two")};
     const struct gd_slice snap[] = {text("snap")};
-    const struct gd_slice timed[] = {text("load.timed"), text("a"),   text("1"),   text(""),
-                                     text("gone"),       text("x"),   text("900"), text("k"),
-                                     text("v"),          text("5000")};
+    const struct gd_slice timed[] = {text("load"), text("gone"), text("x"),   text("k"),
+                                     text("v"),    text("gone"), text("900"), text("k"),
+                                     text("5000"), text("2")};
+    const struct gd_slice none[] = {text("load"), text("0")};
     const struct gd_slice odd[] = {text("load"), text("a")};
 
     (void)state;
@@ -60,17 +61,22 @@ static void test_commands_snap_is_a_load(void **state)
     run(&kv, load, 5, &reply);
     assert_string_equal((char *)reply.data, "+OK\r\n");
     assert_int_equal(gd_keyspace_count(kv.ks), 2);
+    run(&kv, snap, 1, &reply);
+    assert_memory_equal(reply.data, "*2\r\n$4\r\nLOAD\r\n*2\r\n*2\r\n$1\r\n", 26);
     run(&kv, timed, 10, &reply);
     assert_string_equal((char *)reply.data, "+OK\r\n");
-    assert_int_equal(gd_keyspace_count(kv.ks), 2);
+    assert_int_equal(gd_keyspace_count(kv.ks), 1);
     assert_int_equal(gd_item_expiry_ms(gd_keyspace_find(kv.ks, text("k"))), 5000);
     run(&kv, odd, 2, &reply);
     assert_string_equal((char *)reply.data,
                         "-ERR wrong number of arguments for 'load' command\r\n");
-    (void)gd_keyspace_delete(kv.ks, text("a"));
     run(&kv, snap, 1, &reply);
-    assert_string_equal((char *)reply.data,
-                        "*2\r\n$4\r\nLOAD\r\n*1\r\n*3\r\n$1\r\nk\r\n$1\r\nv\r\n$4\r\n5000\r\n");
+    assert_string_equal((char *)reply.data, "*4\r\n$4\r\nLOAD\r\n*1\r\n*2\r\n$1\r\nk\r\n$1\r\nv\r\n"
+                                            "*1\r\n*2\r\n$1\r\nk\r\n$4\r\n5000\r\n$1\r\n1\r\n");
+    run(&kv, none, 2, &reply);
+    assert_string_equal((char *)reply.data, "+OK\r\n");
+    run(&kv, snap, 1, &reply);
+    assert_string_equal((char *)reply.data, "*4\r\n$4\r\nLOAD\r\n*0\r\n*0\r\n$1\r\n0\r\n");
     gd_bytes_release(&reply);
     gd_kv_release(&kv);
 }
