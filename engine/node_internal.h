@@ -248,9 +248,10 @@ struct gd__snapshots {
     bool begin_wanted; /* Waits for the Tracker's turn. */
     bool began;        /* The Tracker has a frozen state: snapshot_end is owed. */
     struct gd_snapshot_meta meta;
-    struct gd_bytes head;         /* The node's own tables. */
-    uint8_t *buffer;              /* Owned while taking. */
-    size_t bytes_since;           /* Of entries applied since the last one. */
+    struct gd_bytes head;    /* The node's own tables. */
+    uint8_t *buffer;         /* Owned while taking. */
+    size_t bytes_since;      /* Of entries applied since the last one. */
+    uint64_t wal_bytes_then; /* Written to the log by then: it pads each write to whole blocks. */
     struct gd__slot *waiting[16]; /* RAFT SNAPSHOT's. */
     size_t waiting_count;
     /* Receiving one. */

@@ -70,6 +70,7 @@ static void abort_taking(struct gd_node *node, enum gd_err err, const struct gd_
 static void on_ended(void *context, enum gd_err err, const struct gd_error *error)
 {
     struct gd_node *node = context;
+    uint64_t syncs;
 
     if (node->phase == GD__CLOSING) {
         return;
@@ -82,6 +83,7 @@ static void on_ended(void *context, enum gd_err err, const struct gd_error *erro
     }
     node->snapshots.taken++;
     node->snapshots.bytes_since = 0;
+    gd_wal_counters(node->wal, &syncs, &node->snapshots.wal_bytes_then);
     GD_REACHED("snapshot taken");
     announce(node, GD_RAFT_SNAPSHOT_TAKEN);
     finish_taking(node, NULL);
@@ -182,17 +184,29 @@ void gd__snapshot_begin(struct gd_node *node)
     node->options.tracker->v->snapshot_begin(node->options.tracker, on_frozen, node);
 }
 
+/* Has enough come since the last one: in bytes of entries, in entries, or in bytes on the disk
+ * (where small writes take a whole block each)? */
+static bool enough_since(struct gd_node *node)
+{
+    const struct gd__snapshots *s = &node->snapshots;
+    const struct gd_node_options *o = &node->options;
+    uint64_t behind = node->apply.applied - gd_raft_snapshot(node->raft)->position.index;
+    uint64_t syncs, written;
+
+    gd_wal_counters(node->wal, &syncs, &written);
+    return behind > 0 && (s->bytes_since >= o->snapshot_log_size ||
+                          written - s->wal_bytes_then >= 4 * o->snapshot_log_size ||
+                          (o->snapshot_log_count != 0 && behind >= o->snapshot_log_count));
+}
+
 void gd__snapshot_consider(struct gd_node *node)
 {
     struct gd__snapshots *s = &node->snapshots;
-    uint64_t behind;
 
     if (s->taking || s->receiving || node->apply.restoring || node->phase != GD__SERVING) {
         return;
     }
-    behind = node->apply.applied - gd_raft_snapshot(node->raft)->position.index;
-    if (s->waiting_count == 0 && s->bytes_since < node->options.snapshot_log_size &&
-        (node->options.snapshot_log_count == 0 || behind < node->options.snapshot_log_count)) {
+    if (s->waiting_count == 0 && !enough_since(node)) {
         return;
     }
     s->taking = true;
