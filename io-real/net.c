@@ -17,6 +17,7 @@
 #include "engine/memory.h"
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,9 @@ enum {
     BUFFERS_MAX = 256, /* Places gathered in one system call. */
     ROUNDS_MAX = 16,   /* System calls for one stream in one turn. */
     BACKLOG = 1024,    /* Connections that wait to be accepted. */
-    KEEP_ALIVE_SECONDS = 300
+    KEEP_ALIVE_SECONDS = 300,
+    SYN_RETRIES = 2,      /* A host that is gone is given up after 1 + 2 + 4 seconds ... */
+    UNANSWERED_MS = 15000 /* ... and a connection that we made, whose bytes nobody takes. */
 };
 
 struct tcp {
@@ -542,6 +545,20 @@ static void on_connect(uv_connect_t *request, int status)
     }
 }
 
+/* The system's own patience is minutes; whoever connects wants to know sooner, and try anew: a host
+ * that comes back is then found at once and not at the next of ever rarer tries. */
+static void shorten_patience(struct tcp *tcp)
+{
+    int tries = SYN_RETRIES;
+    unsigned unanswered_ms = UNANSWERED_MS;
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *)&tcp->handle, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &tries, sizeof tries);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
+    }
+}
+
 static void try_next(struct tcp *tcp)
 {
     const struct sockaddr *address = tcp->try_next->ai_addr;
@@ -550,6 +567,7 @@ static void try_next(struct tcp *tcp)
     tcp->connect.data = tcp;
     int err = uv_tcp_connect(&tcp->connect, &tcp->handle, address, on_connect);
     if (err == 0) {
+        shorten_patience(tcp);
         return;
     }
     tcp->connect_err = connect_err_of(err);
@@ -625,6 +643,8 @@ enum gd_err gd__uv_connect(struct gd_io *io, struct gd_stream *stream,
         }
         if (err != 0) {
             fail_connect(tcp, connect_err_of(err));
+        } else {
+            shorten_patience(tcp);
         }
         return GD_OK;
     }
