@@ -103,6 +103,7 @@ struct gd__peer {
     bool dirty;
     struct gd_timer retry;
     uint32_t failures; /* In a row, for the back-off. */
+    gd_time_ns up_ns;  /* Since when the connection stands. */
     bool told;         /* The failure in force was logged. */
     struct gd_bytes output, sending;
     bool writing;

@@ -16,7 +16,7 @@
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
-enum { HELLO_SIZE_MAX = 4096, RETRY_MS_MIN = 50, RETRY_MS_MAX = 2000 };
+enum { HELLO_SIZE_MAX = 4096, RETRY_MS_MIN = 50, RETRY_MS_MAX = 2000, STEADY_MS = 1000 };
 
 struct gd__peer *gd__peer_find(const struct gd_node *node, gd_node_id id)
 {
@@ -100,6 +100,10 @@ static void lose_peer(struct gd__peer *peer, enum gd_err err)
                      peer->address.text, gd_err_text(err));
         peer->told = true;
     }
+    /* Who lets us in and then shows us the door (another cluster, say) is asked less and less. */
+    if (was_up && gd_io_now(node->io) - peer->up_ns >= STEADY_MS * GD_NS_PER_MS) {
+        peer->failures = 0;
+    }
     close_peer(peer);
     if (was_up && node->raft != NULL && !peer->removed &&
         (node->phase == GD__SERVING || node->phase == GD__DRAINING)) {
@@ -178,7 +182,7 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
         return;
     }
     peer->state = GD__PEER_UP;
-    peer->failures = 0;
+    peer->up_ns = gd_io_now(node->io);
     if (peer->told) {
         gd__node_log(node, GD_LOG_INFO, "peer %llu at %s: connected", (unsigned long long)peer->id,
                      peer->address.text);
