@@ -3,6 +3,7 @@
 #include "kvs/handlers.h"
 #include "kvs/kv_parser.h"
 #include "kvs/number.h"
+#include "kvs/options.h"
 #include <stdio.h>
 
 typedef void local_fn(struct gd_kv_parser *parser, struct gd_kv_session *session,
@@ -28,6 +29,8 @@ static void unknown_subcommand(const struct gd_slice *args, const char *command,
                           (int)(args[1].size < 128 ? args[1].size : 128),
                           (const char *)args[1].data, command);
 }
+
+#define BAD_NAME "ERR Client names cannot contain spaces, newlines or special characters."
 
 /* Text of an argument, cut to `size`; false when it holds what no name may. */
 static bool take_name(struct gd_slice arg, char *to, size_t size)
@@ -91,6 +94,12 @@ static void reply_time(struct gd_reply *reply, int64_t ms)
 void gd_command_time(struct gd_command_context *context)
 {
     reply_time(context->reply, context->now_ms);
+}
+
+/* Inside a transaction: EXEC has forgotten the watches already. */
+void gd_command_unwatch(struct gd_command_context *context)
+{
+    gd_reply_simple(context->reply, "OK");
 }
 
 /* The handlers above, for a client outside MULTI. */
@@ -251,8 +260,11 @@ static void local_hello(struct gd_kv_parser *parser, struct gd_kv_session *sessi
                 return;
             }
             at += 3;
-        } else if (gd_slice_is(args[at], "setname") && at + 1 < count &&
-                   take_name(args[at + 1], name, sizeof name)) {
+        } else if (gd_slice_is(args[at], "setname") && at + 1 < count) {
+            if (!take_name(args[at + 1], name, sizeof name)) {
+                gd_reply_error(reply, BAD_NAME);
+                return;
+            }
             named = true;
             at += 2;
         } else {
@@ -310,14 +322,82 @@ static void add_client(struct gd_bytes *text, const struct gd_kv_session *sessio
                     session->protocol, session->library, session->library_version);
 }
 
-static void client_list(const struct gd_kv_session *only, const struct gd_node_status *status,
-                        struct gd_reply *reply)
+static bool is_client_type(struct gd_slice arg)
+{
+    return gd_slice_is(arg, "normal") || gd_slice_is(arg, "master") || gd_slice_is(arg, "slave") ||
+           gd_slice_is(arg, "replica") || gd_slice_is(arg, "pubsub");
+}
+
+/* A pair that says which clients, whose value can be wrong: false, and the error is replied. */
+static bool filter_fits(struct gd_slice name, struct gd_slice value, struct gd_reply *reply)
+{
+    int64_t number;
+
+    if (gd_slice_is(name, "id") && (!gd_number_parse(value, &number) || number <= 0)) {
+        gd_reply_error(reply, "ERR client-id should be greater than 0");
+        return false;
+    }
+    if (gd_slice_is(name, "type") && !is_client_type(value)) {
+        gd_reply_error_format(reply, "ERR Unknown client type '%.*s'",
+                              (int)(value.size < 128 ? value.size : 128), (const char *)value.data);
+        return false;
+    }
+    if (gd_slice_is(name, "skipme")
+            ? !gd_slice_is(value, "yes") && !gd_slice_is(value, "no")
+            : !gd_slice_is(name, "id") && !gd_slice_is(name, "type") &&
+                  !gd_slice_is(name, "addr") && !gd_slice_is(name, "user")) {
+        gd_reply_error(reply, "ERR syntax error");
+        return false;
+    }
+    return true;
+}
+
+/* Whether CLIENT LIST's arguments want this client. */
+static bool is_listed(const struct gd_slice *args, size_t count,
+                      const struct gd_kv_session *session)
+{
+    int64_t number;
+
+    if (count > 2 && gd_slice_is(args[2], "type")) {
+        return gd_slice_is(args[3], "normal");
+    }
+    for (size_t at = 3; at < count; at++) {
+        if (gd_number_parse(args[at], &number) && number == (int64_t)session->id) {
+            return true;
+        }
+    }
+    return count <= 2;
+}
+
+static bool list_arguments_fit(const struct gd_slice *args, size_t count, struct gd_reply *reply)
+{
+    int64_t number;
+    bool by_id = count >= 4 && gd_slice_is(args[2], "id");
+
+    for (size_t at = 3; at < count && by_id; at++) {
+        if (!gd_number_parse(args[at], &number)) {
+            gd_reply_error(reply, "ERR Invalid client ID");
+            return false;
+        }
+    }
+    if (count == 4 && gd_slice_is(args[2], "type")) {
+        return filter_fits(args[2], args[3], reply);
+    }
+    if (count > 2 && !by_id) {
+        gd_reply_error(reply, "ERR syntax error");
+        return false;
+    }
+    return true;
+}
+
+static void client_list(const struct gd_kv_session *only, const struct gd_slice *args, size_t count,
+                        const struct gd_node_status *status, struct gd_reply *reply)
 {
     struct gd_bytes text = {0};
 
     for (size_t i = 0; i < status->session_count; i++) {
         const struct gd_kv_session *session = status->sessions[i].parser_session;
-        if (only == NULL || session == only) {
+        if (only == NULL ? is_listed(args, count, session) : session == only) {
             add_client(&text, session, &status->sessions[i]);
             gd_bytes_add_u8(&text, '\n');
         }
@@ -326,20 +406,17 @@ static void client_list(const struct gd_kv_session *only, const struct gd_node_s
     gd_bytes_release(&text);
 }
 
+/* The pairs are sound: filter_fits. */
 static bool kill_matches(const struct gd_slice *args, size_t count,
-                         const struct gd_kv_session *session, const struct gd_kv_session *self,
-                         bool *wrong)
+                         const struct gd_kv_session *session, const struct gd_kv_session *self)
 {
     bool match = true, skip_self = true;
 
     for (size_t at = 2; at + 1 < count; at += 2) {
         int64_t number;
         if (gd_slice_is(args[at], "id")) {
-            if (!gd_number_parse(args[at + 1], &number)) {
-                *wrong = true;
-            } else {
-                match = match && number == (int64_t)session->id;
-            }
+            match =
+                gd_number_parse(args[at + 1], &number) && match && number == (int64_t)session->id;
         } else if (gd_slice_is(args[at], "addr")) {
             match = match && args[at + 1].size == strlen(session->address.text) &&
                     memcmp(args[at + 1].data, session->address.text, args[at + 1].size) == 0;
@@ -347,10 +424,8 @@ static bool kill_matches(const struct gd_slice *args, size_t count,
             skip_self = gd_slice_is(args[at + 1], "yes");
         } else if (gd_slice_is(args[at], "type")) {
             match = match && gd_slice_is(args[at + 1], "normal");
-        } else if (gd_slice_is(args[at], "user")) {
-            match = match && gd_slice_is(args[at + 1], "default");
         } else {
-            *wrong = true;
+            match = match && gd_slice_is(args[at + 1], "default"); /* USER. */
         }
     }
     return match && !(skip_self && session == self);
@@ -360,22 +435,26 @@ static void client_kill(struct gd_kv_session *self, const struct gd_slice *args,
                         const struct gd_node_status *status, struct gd_reply *reply,
                         struct gd_local_result *result)
 {
-    bool by_address = count == 3, wrong = !by_address && count % 2 != 0;
+    bool by_address = count == 3;
 
     result->id_count = 0;
+    if (!by_address && count % 2 != 0) {
+        gd_reply_error(reply, "ERR syntax error");
+        return;
+    }
+    for (size_t at = 2; at + 1 < count; at += 2) {
+        if (!filter_fits(args[at], args[at + 1], reply)) {
+            return;
+        }
+    }
     for (size_t i = 0; i < status->session_count && result->id_count < GD_LOCAL_IDS; i++) {
         const struct gd_kv_session *session = status->sessions[i].parser_session;
         bool match = by_address ? args[2].size == strlen(session->address.text) &&
                                       memcmp(args[2].data, session->address.text, args[2].size) == 0
-                                : kill_matches(args, count, session, self, &wrong);
+                                : kill_matches(args, count, session, self);
         if (match) {
             result->ids[result->id_count++] = session->id;
         }
-    }
-    if (wrong) {
-        result->id_count = 0;
-        gd_reply_error(reply, "ERR syntax error");
-        return;
     }
     if (by_address && result->id_count == 0) {
         gd_reply_error(reply, "ERR No such client");
@@ -398,7 +477,8 @@ static void client_reply(struct gd_kv_session *session, struct gd_slice mode,
     } else if (gd_slice_is(mode, "off")) {
         session->replies = GD_KV_REPLIES_OFF;
     } else if (gd_slice_is(mode, "skip")) {
-        session->replies = GD_KV_REPLIES_SKIP_NEXT;
+        session->replies =
+            session->replies == GD_KV_REPLIES_OFF ? GD_KV_REPLIES_OFF : GD_KV_REPLIES_SKIP_NEXT;
     } else {
         gd_reply_error(reply, "ERR syntax error");
     }
@@ -440,22 +520,26 @@ static void local_client(struct gd_kv_parser *parser, struct gd_kv_session *sess
         if (take_name(args[2], session->name, sizeof session->name)) {
             gd_reply_simple(reply, "OK");
         } else {
-            gd_reply_error(reply, "ERR Client names cannot contain spaces, newlines or special "
-                                  "characters.");
+            gd_reply_error(reply, BAD_NAME);
         }
     } else if (gd_slice_is(args[1], "setinfo") && count == 4) {
         client_setinfo(session, args, reply);
     } else if (gd_slice_is(args[1], "info") && count == 2) {
-        client_list(session, status, reply);
+        client_list(session, args, count, status, reply);
     } else if (gd_slice_is(args[1], "list")) {
-        client_list(NULL, status, reply);
+        if (list_arguments_fit(args, count, reply)) {
+            client_list(NULL, args, count, status, reply);
+        }
     } else if (gd_slice_is(args[1], "kill") && count >= 3) {
         client_kill(session, args, count, status, reply, result);
     } else if (gd_slice_is(args[1], "reply") && count == 3) {
         client_reply(session, args[2], reply);
-    } else if ((gd_slice_is(args[1], "no-evict") || gd_slice_is(args[1], "no-touch")) &&
-               count == 3 && (gd_slice_is(args[2], "on") || gd_slice_is(args[2], "off"))) {
-        gd_reply_simple(reply, "OK");
+    } else if (gd_slice_is(args[1], "no-evict") || gd_slice_is(args[1], "no-touch")) {
+        if (gd_slice_is(args[2], "on") || gd_slice_is(args[2], "off")) {
+            gd_reply_simple(reply, "OK");
+        } else {
+            gd_reply_error(reply, "ERR syntax error");
+        }
     } else {
         unknown_subcommand(args, "CLIENT", reply);
     }
@@ -542,6 +626,36 @@ static void command_getkeys(const struct gd_slice *args, size_t count, struct gd
     }
 }
 
+/* COMMAND LIST [FILTERBY PATTERN|MODULE|ACLCAT x]: of modules and categories we have none. */
+static void command_list(const struct gd_slice *args, size_t count, struct gd_reply *reply)
+{
+    bool filtered = count == 5 && gd_slice_is(args[2], "filterby");
+    bool by_pattern = filtered && gd_slice_is(args[3], "pattern");
+    size_t found = 0;
+
+    if (count > 2 && !by_pattern &&
+        !(filtered && (gd_slice_is(args[3], "module") || gd_slice_is(args[3], "aclcat")))) {
+        gd_reply_error(reply, "ERR syntax error");
+        return;
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1) {
+            gd_reply_array(reply, found);
+        }
+        for (size_t i = 0; i < gd_command_count(); i++) {
+            const char *name = gd_command_at(i)->name;
+            struct gd_slice text = {(const uint8_t *)name, strlen(name)};
+            if (count > 2 && (!by_pattern || !gd_pattern_matches(args[4], text))) {
+                continue;
+            }
+            if (pass == 1) {
+                gd_reply_bulk_text(reply, name);
+            }
+            found++;
+        }
+    }
+}
+
 static void local_command(struct gd_kv_parser *parser, struct gd_kv_session *session,
                           const struct gd_slice *args, size_t count,
                           const struct gd_node_status *status, struct gd_reply *reply,
@@ -562,16 +676,13 @@ static void local_command(struct gd_kv_parser *parser, struct gd_kv_session *ses
     } else if (gd_slice_is(args[1], "count")) {
         gd_reply_integer(reply, (int64_t)gd_command_count());
     } else if (gd_slice_is(args[1], "list")) {
-        gd_reply_array(reply, gd_command_count());
-        for (size_t i = 0; i < gd_command_count(); i++) {
-            gd_reply_bulk_text(reply, gd_command_at(i)->name);
-        }
+        command_list(args, count, reply);
     } else if (gd_slice_is(args[1], "info")) {
         gd_reply_array(reply, count - 2);
         for (size_t i = 2; i < count; i++) {
             const struct gd_command *command = gd_command_find(args[i]);
             if (command == NULL) {
-                gd_reply_null_array(reply);
+                gd_reply_null(reply);
             } else {
                 reply_command(command, reply);
             }
@@ -629,6 +740,36 @@ static bool wanted(const struct gd_slice *args, size_t count, const char *name)
     return false;
 }
 
+/* A name that was spelled out is given back as it was spelled. */
+static struct gd_slice name_asked(const struct gd_slice *args, size_t count, const char *name)
+{
+    for (size_t i = 2; i < count; i++) {
+        if (gd_slice_is(args[i], name)) {
+            return args[i];
+        }
+    }
+    return (struct gd_slice){(const uint8_t *)name, strlen(name)};
+}
+
+/* Whether each setting named has the value given: setting it is no change. */
+static bool config_is_so(const struct gd_kv_parser *parser, const struct gd_slice *args,
+                         size_t count)
+{
+    bool all = count % 2 == 0;
+
+    for (size_t at = 2; at + 1 < count && all; at += 2) {
+        bool found = false;
+        for (size_t i = 0; i < parser->setting_count; i++) {
+            const char *value = parser->settings[i].value;
+            found = found || (gd_slice_is(args[at], parser->settings[i].name) &&
+                              args[at + 1].size == strlen(value) &&
+                              memcmp(args[at + 1].data, value, args[at + 1].size) == 0);
+        }
+        all = found;
+    }
+    return all;
+}
+
 static void config_get(const struct gd_kv_parser *parser, const struct gd_slice *args, size_t count,
                        struct gd_reply *reply)
 {
@@ -646,7 +787,7 @@ static void config_get(const struct gd_kv_parser *parser, const struct gd_slice 
             if (pass == 0) {
                 found++;
             } else {
-                gd_reply_bulk_text(reply, setting->name);
+                gd_reply_bulk(reply, name_asked(args, count, setting->name));
                 gd_reply_bulk_text(reply, setting->value);
             }
         }
@@ -667,6 +808,8 @@ static void local_config(struct gd_kv_parser *parser, struct gd_kv_session *sess
             gd_number_parse(args[3], &number) && number >= 1024 * 1024 &&
             number <= (int64_t)GD_ITEM_SIZE_MAX) {
             parser->limits.bulk_size_max = (uint64_t)number;
+            gd_reply_simple(reply, "OK");
+        } else if (config_is_so(parser, args, count)) {
             gd_reply_simple(reply, "OK");
         } else {
             gd_reply_error_format(reply,
@@ -714,9 +857,15 @@ static void local_slowlog(struct gd_kv_parser *parser, struct gd_kv_session *ses
                           const struct gd_node_status *status, struct gd_reply *reply,
                           struct gd_local_result *result)
 {
+    int64_t number;
+
     UNUSED_LOCAL;
     if (gd_slice_is(args[1], "get")) {
-        gd_reply_array(reply, 0);
+        if (count > 2 && (!gd_number_parse(args[2], &number) || number < -1)) {
+            gd_reply_error(reply, "ERR count should be greater than or equal to -1");
+        } else {
+            gd_reply_array(reply, 0);
+        }
     } else if (gd_slice_is(args[1], "len")) {
         gd_reply_integer(reply, 0);
     } else if (gd_slice_is(args[1], "reset")) {
@@ -732,7 +881,13 @@ static void local_function(struct gd_kv_parser *parser, struct gd_kv_session *se
                            struct gd_local_result *result)
 {
     UNUSED_LOCAL;
-    if (gd_slice_is(args[1], "flush")) {
+    if (gd_slice_is(args[1], "flush") && count > 3) {
+        gd_reply_error(reply, "ERR unknown subcommand or wrong number of arguments for 'flush'. "
+                              "Try FUNCTION HELP.");
+    } else if (gd_slice_is(args[1], "flush") && count == 3 && !gd_slice_is(args[2], "sync") &&
+               !gd_slice_is(args[2], "async")) {
+        gd_reply_error(reply, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+    } else if (gd_slice_is(args[1], "flush")) {
         gd_reply_simple(reply, "OK"); /* There is nothing to flush. */
     } else if (gd_slice_is(args[1], "list")) {
         gd_reply_array(reply, 0);

@@ -64,4 +64,5 @@ gd_command_fn gd_command_memory;
 gd_command_fn gd_command_ping;
 gd_command_fn gd_command_select;
 gd_command_fn gd_command_time;
+gd_command_fn gd_command_unwatch;
 #endif

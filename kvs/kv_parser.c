@@ -7,7 +7,12 @@
 #include "engine/memory.h"
 #include "kvs/handlers.h"
 
-enum { LINE_SIZE_MAX = 64 * 1024, ARGS_SHOWN_SIZE = 128 };
+enum {
+    LINE_SIZE_MAX = 64 * 1024,
+    ARGS_SHOWN_SIZE = 128,
+    GUEST_BULK_SIZE_MAX = 16384,
+    GUEST_ARG_COUNT_MAX = 10,
+};
 
 void gd_kv_session_unwatch(struct gd_kv_session *session)
 {
@@ -121,11 +126,19 @@ static void queue(struct gd_kv_session *session, const struct gd_command *comman
 {
     struct gd_reply reply = fault_of(session);
 
-    if (command->run == NULL || is_name(command, "watch")) {
-        session->multi_failed = session->multi_failed || !is_name(command, "watch");
-        fault(session, request,
-              is_name(command, "watch") ? "ERR WATCH inside MULTI is not allowed"
-                                        : "ERR Command not allowed inside a transaction");
+    if (is_name(command, "watch")) { /* Refused alone: the transaction goes on. */
+        fault(session, request, "ERR WATCH inside MULTI is not allowed");
+        return;
+    }
+    if (command->run == NULL) {
+        session->multi_failed = true;
+        fault(session, request, "ERR Command not allowed inside a transaction");
+        return;
+    }
+    if (session->queued.size > session->reader.limits->bulk_size_max) {
+        session->multi_failed = true;
+        gd_bytes_release(&session->queued); /* It will not run. */
+        fault(session, request, "ERR the transaction is too large (proto-max-bulk-len)");
         return;
     }
     session->multi_writes = session->multi_writes || command->kind == GD_COMMAND_WRITE;
@@ -284,6 +297,33 @@ static void raft_request(struct gd_kv_session *session, const struct gd_slice *a
 
 /* ---------------------------------------------------------------- parse */
 
+/* Another protocol's client: a browser that was led here must not get its commands through, so the
+ * connection ends without a word, as Redis does it. */
+static bool is_http(struct gd_slice name)
+{
+    return gd_slice_is(name, "post") || gd_slice_is(name, "host:");
+}
+
+/* What is wrong with a known command's arguments; true when nothing is. */
+static bool check_arguments(struct gd_kv_session *session, const struct gd_command *command,
+                            const struct gd_slice *args, size_t count)
+{
+    struct gd_reply reply = fault_of(session);
+
+    if (gd_command_arity_fits(command, count)) {
+        return count < 2 || gd_kv_subcommand_fits(command, args, count, &reply);
+    }
+    if (session->multi && is_name(command, "exec")) {
+        gd_kv_session_discard(session);
+        gd_reply_error(&reply, "EXECABORT Transaction discarded because of: wrong number of "
+                               "arguments for 'exec' command");
+    } else {
+        gd_reply_error_format(&reply, "ERR wrong number of arguments for '%s' command",
+                              command->name);
+    }
+    return false;
+}
+
 static bool before_auth(const struct gd_command *command)
 {
     return is_name(command, "auth") || is_name(command, "hello") || is_name(command, "quit") ||
@@ -297,18 +337,19 @@ static void sort_request(struct gd_kv_session *session, const struct gd_slice *a
 
     request->kind = GD_REQUEST_LOCAL;
     session->local = command;
+    if (command == NULL && is_http(args[0])) {
+        request->kind = GD_REQUEST_CLOSE;
+        return;
+    }
     if (command == NULL) {
         session->multi_failed = session->multi;
         unknown_command(session, request, args, count);
         return;
     }
     memcpy(session->last_command, command->name, strlen(command->name) + 1);
-    if (!gd_command_arity_fits(command, count)) {
-        struct gd_reply reply = fault_of(session);
+    if (!check_arguments(session, command, args, count)) {
         session->multi_failed = session->multi;
         session->local = NULL;
-        gd_reply_error_format(&reply, "ERR wrong number of arguments for '%s' command",
-                              command->name);
     } else if (!session->authenticated && !before_auth(command)) {
         fault(session, request, "NOAUTH Authentication required.");
     } else if (is_name(command, "quit")) {
@@ -335,6 +376,16 @@ static void sort_request(struct gd_kv_session *session, const struct gd_slice *a
     }
 }
 
+/* CLIENT REPLY ON, which is answered whatever was in force. */
+static bool turns_replies_on(const struct gd_kv_session *session)
+{
+    const struct gd_slice *args = session->reader.args;
+
+    return session->local != NULL && session->reader.arg_count == 3 &&
+           is_name(session->local, "client") && gd_slice_is(args[1], "reply") &&
+           gd_slice_is(args[2], "on");
+}
+
 /* CLIENT REPLY: is this request's reply wanted? */
 static void set_silence(struct gd_kv_session *session, struct gd_request *request)
 {
@@ -343,7 +394,8 @@ static void set_silence(struct gd_kv_session *session, struct gd_request *reques
     } else if (session->replies == GD_KV_REPLIES_SKIP) {
         session->replies = GD_KV_REPLIES_ON;
     }
-    if (session->replies == GD_KV_REPLIES_OFF || session->replies == GD_KV_REPLIES_SKIP) {
+    if ((session->replies == GD_KV_REPLIES_OFF || session->replies == GD_KV_REPLIES_SKIP) &&
+        !turns_replies_on(session)) {
         request->flags |= GD_REQUEST_SILENT;
     }
 }
@@ -356,6 +408,7 @@ static void parse(struct gd_parser *parser, void *context, struct gd_slice input
     (void)parser;
     *request = (struct gd_request){.kind = GD_REQUEST_MORE};
     *consumed = 0;
+    session->reader.guest = !session->authenticated;
     switch (gd_resp_read(&session->reader, input, consumed)) {
     case GD_RESP_MORE:
         return;
@@ -481,7 +534,9 @@ void gd_kv_parser_init(struct gd_kv_parser *parser, const struct gd_kv_parser_op
         .limits = {.bulk_size_max =
                        options->bulk_size_max != 0 ? options->bulk_size_max : GD_ITEM_SIZE_MAX,
                    .line_size_max = LINE_SIZE_MAX,
-                   .arg_count_max = INT32_MAX},
+                   .arg_count_max = INT32_MAX,
+                   .guest_bulk_size_max = GUEST_BULK_SIZE_MAX,
+                   .guest_arg_count_max = GUEST_ARG_COUNT_MAX},
         .kv = options->kv,
         .settings = options->settings,
         .setting_count = options->setting_count,

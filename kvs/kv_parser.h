@@ -90,6 +90,10 @@ void gd_kv_local_raft(const struct gd_slice *args, size_t count,
 /* A member's id in Redis Cluster's manner: 40 hexadecimal digits and an end. */
 #define GD_KV_CLUSTER_ID_SIZE 41
 void gd_kv_cluster_id(uint64_t cluster_id, gd_node_id id, char *to);
+/* subcommands.c: the rows of containers (CLIENT, CONFIG ...). What is wrong with the arguments
+ * behind a container's name, as Redis words it: false, and an error is replied. */
+bool gd_kv_subcommand_fits(const struct gd_command *command, const struct gd_slice *args,
+                           size_t count, struct gd_reply *reply);
 /* info.c */
 void gd_kv_info(const struct gd_kv_parser *parser, const struct gd_slice *args, size_t count,
                 const struct gd_node_status *status, struct gd_reply *reply);

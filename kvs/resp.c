@@ -97,7 +97,8 @@ static bool read_number(struct gd_slice line, int64_t *number)
     size_t at = line.size > 0 && line.data[0] == '-' ? 1 : 0;
     int64_t value = 0;
 
-    if (line.size == at || line.size - at > 18) {
+    if (line.size == at || line.size - at > 18 ||
+        (line.data[at] == '0' && line.size > 1)) { /* One way to write a number: as Redis. */
         return false;
     }
     for (size_t i = at; i < line.size; i++) {
@@ -239,7 +240,8 @@ static enum gd_resp_result read_length(struct gd_resp_reader *reader, struct gd_
         return input.size - reader->at > reader->limits->line_size_max ? fail(reader, too_big)
                                                                        : GD_RESP_MORE;
     }
-    if (!read_number((struct gd_slice){line.data + 1, line.size - 1}, number)) {
+    if (input.data[next - 2] != '\r' ||
+        !read_number((struct gd_slice){line.data + 1, line.size - 1}, number)) {
         return fail(reader, invalid);
     }
     reader->at = next;
@@ -263,7 +265,8 @@ static enum gd_resp_result read_argument_head(struct gd_resp_reader *reader, str
         if (result != GD_RESP_REQUEST) {
             return result;
         }
-        if (number < 0 || number > reader->limits->arg_count_max - reader->missing) {
+        if (number < 0 || reader->guest ||
+            number > reader->limits->arg_count_max - reader->missing) {
             return fail(reader, "invalid multibulk length");
         }
         reader->missing += number - 1;
@@ -272,7 +275,7 @@ static enum gd_resp_result read_argument_head(struct gd_resp_reader *reader, str
     if (mark != '$') {
         char text[64];
         (void)snprintf(text, sizeof text, "expected '$', got '%c'",
-                       mark >= ' ' && mark < 0x7f ? mark : '?');
+                       mark == 0 || mark == '\r' || mark == '\n' ? ' ' : mark);
         return fail(reader, text);
     }
     result =
@@ -282,6 +285,9 @@ static enum gd_resp_result read_argument_head(struct gd_resp_reader *reader, str
     }
     if (number < 0 || (uint64_t)number > reader->limits->bulk_size_max) {
         return fail(reader, "invalid bulk length");
+    }
+    if (reader->guest && (uint64_t)number > reader->limits->guest_bulk_size_max) {
+        return fail(reader, "unauthenticated bulk length");
     }
     reader->bulk_size = number;
     return GD_RESP_REQUEST;
@@ -328,6 +334,9 @@ enum gd_resp_result gd_resp_read(struct gd_resp_reader *reader, struct gd_slice 
         }
         if (number > reader->limits->arg_count_max) {
             return fail(reader, "invalid multibulk length");
+        }
+        if (reader->guest && number > reader->limits->guest_arg_count_max) {
+            return fail(reader, "unauthenticated multibulk length");
         }
         reader->begun = true;
         reader->missing = number;

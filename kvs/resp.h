@@ -11,6 +11,10 @@ struct gd_resp_limits {
     uint64_t bulk_size_max; /* Bytes of one argument. */
     uint32_t line_size_max; /* Bytes of an inline request, or of a length line. */
     int64_t arg_count_max;  /* Arguments of one request. */
+    /* Of a client that has not said its password yet: so that it cannot make us hold much. 0: none
+     * but the limits above. */
+    uint64_t guest_bulk_size_max;
+    int64_t guest_arg_count_max;
 };
 
 enum gd_resp_result {
@@ -22,6 +26,7 @@ enum gd_resp_result {
 
 struct gd_resp_reader {
     const struct gd_resp_limits *limits; /* Borrowed. */
+    bool guest;                          /* The guest's limits are in force, too. */
     size_t at;                           /* Bytes of the present request that are read. */
     bool begun;                          /* Inside an array. */
     int64_t missing;                     /* Arguments still to come. */
