@@ -61,6 +61,8 @@ static void free_session(struct gd__session *session)
     node->session_total--;
 }
 
+static void gather(struct gd__session *session);
+
 static void on_closed(struct gd_stream *stream, enum gd_err err)
 {
     struct gd__session *session = stream->context;
@@ -68,6 +70,7 @@ static void on_closed(struct gd_stream *stream, enum gd_err err)
 
     (void)err;
     session->closed = true;
+    gather(session); /* What was answered since the last flush: no other comes for this one. */
     if (session->slot_count == 0) {
         free_session(session);
     }

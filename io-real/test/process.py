@@ -416,6 +416,21 @@ def graceful_stop():
 
 
 @test
+def stop_with_an_open_write():
+    """SIGTERM while a write waits for a majority that is gone: the client is told, status 0."""
+    with Cluster() as c:
+        leader = c.leader()
+        for node in c.nodes:
+            if node is not leader:
+                node.kill()
+        with leader.client(timeout=20) as k:
+            k.send("SET", "a", "b")
+            time.sleep(0.1)
+            assert leader.kill(signal.SIGTERM) == 0
+        assert "without finishing" not in leader.log(), leader.log()
+
+
+@test
 def hang_up_is_ignored():
     with Cluster(count=1) as c:
         node = c.nodes[0]
