@@ -68,6 +68,7 @@ struct gd_sim_checks {
     size_t committed_capacity;
     gd_index committed_last;
     struct digest digests[DIGEST_COUNT];
+    char premise[200];
 };
 
 static void *grown(void *array, size_t *capacity, size_t wanted, size_t size)
@@ -118,6 +119,11 @@ void gd_sim_checks_free(struct gd_sim_checks *checks)
     free(checks->seen);
     free(checks->committed);
     free(checks);
+}
+
+const char *gd_sim_checks_premise(const struct gd_sim_checks *checks)
+{
+    return checks->premise[0] != '\0' ? checks->premise : NULL;
 }
 
 gd_index gd_sim_checks_committed(const struct gd_sim_checks *checks)
@@ -345,6 +351,13 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
                  "node %u came back with its log up to %" PRIu64 "; %" PRIu64 " of term %" PRIu64
                  " was durable before",
                  id, last.index, shadow->stored.index, shadow->stored.term);
+    }
+    if (shadow->damaged &&
+        (last.index < shadow->stored.index || gd_raft_term(raft) < shadow->term)) {
+        (void)snprintf(checks->premise, sizeof checks->premise,
+                       "damage to the disk of node %u looked like a torn tail: it forgot entries "
+                       "or its term",
+                       id);
     }
     for (gd_index i = first > 0 ? first : 1;
          !shadow->damaged && i <= shadow->stored.index && i < shadow->term_capacity; i++) {

@@ -18,11 +18,12 @@ struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan,
 void gd_sim_checks_free(struct gd_sim_checks *checks);
 /* Node `id` has run. `node` may be one that has not opened its log yet. */
 void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
-/* Node `id` is gone; `node` is as it was then (NULL: it never was). What was durable must come
- * back. */
+/* Node `id` is gone. What was durable must come back. */
 void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id);
 /* The disk of `id` is damaged: what it held need not come back. */
 void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id);
+/* NULL, or why the promises need not hold in this run: damage took what a majority rested on. */
+const char *gd_sim_checks_premise(const struct gd_sim_checks *checks);
 /* All that run have stopped changing: are their states the same? */
 void gd_sim_checks_equal(struct gd_sim_checks *checks, struct gd_node *const *nodes);
 /* The highest index known to be committed. */

@@ -55,7 +55,7 @@ static struct flight *add_flight(struct client *client, enum flight_kind kind, c
     GD_ASSERT(client->flight_count < FLIGHTS_MAX);
     struct flight *flight = &client->flights[client->flight_count++];
     *flight = (struct flight){
-        .kind = kind, .name = name, .operation = operation, .sent = gd_sim__now(client)};
+        .kind = kind, .name = name, .operation = operation, .sent = gd_sim__time(client)};
     return flight;
 }
 
@@ -64,8 +64,10 @@ static size_t begin_operation(struct client *client, const char *name)
     struct workload_all *all = client->all;
     uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + client->flight_count;
     all->issued++;
-    size_t operation = gd_sim_record_call(all->options.record, id, name, gd_sim__now(client));
+    size_t operation = gd_sim_record_call(all->options.record, id, name, gd_sim__time(client));
     all->options.record->operations[operation].node = client->node;
+    all->options.record->operations[operation].session =
+        (uint64_t)client->number << 32 | client->connections;
     return operation;
 }
 
@@ -398,6 +400,7 @@ static void ask_final(struct client *client)
 void gd_sim__client_begin(struct client *client)
 {
     client->watching = false;
+    client->connections++;
 }
 
 void gd_sim__client_ask(struct client *client)
@@ -538,40 +541,35 @@ static bool take_array(struct client *client, struct gd_sim_operation *op,
     return true;
 }
 
-/* SNAP: "LOAD" and the pairs, each an array of its own or all in a row. Keys come in any order;
- * those that are missing are absent. */
+/* SNAP: "LOAD" and an array of [key value], with a third element for a key with a time. Keys come
+ * in any order; those that are missing are absent. */
 static bool take_snap(struct client *client, struct gd_sim_operation *op,
                       const struct gd_sim_reply *replies)
 {
     struct gd_sim_record *record = client->all->options.record;
-    const struct gd_sim_reply *key = NULL;
-    if (replies[0].type != GD_SIM_REPLY_ARRAY) {
+    if (replies[0].type != GD_SIM_REPLY_ARRAY || replies[0].count != 2 ||
+        !gd_sim_reply_is(&replies[1], "LOAD") || replies[2].type != GD_SIM_REPLY_ARRAY) {
         return false;
     }
     for (size_t i = 0; i < op->count; i++) {
         record->steps[op->first + i].output.kind = GD_SIM_VALUE_NOTHING;
     }
-    for (size_t at = 1; at < replies[0].next; at++) {
-        const struct gd_sim_reply *reply = &replies[at];
-        if (reply->type != GD_SIM_REPLY_BULK ||
-            (key == NULL && at <= 2 && gd_sim_reply_is(reply, "LOAD"))) {
-            continue;
-        }
-        if (key == NULL) {
-            key = reply;
-            continue;
-        }
-        unsigned number;
+    for (size_t at = 3; at < replies[2].next; at = replies[at].next) {
+        const struct gd_sim_reply *pair = &replies[at];
         char name[16] = {0};
-        memcpy(name, key->text.data, key->text.size < 15 ? key->text.size : 15);
+        unsigned number;
+        if (pair->type != GD_SIM_REPLY_ARRAY || pair->count < 2 || pair->count > 3 ||
+            pair[1].type != GD_SIM_REPLY_BULK || pair[2].type != GD_SIM_REPLY_BULK) {
+            return false;
+        }
+        memcpy(name, pair[1].text.data, pair[1].text.size < 15 ? pair[1].text.size : 15);
         if (sscanf(name, "k%u", &number) == 1 && number < op->count) {
             struct gd_sim_value value =
-                gd_sim_value_text(record, reply->text.data, reply->text.size);
+                gd_sim_value_text(record, pair[2].text.data, pair[2].text.size);
             record->steps[op->first + number].output = value;
         }
-        key = NULL;
     }
-    return key == NULL;
+    return true;
 }
 
 /* The rule of expiry (workload_internal.h). */
@@ -580,7 +578,7 @@ static void take_expiring(struct client *client, const struct flight *flight,
 {
     struct workload_all *all = client->all;
     unsigned key = (unsigned)(flight->mark % EXPIRING_KEYS);
-    gd_time_ns now = gd_sim__now(client);
+    gd_time_ns now = gd_sim__time(client);
     if (flight->expiry_write) {
         struct expiring_value *value = &all->expiring[key][flight->mark / EXPIRING_KEYS];
         value->answered = true;
@@ -619,7 +617,7 @@ static void end_flight(struct client *client, struct flight *flight, enum gd_sim
 {
     if (flight->operation != NO_OPERATION && fate != GD_SIM_FATE_OPEN) {
         gd_sim_record_return(client->all->options.record, flight->operation, fate,
-                             gd_sim__now(client));
+                             gd_sim__time(client));
     } else if (flight->operation != NO_OPERATION) {
         client->all->options.record->unknown_count++;
     }

@@ -1,7 +1,6 @@
-/* main.c - gandalf-sim: run, replay, plan, shrink, check, generate-history, list. */
+/* main.c - gandalf-sim: run, replay, plan, shrink, list. */
 #define _POSIX_C_SOURCE 200809L
 #include "sim/apart.h"
-#include "sim/check_command.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
 #include "sim/sweep.h"
@@ -19,12 +18,9 @@ static const char usage_text[] =
     "      [--json] [--quiet] [--no-marks] [--stop-at-failure]\n"
     "        runs the seeds in order; GANDALF_SHARD=I/N in the environment does as --shard\n"
     "  run PLAN...          runs plan files\n"
-    "  replay SEED|PLAN [--trace] [--from TIME] [--to TIME] [--logs] [--history FILE]\n"
     "      [--check-determinism]\n"
     "  plan SEED            prints the seed's plan\n"
     "  shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
-    "  check HISTORY...     is a history linearizable?\n"
-    "  generate-history     histories with known verdicts\n"
     "  list [faults|parameters|marks]\n"
     "Exit status: 0 fine, 1 a property is violated, 2 bad usage or input, 3 inconclusive, 70\n"
     "internal error. docs/plan.md describes plans.\n";
@@ -318,8 +314,6 @@ static int command_replay(int count, char **words)
         const char *value = i + 1 < count ? words[i + 1] : "";
         if (strcmp(word, "--trace") == 0) {
             options.trace.to = stdout;
-        } else if (strcmp(word, "--logs") == 0) {
-            options.trace.logs = true;
         } else if (strcmp(word, "--check-determinism") == 0) {
             determinism = true;
         } else if (strcmp(word, "--history") == 0 && value[0] != '\0') {
@@ -449,13 +443,8 @@ int main(int count, char **words)
         const char *name;
         int (*run)(int count, char **words);
     } commands[] = {
-        {"run", command_run},
-        {"replay", command_replay},
-        {"plan", command_plan},
-        {"shrink", command_shrink},
-        {"list", command_list},
-        {"check", gd_sim_check_command},
-        {"generate-history", gd_sim_generate_history_command},
+        {"run", command_run},       {"replay", command_replay}, {"plan", command_plan},
+        {"shrink", command_shrink}, {"list", command_list},
     };
     if (count < 2) {
         (void)fputs(usage_text, stderr);

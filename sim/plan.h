@@ -145,6 +145,7 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(SLOW_DISK, "slow-disk", DISK_SLOW, NODE, true)                                               \
     X(FULL_DISK, "full-disk", DISK_FULL, NODE, true)                                               \
     X(FAIL_SYNC, "fail-sync", DISK_ERROR, NODE, true)                                              \
+    X(FAIL_WRITE, "fail-write", DISK_ERROR, NODE, true)                                            \
     X(FAIL_READ, "fail-read", DISK_ERROR, NODE, true)                                              \
     X(ROT, "rot", DISK_ROT, NODE, true)                                                            \
     X(MISDIRECT, "misdirect", DISK_ROT, NODE, true)                                                \

@@ -275,6 +275,7 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->count = draw_log(prng, 1, 16);
         break;
     case GD_SIM_FAULT_FAIL_SYNC:
+    case GD_SIM_FAULT_FAIL_WRITE:
     case GD_SIM_FAULT_FAIL_READ:
         fault->count = draw_log(prng, 1, 16);
         break;

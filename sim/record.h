@@ -45,6 +45,7 @@ enum gd_sim_fate {
 };
 struct gd_sim_operation {
     uint64_t client;
+    uint64_t session; /* Operations of one session take effect in their order; 0: none. */
     enum gd_sim_fate fate;
     gd_time_ns call, back; /* `back` with DONE and NO_EFFECT. */
     bool txn;              /* A transaction of all its steps; else there is one step. */

@@ -31,7 +31,6 @@ struct gd_sim_result {
 struct gd_sim_trace_options {
     FILE *to; /* NULL: no trace. Borrowed. */
     gd_time_ns from, until;
-    bool logs; /* The nodes' own log lines, too. */
 };
 struct gd_sim_run_options {
     struct gd_sim_trace_options trace;

@@ -30,7 +30,12 @@ static void connect_soon(struct client *client, gd_time_ns wait);
 
 /* ---------------------------------------------------------------- pace */
 
-gd_time_ns gd_sim__now(struct client *client)
+gd_time_ns gd_sim__time(const struct client *client)
+{
+    return gd_io_now(client->all->options.io) - client->all->epoch;
+}
+
+gd_time_ns gd_sim__now(const struct client *client)
 {
     return gd_io_now(client->all->options.io);
 }
@@ -45,7 +50,7 @@ static gd_time_ns pause_of(struct client *client)
     const struct gd_sim_plan *plan = client->all->options.plan;
     uint64_t operations = plan->operations > 0 ? plan->operations : 1;
     gd_time_ns mean = plan->duration / operations * plan->clients / client->batch_mean;
-    gd_time_ns now = gd_sim__now(client);
+    gd_time_ns now = gd_sim__time(client);
     mean = mean < GD_SIM_MS ? GD_SIM_MS : mean;
     if (client->burst_left > 0) {
         client->burst_left--;
@@ -272,6 +277,7 @@ struct gd_sim_workload *gd_sim_workload_new(const struct gd_sim_workload_options
 {
     struct workload_all *all = gd_calloc(1, sizeof *all);
     all->options = *options;
+    all->epoch = gd_io_now(options->io);
     all->client_count = (size_t)options->plan->clients;
     for (size_t i = 0; i < all->client_count; i++) {
         struct client *client = &all->clients[i];

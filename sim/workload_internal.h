@@ -58,6 +58,7 @@ struct client {
     bool write_busy;
     struct flight flights[FLIGHTS_MAX]; /* The oldest first. */
     size_t flight_count;
+    uint64_t connections; /* Made so far: names the present one. */
     uint64_t burst_left, batch_mean;
     uint64_t value_count; /* Values written so far: names the next. */
     bool watching;        /* Between WATCH and EXEC. */
@@ -71,6 +72,7 @@ struct workload_all {
     struct gd_sim_workload_options options;
     struct client clients[GD_SIM_CLIENTS_MAX];
     size_t client_count;
+    gd_time_ns epoch;
     uint64_t issued; /* Operations, of all clients. */
     bool finishing;
     struct gd_sim_replies replies;
@@ -86,7 +88,9 @@ struct order {
     char text[512];
 };
 
-gd_time_ns gd_sim__now(struct client *client);
+/* By the process's clock; from the start of the run. */
+gd_time_ns gd_sim__now(const struct client *client);
+gd_time_ns gd_sim__time(const struct client *client);
 gd_time_ns gd_sim__client_pause(struct client *client);
 void gd_sim__client_close(struct client *client, gd_time_ns wait);
 void gd_sim__client_send(struct client *client);

@@ -1,0 +1,82 @@
+/* cluster.h - the nodes of a run, and everything that can be done to them.
+ *
+ * Each node is a process of the simulated world: its entry function builds the database, the Parser
+ * and the production node on the process's own io.h. A crash drops all of that at once; a start
+ * builds it anew on the same disk. Clients are one more process. */
+#ifndef GANDALF_SIM_CLUSTER_H
+#define GANDALF_SIM_CLUSTER_H
+#include "engine/node.h"
+#include "io-sim/world.h"
+#include "sim/plan.h"
+#include "sim/record.h"
+#include "sim/workload.h"
+
+#define GD_SIM_CLIENTS 0 /* The clients' place among the nodes' numbers, for links. */
+
+struct gd_sim_cluster;
+struct gd_sim_cluster_options {
+    const struct gd_sim_plan *plan; /* Borrowed; outlives the cluster. */
+    struct gd_sim_record *record;   /* The same. */
+    struct gd_world_hooks hooks;    /* The caller's; `crashing` and `crashed` are the cluster's. */
+    void (*violated)(void *context, const char *property, const char *text);
+    void (*gone)(void *context, unsigned id);    /* Node `id` has ended, in whatever way. */
+    void (*damaged)(void *context, unsigned id); /* The disk of `id` is about to be damaged. */
+    void *context;
+};
+struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *options);
+/* Drops everything as it is. */
+void gd_sim_cluster_free(struct gd_sim_cluster *cluster);
+struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster);
+struct gd_sim_workload *gd_sim_cluster_workload(const struct gd_sim_cluster *cluster);
+/* Clients and all nodes start. */
+void gd_sim_cluster_begin(struct gd_sim_cluster *cluster);
+/* Whether a node that stopped by itself waits for gd_sim_cluster_tend, which puts its process away
+ * and, a moment later, starts it anew, as a supervisor would. */
+bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster);
+void gd_sim_cluster_tend(struct gd_sim_cluster *cluster);
+/* Clients do their last requests. */
+void gd_sim_cluster_finish(struct gd_sim_cluster *cluster);
+/* Is the node down for good: it refused a damaged disk? */
+bool gd_sim_cluster_refused(const struct gd_sim_cluster *cluster, unsigned id);
+/* What is known of each node: a line each. */
+void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_bytes *bytes);
+
+/* Who runs. NULL while a node is down. */
+struct gd_node *gd_sim_cluster_node(const struct gd_sim_cluster *cluster, unsigned id);
+/* The running leader of the highest term; 0: none. */
+unsigned gd_sim_cluster_leader(const struct gd_sim_cluster *cluster);
+enum gd_role gd_sim_cluster_role(const struct gd_sim_cluster *cluster, unsigned id);
+gd_time_ns gd_sim_cluster_now(const struct gd_sim_cluster *cluster);
+
+/* Processes. Each is harmless when there is nothing to do. */
+void gd_sim_cluster_crash(struct gd_sim_cluster *cluster, unsigned id);
+void gd_sim_cluster_start(struct gd_sim_cluster *cluster, unsigned id);
+void gd_sim_cluster_pause(struct gd_sim_cluster *cluster, unsigned id);
+void gd_sim_cluster_resume(struct gd_sim_cluster *cluster, unsigned id);
+void gd_sim_cluster_stop(struct gd_sim_cluster *cluster, unsigned id); /* Gracefully. */
+/* Dies at the count-th disk operation of this kind from now on. */
+void gd_sim_cluster_crash_at(struct gd_sim_cluster *cluster, unsigned id, unsigned op,
+                             enum gd_sim_when when, uint64_t count);
+
+/* The network, one way: nothing gets from `from` to `to` while at least one block is in force. */
+void gd_sim_cluster_block(struct gd_sim_cluster *cluster, unsigned from, unsigned to, bool on);
+void gd_sim_cluster_clog(struct gd_sim_cluster *cluster, unsigned id, bool on);
+void gd_sim_cluster_lag(struct gd_sim_cluster *cluster, unsigned id, gd_time_ns more);
+void gd_sim_cluster_lossy(struct gd_sim_cluster *cluster, unsigned id, uint64_t ppm);
+void gd_sim_cluster_reset(struct gd_sim_cluster *cluster, unsigned id, bool half_open);
+
+/* Disks. */
+void gd_sim_cluster_slow_disk(struct gd_sim_cluster *cluster, unsigned id, uint64_t times);
+void gd_sim_cluster_full_disk(struct gd_sim_cluster *cluster, unsigned id, bool on);
+void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned op, uint64_t count);
+/* Flips bits somewhere in what is stored. */
+void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id);
+/* The count-th write from now goes elsewhere in its file; 0 calls it off. */
+void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint64_t count);
+void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id);
+
+void gd_sim_cluster_jump(struct gd_sim_cluster *cluster, unsigned id, int64_t by_ms);
+/* An operator's order to a node. */
+void gd_sim_cluster_order(struct gd_sim_cluster *cluster, unsigned id, const char *command);
+void gd_sim_cluster_note(struct gd_sim_cluster *cluster, unsigned id, const char *text);
+#endif

@@ -1,0 +1,443 @@
+/* faults.c - carries out a plan's faults in their time.
+ *
+ * A fault waits for its time, finds its target, strikes, and ends when it has lasted. Faults may
+ * overlap in any way: links count how many faults block them, and a node that one fault has crashed
+ * is not crashed again by another, but started by the first that ends. What a fault did is undone
+ * by the same row, so that healing is nothing but ending all that is in force.
+ *
+ * Invariants
+ *   F1. Each fault that struck ends exactly once.
+ *   F2. After gd_sim_faults_heal no block, clog, lag, loss, slowness or pause is in force and every
+ *       node has been told to run. */
+#include "sim/faults.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum stage { STAGE_WAITING, STAGE_WATCHING, STAGE_IN_FORCE, STAGE_OVER };
+struct active {
+    enum stage stage;
+    unsigned target;
+    gd_time_ns end; /* IN_FORCE: when it ends; WATCHING: when it gives up. */
+};
+struct gd_sim_faults {
+    const struct gd_sim_plan *plan; /* Borrowed. */
+    struct gd_sim_cluster *cluster; /* Borrowed. */
+    struct active active[GD_SIM_FAULTS_MAX];
+    size_t next;         /* Faults before this one have left WAITING. */
+    size_t watching;     /* How many are WATCHING. */
+    gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
+    uint64_t struck;
+    bool healed;
+};
+
+struct gd_sim_faults *gd_sim_faults_new(const struct gd_sim_plan *plan,
+                                        struct gd_sim_cluster *cluster)
+{
+    struct gd_sim_faults *faults = calloc(1, sizeof *faults);
+    GD_ASSERT(faults != NULL);
+    faults->plan = plan;
+    faults->cluster = cluster;
+    faults->next_end = UINT64_MAX;
+    return faults;
+}
+
+void gd_sim_faults_free(struct gd_sim_faults *faults)
+{
+    free(faults);
+}
+
+uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults)
+{
+    return faults->struck;
+}
+
+gd_time_ns gd_sim_faults_next(const struct gd_sim_faults *faults)
+{
+    gd_time_ns next = faults->next_end;
+    if (!faults->healed && faults->next < faults->plan->fault_count &&
+        faults->plan->faults[faults->next].at < next) {
+        next = faults->plan->faults[faults->next].at;
+    }
+    return next;
+}
+
+/* ---------------------------------------------------------------- targets */
+
+/* Whoever is sent a snapshot now; 0: nobody. */
+static unsigned find_receiver(const struct gd_sim_faults *faults)
+{
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    if (leader == 0) {
+        return 0;
+    }
+    const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(faults->cluster, leader));
+    for (unsigned id = 1; id <= faults->plan->nodes; id++) {
+        struct gd_member_status status;
+        if (id != leader &&
+            gd_raft_progress(raft, id, gd_sim_cluster_now(faults->cluster), &status) &&
+            status.state == GD_PROGRESS_SNAPSHOT) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+static unsigned find_target(const struct gd_sim_faults *faults, const struct gd_sim_fault *fault)
+{
+    unsigned nodes = (unsigned)faults->plan->nodes;
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    switch (fault->role) {
+    case GD_SIM_ROLE_NODE:
+        return fault->node <= nodes ? fault->node : 0;
+    case GD_SIM_ROLE_LEADER:
+        return leader;
+    case GD_SIM_ROLE_FOLLOWER:
+        for (unsigned i = 1; i < nodes; i++) {
+            unsigned id = 1 + (leader + i - 1) % nodes;
+            if (id != leader && gd_sim_cluster_node(faults->cluster, id) != NULL) {
+                return id;
+            }
+        }
+        return 0;
+    case GD_SIM_ROLE_CANDIDATE:
+        for (unsigned id = 1; id <= nodes; id++) {
+            enum gd_role role = gd_sim_cluster_role(faults->cluster, id);
+            if (role == GD_ROLE_CANDIDATE || role == GD_ROLE_PRE_CANDIDATE) {
+                return id;
+            }
+        }
+        return 0;
+    case GD_SIM_ROLE_RECEIVER:
+        return find_receiver(faults);
+    case GD_SIM_ROLE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- the network's faults */
+
+static void block_pairs(struct gd_sim_faults *faults, uint32_t from, uint32_t to, bool on)
+{
+    for (unsigned a = 1; a <= faults->plan->nodes; a++) {
+        for (unsigned b = 1; b <= faults->plan->nodes; b++) {
+            if (a != b && (from >> a & 1) != 0 && (to >> b & 1) != 0) {
+                gd_sim_cluster_block(faults->cluster, a, b, on);
+            }
+        }
+    }
+}
+
+/* Sets are bits by number here: bit n is node n. */
+static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                             unsigned target, bool on)
+{
+    unsigned nodes = (unsigned)faults->plan->nodes;
+    uint32_t all = ((UINT32_C(1) << nodes) - 1) << 1;
+    uint32_t one = UINT32_C(1) << target;
+    uint32_t group = fault->group << 1 & all;
+    uint32_t low = 0;
+    switch (fault->kind) {
+    case GD_SIM_FAULT_ISOLATE:
+        block_pairs(faults, one, all, on);
+        block_pairs(faults, all, one, on);
+        break;
+    case GD_SIM_FAULT_ISOLATE_IN:
+        block_pairs(faults, all, one, on);
+        break;
+    case GD_SIM_FAULT_ISOLATE_OUT:
+        block_pairs(faults, one, all, on);
+        break;
+    case GD_SIM_FAULT_SPLIT:
+        block_pairs(faults, group, all & ~group, on);
+        block_pairs(faults, all & ~group, group, on);
+        break;
+    case GD_SIM_FAULT_SPLIT_ONE_WAY:
+        block_pairs(faults, group, all & ~group, on);
+        break;
+    case GD_SIM_FAULT_BRIDGE:
+        for (unsigned id = 1, taken = 0; id <= nodes && taken < (nodes - 1) / 2; id++) {
+            if (id != target) {
+                low |= UINT32_C(1) << id;
+                taken++;
+            }
+        }
+        block_pairs(faults, low, all & ~low & ~one, on);
+        block_pairs(faults, all & ~low & ~one, low, on);
+        break;
+    case GD_SIM_FAULT_RING:
+        for (unsigned a = 1; a <= nodes; a++) {
+            uint32_t near = UINT32_C(1) << (a % nodes + 1) |
+                            UINT32_C(1) << ((a + nodes - 2) % nodes + 1) | UINT32_C(1) << a;
+            block_pairs(faults, UINT32_C(1) << a, all & ~near, on);
+        }
+        break;
+    default:
+        gd_sim_cluster_block(faults->cluster, GD_SIM_CLIENTS, target, on);
+        gd_sim_cluster_block(faults->cluster, target, GD_SIM_CLIENTS, on);
+        break;
+    }
+}
+
+/* ---------------------------------------------------------------- strike and end */
+
+static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                           unsigned target)
+{
+    struct gd_sim_cluster *cluster = faults->cluster;
+    switch (fault->kind) {
+    case GD_SIM_FAULT_CRASH:
+        gd_sim_cluster_crash(cluster, target);
+        break;
+    case GD_SIM_FAULT_CRASH_ALL:
+        for (unsigned id = 1; id <= faults->plan->nodes; id++) {
+            gd_sim_cluster_crash(cluster, id);
+        }
+        break;
+    case GD_SIM_FAULT_CRASH_AT:
+        gd_sim_cluster_crash_at(cluster, target, fault->op, fault->when,
+                                fault->count > 0 ? fault->count : 1);
+        break;
+    case GD_SIM_FAULT_PAUSE:
+        gd_sim_cluster_pause(cluster, target);
+        break;
+    case GD_SIM_FAULT_STOP:
+        gd_sim_cluster_stop(cluster, target);
+        break;
+    case GD_SIM_FAULT_ROT:
+        gd_sim_cluster_crash(cluster, target);
+        gd_sim_cluster_rot(cluster, target);
+        break;
+    case GD_SIM_FAULT_MISDIRECT:
+        gd_sim_cluster_misdirect(cluster, target, 1);
+        break;
+    default:
+        gd_sim_cluster_crash(cluster, target);
+        gd_sim_cluster_wipe(cluster, target);
+        break;
+    }
+}
+
+/* The operation that fails. */
+static unsigned failing(const struct gd_sim_fault *fault)
+{
+    return fault->kind == GD_SIM_FAULT_FAIL_SYNC    ? GD_DISK_SYNC
+           : fault->kind == GD_SIM_FAULT_FAIL_WRITE ? GD_DISK_WRITE_DURABLE
+                                                    : GD_DISK_READ;
+}
+
+static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                         unsigned target)
+{
+    struct gd_sim_cluster *cluster = faults->cluster;
+    uint64_t count = fault->count > 0 ? fault->count : 1;
+    switch (fault->kind) {
+    case GD_SIM_FAULT_CLOG:
+        gd_sim_cluster_clog(cluster, target, true);
+        break;
+    case GD_SIM_FAULT_LAG:
+        gd_sim_cluster_lag(cluster, target, (gd_time_ns)fault->by);
+        break;
+    case GD_SIM_FAULT_LOSSY:
+        gd_sim_cluster_lossy(cluster, target, fault->count);
+        break;
+    case GD_SIM_FAULT_RESET:
+    case GD_SIM_FAULT_HALF_OPEN:
+        gd_sim_cluster_reset(cluster, target, fault->kind == GD_SIM_FAULT_HALF_OPEN);
+        break;
+    case GD_SIM_FAULT_SLOW_DISK:
+        gd_sim_cluster_slow_disk(cluster, target, count);
+        break;
+    case GD_SIM_FAULT_FULL_DISK:
+        gd_sim_cluster_full_disk(cluster, target, true);
+        break;
+    case GD_SIM_FAULT_FAIL_SYNC:
+    case GD_SIM_FAULT_FAIL_WRITE:
+    case GD_SIM_FAULT_FAIL_READ:
+        gd_sim_cluster_fail(cluster, target, failing(fault), count);
+        break;
+    case GD_SIM_FAULT_CLOCK_JUMP:
+        gd_sim_cluster_jump(cluster, target, fault->by);
+        break;
+    case GD_SIM_FAULT_SNAPSHOT:
+        gd_sim_cluster_order(cluster, target, "RAFT SNAPSHOT");
+        break;
+    case GD_SIM_FAULT_TRANSFER:
+        gd_sim_cluster_order(cluster, target, "RAFT TRANSFER");
+        break;
+    default:
+        break;
+    }
+}
+
+static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
+{
+    const struct gd_sim_fault *fault = &faults->plan->faults[place];
+    struct active *active = &faults->active[place];
+    struct gd_bytes text = {0};
+    gd_sim_fault_print(fault, &text);
+    gd_bytes_add_u8(&text, 0);
+    text.data[text.size - 2] = '\0';
+    gd_sim_cluster_note(faults->cluster, target, (const char *)text.data);
+    gd_bytes_release(&text);
+    faults->struck++;
+    active->target = target;
+    switch (gd_sim_fault_forms[fault->kind].class_) {
+    case GD_SIM_CLASS_PARTITION:
+        strike_partition(faults, fault, target, true);
+        break;
+    case GD_SIM_CLASS_CRASH:
+    case GD_SIM_CLASS_CRASH_POINT:
+    case GD_SIM_CLASS_PAUSE:
+    case GD_SIM_CLASS_DISK_ROT:
+        strike_process(faults, fault, target);
+        break;
+    default:
+        strike_other(faults, fault, target);
+        break;
+    }
+    active->stage = STAGE_OVER;
+    if (gd_sim_fault_forms[fault->kind].lasts) {
+        active->stage = STAGE_IN_FORCE;
+        active->end = gd_sim_cluster_now(faults->cluster) + fault->for_;
+        faults->next_end = active->end < faults->next_end ? active->end : faults->next_end;
+    }
+}
+
+static void end_fault(struct gd_sim_faults *faults, size_t place)
+{
+    const struct gd_sim_fault *fault = &faults->plan->faults[place];
+    struct gd_sim_cluster *cluster = faults->cluster;
+    unsigned target = faults->active[place].target;
+    faults->active[place].stage = STAGE_OVER; /* F1 */
+    switch (fault->kind) {
+    case GD_SIM_FAULT_CLOG:
+        gd_sim_cluster_clog(cluster, target, false);
+        break;
+    case GD_SIM_FAULT_LAG:
+        gd_sim_cluster_lag(cluster, target, 0);
+        break;
+    case GD_SIM_FAULT_LOSSY:
+        gd_sim_cluster_lossy(cluster, target, 0);
+        break;
+    case GD_SIM_FAULT_PAUSE:
+        gd_sim_cluster_resume(cluster, target);
+        break;
+    case GD_SIM_FAULT_SLOW_DISK:
+        gd_sim_cluster_slow_disk(cluster, target, 1);
+        break;
+    case GD_SIM_FAULT_FULL_DISK:
+        gd_sim_cluster_full_disk(cluster, target, false);
+        break;
+    case GD_SIM_FAULT_MISDIRECT:
+        gd_sim_cluster_misdirect(cluster, target, 0);
+        break;
+    case GD_SIM_FAULT_CRASH_AT:
+        gd_sim_cluster_crash_at(cluster, target, fault->op, fault->when, 0);
+        gd_sim_cluster_start(cluster, target);
+        break;
+    case GD_SIM_FAULT_FAIL_SYNC:
+    case GD_SIM_FAULT_FAIL_WRITE:
+    case GD_SIM_FAULT_FAIL_READ:
+        gd_sim_cluster_fail(cluster, target, failing(fault), 0);
+        gd_sim_cluster_start(cluster, target);
+        break;
+    case GD_SIM_FAULT_CRASH_ALL:
+        for (unsigned id = 1; id <= faults->plan->nodes; id++) {
+            gd_sim_cluster_start(cluster, id);
+        }
+        break;
+    case GD_SIM_FAULT_CRASH:
+    case GD_SIM_FAULT_STOP:
+    case GD_SIM_FAULT_ROT:
+    case GD_SIM_FAULT_WIPE:
+        gd_sim_cluster_start(cluster, target);
+        break;
+    default:
+        strike_partition(faults, fault, target, false);
+        break;
+    }
+}
+
+/* ---------------------------------------------------------------- in their time */
+
+static void begin(struct gd_sim_faults *faults, size_t place)
+{
+    const struct gd_sim_fault *fault = &faults->plan->faults[place];
+    struct active *active = &faults->active[place];
+    if (gd_sim_fault_forms[fault->kind].aim != GD_SIM_AIM_NODE) {
+        strike(faults, place, 0);
+        return;
+    }
+    unsigned target = find_target(faults, fault);
+    if (target != 0) {
+        strike(faults, place, target);
+    } else if (fault->role == GD_SIM_ROLE_CANDIDATE || fault->role == GD_SIM_ROLE_RECEIVER) {
+        active->stage = STAGE_WATCHING;
+        active->end = gd_sim_cluster_now(faults->cluster) +
+                      (fault->for_ > 0 ? fault->for_ : faults->plan->election_timeout);
+        faults->next_end = active->end < faults->next_end ? active->end : faults->next_end;
+        faults->watching++;
+    } else {
+        active->stage = STAGE_OVER;
+    }
+}
+
+void gd_sim_faults_act(struct gd_sim_faults *faults)
+{
+    gd_time_ns now = gd_sim_cluster_now(faults->cluster);
+    gd_time_ns least = UINT64_MAX;
+    if (now >= faults->next_end) {
+        faults->next_end = UINT64_MAX;
+        for (size_t i = 0; i < faults->next; i++) {
+            struct active *active = &faults->active[i];
+            if (active->stage == STAGE_IN_FORCE && active->end <= now) {
+                end_fault(faults, i);
+            } else if (active->stage == STAGE_WATCHING && active->end <= now) {
+                active->stage = STAGE_OVER;
+                faults->watching--;
+            } else if (active->stage == STAGE_IN_FORCE || active->stage == STAGE_WATCHING) {
+                least = active->end < least ? active->end : least;
+            }
+        }
+        faults->next_end = least < faults->next_end ? least : faults->next_end;
+    }
+    while (!faults->healed && faults->next < faults->plan->fault_count &&
+           faults->plan->faults[faults->next].at <= now) {
+        begin(faults, faults->next++);
+    }
+}
+
+void gd_sim_faults_watch(struct gd_sim_faults *faults)
+{
+    if (faults->watching == 0) {
+        return;
+    }
+    for (size_t i = 0; i < faults->next; i++) {
+        if (faults->active[i].stage != STAGE_WATCHING) {
+            continue;
+        }
+        unsigned target = find_target(faults, &faults->plan->faults[i]);
+        if (target != 0) {
+            faults->watching--;
+            strike(faults, i, target);
+        }
+    }
+}
+
+void gd_sim_faults_heal(struct gd_sim_faults *faults)
+{
+    for (size_t i = 0; i < faults->next; i++) {
+        if (faults->active[i].stage == STAGE_IN_FORCE) {
+            end_fault(faults, i);
+        }
+        faults->active[i].stage = STAGE_OVER;
+    }
+    faults->watching = 0;
+    faults->next_end = UINT64_MAX;
+    faults->healed = true;
+    for (unsigned id = 1; id <= faults->plan->nodes; id++) { /* F2 */
+        gd_sim_cluster_resume(faults->cluster, id);
+        gd_sim_cluster_start(faults->cluster, id);
+    }
+}

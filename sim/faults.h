@@ -1,0 +1,20 @@
+/* faults.h - carries out a plan's faults in their time. */
+#ifndef GANDALF_SIM_FAULTS_H
+#define GANDALF_SIM_FAULTS_H
+#include "sim/cluster.h"
+
+struct gd_sim_faults;
+struct gd_sim_faults *gd_sim_faults_new(const struct gd_sim_plan *plan,
+                                        struct gd_sim_cluster *cluster);
+void gd_sim_faults_free(struct gd_sim_faults *faults);
+/* The next time at which something is due; UINT64_MAX: never. */
+gd_time_ns gd_sim_faults_next(const struct gd_sim_faults *faults);
+/* Does what is due now. */
+void gd_sim_faults_act(struct gd_sim_faults *faults);
+/* Looks whether a role that a fault waits for has appeared; after each event. */
+void gd_sim_faults_watch(struct gd_sim_faults *faults);
+/* The end: all that lasts is over now, all nodes run, nothing more happens. */
+void gd_sim_faults_heal(struct gd_sim_faults *faults);
+/* Faults that struck, and those that found no target. */
+uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults);
+#endif

@@ -1,0 +1,348 @@
+/* run.c - one run: plan -> outcome.
+ *
+ * Two phases. Until `duration` clients work and faults strike. Then everything is healed, and
+ * within `settle` each client must get a write and a read answered, a leader must be there, and
+ * every node that runs must have applied all that is committed. Then the states are compared and
+ * the history is checked. The first violation ends the run.
+ *
+ * A run proves nothing, and says so, when too few requests were answered, when too much happened to
+ * see its end, when damage took what the promises rest on, or when the history could not be decided
+ * within the limit. */
+#include "sim/run.h"
+#include "sim/checks.h"
+#include "sim/faults.h"
+#include "sim/verdict.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define EVENTS_MAX 5000000 /* A run with more is too long to be looked at. */
+#define STEP (100 * GD_SIM_MS)
+
+struct run {
+    const struct gd_sim_plan *plan;
+    const struct gd_sim_run_options *options;
+    struct gd_sim_result *result;
+    struct gd_sim_cluster *cluster;
+    struct gd_sim_faults *faults;
+    struct gd_sim_checks *checks;
+    struct gd_sim_record record;
+    bool ended;
+    /* What a trace shows of Raft. */
+    struct {
+        enum gd_role role;
+        gd_term term;
+        gd_index commit;
+    } shown[GD_SIM_NODES_MAX + 1];
+};
+
+/* ---------------------------------------------------------------- outcomes */
+
+static void conclude(struct run *run, enum gd_sim_outcome outcome, const char *property,
+                     const char *text)
+{
+    struct gd_sim_result *result = run->result;
+    if (run->ended) {
+        return;
+    }
+    run->ended = true;
+    result->outcome = outcome;
+    result->at = gd_sim_cluster_now(run->cluster);
+    (void)snprintf(result->property, sizeof result->property, "%s", property);
+    (void)snprintf(result->text, sizeof result->text, "%s", text);
+    gd_world_stop(gd_sim_cluster_world(run->cluster));
+}
+
+static void on_violated(void *context, const char *property, const char *text)
+{
+    struct run *run = context;
+    struct gd_bytes bytes = {0};
+    char time[32];
+    const char *premise = gd_sim_checks_premise(run->checks);
+    if (run->ended) {
+        return;
+    }
+    if (premise != NULL) {
+        conclude(run, GD_SIM_INCONCLUSIVE, premise, text);
+        return;
+    }
+    gd_sim_time_text(gd_sim_cluster_now(run->cluster), time, sizeof time);
+    gd_bytes_format(&bytes, "%s (at %s)\n", text, time);
+    gd_sim_cluster_describe(run->cluster, &bytes);
+    gd_bytes_add_u8(&bytes, 0);
+    conclude(run, GD_SIM_FAIL, property, (const char *)bytes.data);
+    gd_bytes_release(&bytes);
+}
+
+static void on_gone(void *context, unsigned id)
+{
+    struct run *run = context;
+    gd_sim_checks_gone(run->checks, id);
+}
+
+static void on_damaged(void *context, unsigned id)
+{
+    struct run *run = context;
+    gd_sim_checks_damaged(run->checks, id);
+}
+
+/* ---------------------------------------------------------------- traces */
+
+static void print_line(const struct run *run, gd_time_ns at, uint64_t event, uint32_t process,
+                       const char *kind, const char *text)
+{
+    const struct gd_sim_trace_options *trace = &run->options->trace;
+    char columns[2 * (GD_SIM_NODES_MAX + 1) + 1];
+    if (trace->to == NULL || at < trace->from || at > trace->until) {
+        return;
+    }
+    for (unsigned i = 0; i <= run->plan->nodes; i++) {
+        columns[2 * i] = i != process ? '.' : i == 0 ? 'c' : (char)('0' + i);
+        columns[2 * i + 1] = ' ';
+    }
+    columns[2 * run->plan->nodes + 2] = '\0';
+    (void)fprintf(trace->to, "%6" PRIu64 ".%06" PRIu64 " %8" PRIu64 "  %s %-10s %s\n",
+                  at / GD_SIM_S, at % GD_SIM_S / GD_SIM_US, event, columns, kind, text);
+}
+
+static void on_trace(void *context, const struct gd_world_line *line)
+{
+    print_line(context, line->at, line->event, line->process, line->kind, line->text);
+}
+
+/* Role, term and commit of a node, when they are others than were shown last. */
+static void show_raft(struct run *run, unsigned id)
+{
+    struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+    const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
+    if (raft == NULL) {
+        return;
+    }
+    if (run->shown[id].role != gd_raft_role(raft) || run->shown[id].term != gd_raft_term(raft)) {
+        run->shown[id].role = gd_raft_role(raft);
+        run->shown[id].term = gd_raft_term(raft);
+        gd_world_note(world, id, "ROLE", "%s of term %" PRIu64, gd_role_text(gd_raft_role(raft)),
+                      gd_raft_term(raft));
+    }
+    if (run->shown[id].commit != gd_raft_commit(raft)) {
+        run->shown[id].commit = gd_raft_commit(raft);
+        gd_world_note(world, id, "COMMIT", "%" PRIu64 ", last %" PRIu64 " of term %" PRIu64,
+                      gd_raft_commit(raft), gd_raft_last(raft).index, gd_raft_last(raft).term);
+    }
+}
+
+/* The program ends by itself after this: what it says first names the violation. */
+static void on_failed(void *context, const struct gd_world_failure *failure)
+{
+    (void)context;
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "internal error: %s does not hold (%s:%d)\n", failure->cond,
+                  failure->file, failure->line);
+    (void)fprintf(stderr,
+                  "seed %" PRIu64 ", node %" PRIu32 ", event %" PRIu64 ", at %" PRIu64 " ns\n",
+                  failure->seed, failure->process, failure->event, failure->at);
+    _Exit(70);
+}
+
+/* ---------------------------------------------------------------- events */
+
+static void on_event(void *context, uint32_t process)
+{
+    struct run *run = context;
+    struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    const struct gd_sim_run_options *options = run->options;
+    if (options->hashes != NULL && *options->hash_count < options->hash_capacity) {
+        options->hashes[(*options->hash_count)++] = gd_world_hash(world);
+    }
+    if (process >= 1 && process <= run->plan->nodes) {
+        struct gd_node *node = gd_sim_cluster_node(run->cluster, process);
+        if (node != NULL) {
+            gd_sim_checks_after(run->checks, process, node);
+            if (gd_world_traced(world)) {
+                show_raft(run, process);
+            }
+        }
+    }
+    gd_sim_faults_watch(run->faults);
+    if (gd_sim_cluster_needs_tending(run->cluster)) {
+        gd_world_stop(world);
+    }
+    if (gd_world_events(world) > EVENTS_MAX) {
+        conclude(run, GD_SIM_INCONCLUSIVE, "too many events", "");
+    }
+}
+
+/* Runs up to `until`, doing what falls due on the way. */
+static void run_until(struct run *run, gd_time_ns until)
+{
+    struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    while (!run->ended) {
+        gd_time_ns next = gd_sim_faults_next(run->faults);
+        gd_time_ns stop = next < until ? next : until;
+        bool reached = gd_world_now(world) >= stop || gd_world_run_until(world, stop);
+        gd_sim_cluster_tend(run->cluster);
+        if (run->ended || (reached && stop == until && next > until)) {
+            return;
+        }
+        if (gd_world_now(world) >= next) {
+            gd_sim_faults_act(run->faults);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- the end */
+
+/* Has everybody who runs applied all that is committed, under one leader? */
+static bool settled(const struct run *run)
+{
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    if (leader == 0) {
+        return false;
+    }
+    gd_index commit = gd_raft_commit(gd_node_raft(gd_sim_cluster_node(run->cluster, leader)));
+    for (unsigned id = 1; id <= run->plan->nodes; id++) {
+        struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+        if (node == NULL && gd_sim_cluster_refused(run->cluster, id)) {
+            continue;
+        }
+        if (node == NULL || gd_node_raft(node) == NULL || gd_node_applied(node) != commit) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void not_settled(struct run *run)
+{
+    struct gd_bytes bytes = {0};
+    char time[32];
+    gd_sim_time_text(run->plan->settle, time, sizeof time);
+    bool clients = !gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster));
+    gd_bytes_format(&bytes, "everything was healed %s ago, and still %s\n", time,
+                    gd_sim_cluster_leader(run->cluster) == 0 ? "nobody leads"
+                    : clients                                ? "clients wait for answers"
+                                                             : "some nodes lag behind");
+    gd_sim_workload_unfinished(gd_sim_cluster_workload(run->cluster), &bytes);
+    gd_bytes_add_u8(&bytes, 0);
+    on_violated(run, "liveness", (const char *)bytes.data);
+    gd_bytes_release(&bytes);
+}
+
+static void settle(struct run *run)
+{
+    struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    gd_time_ns end = gd_world_now(world) + run->plan->settle;
+    gd_sim_faults_heal(run->faults);
+    gd_sim_cluster_finish(run->cluster);
+    while (!run->ended && gd_world_now(world) < end) {
+        run_until(run, gd_world_now(world) + STEP);
+        if (!run->ended && settled(run) &&
+            gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster))) {
+            return;
+        }
+    }
+    if (!run->ended) {
+        not_settled(run);
+    }
+}
+
+static void compare_states(struct run *run)
+{
+    struct gd_node *nodes[GD_SIM_NODES_MAX + 1] = {NULL};
+    for (unsigned id = 1; id <= run->plan->nodes; id++) {
+        nodes[id] = gd_sim_cluster_node(run->cluster, id);
+    }
+    gd_sim_checks_equal(run->checks, nodes);
+}
+
+static void judge_history(struct run *run)
+{
+    char text[1500] = "";
+    char scrap[1500] = "";
+    enum gd_sim_outcome outcome = gd_sim_verdict(&run->record, true, text, sizeof text);
+    if (outcome == GD_SIM_FAIL) {
+        bool order = gd_sim_verdict(&run->record, false, scrap, sizeof scrap) != GD_SIM_FAIL;
+        on_violated(run, order ? "order of a pipeline" : "linearizability", text);
+    } else if (outcome == GD_SIM_INCONCLUSIVE) {
+        conclude(run, GD_SIM_INCONCLUSIVE, "the history could not be decided within the limit",
+                 text);
+    }
+}
+
+/* Did enough happen to mean something? */
+static void judge_work(struct run *run)
+{
+    char text[128];
+    uint64_t wanted = run->plan->operations >= 100 ? run->plan->operations / 20 : 1;
+    if (run->record.done_count < wanted || run->plan->clients == 0) {
+        (void)snprintf(text, sizeof text, "only %" PRIu64 " operations were answered",
+                       run->record.done_count);
+        conclude(run, GD_SIM_INCONCLUSIVE, text, "");
+    }
+}
+
+static void fill_result(struct run *run)
+{
+    struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    struct gd_sim_result *result = run->result;
+    gd_world_fold(world, run->record.done_count);
+    gd_world_fold(world, run->record.unknown_count);
+    gd_world_fold(world, (uint64_t)result->outcome);
+    result->events = gd_world_events(world);
+    result->time = gd_world_now(world);
+    result->operations = run->record.done_count;
+    result->unknown = run->record.unknown_count;
+    result->refused = run->record.refused_count;
+    result->hash = gd_world_hash(world);
+    result->elections = gd_sim_checks_elections(run->checks);
+    result->commits = gd_sim_checks_committed(run->checks);
+}
+
+void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options *options,
+                struct gd_sim_result *result)
+{
+    struct run *run = calloc(1, sizeof *run);
+    GD_ASSERT(run != NULL);
+    memset(result, 0, sizeof *result);
+    result->seed = plan->seed;
+    run->plan = plan;
+    run->options = options;
+    run->result = result;
+    run->checks = gd_sim_checks_new(plan, on_violated, run);
+    struct gd_sim_cluster_options cluster = {.plan = plan,
+                                             .record = &run->record,
+                                             .violated = on_violated,
+                                             .gone = on_gone,
+                                             .damaged = on_damaged,
+                                             .context = run};
+    cluster.hooks = (struct gd_world_hooks){.context = run, .event = on_event, .failed = on_failed};
+    cluster.hooks.trace = options->trace.to != NULL ? on_trace : NULL;
+    run->cluster = gd_sim_cluster_new(&cluster);
+    run->faults = gd_sim_faults_new(plan, run->cluster);
+    gd_sim_cluster_begin(run->cluster);
+    run_until(run, plan->duration);
+    if (!run->ended) {
+        settle(run);
+    }
+    if (!run->ended) {
+        compare_states(run);
+    }
+    if (options->history != NULL) {
+        struct gd_bytes bytes = {0};
+        gd_sim_record_print(&run->record, &bytes);
+        (void)fwrite(bytes.data, 1, bytes.size, options->history);
+        gd_bytes_release(&bytes);
+    }
+    if (!run->ended) {
+        judge_history(run);
+    }
+    if (!run->ended) {
+        judge_work(run);
+    }
+    fill_result(run);
+    gd_sim_faults_free(run->faults);
+    gd_sim_cluster_free(run->cluster);
+    gd_sim_checks_free(run->checks);
+    gd_sim_record_release(&run->record);
+    free(run);
+}

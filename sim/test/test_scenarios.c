@@ -1,0 +1,287 @@
+/* Stories that every cluster must live through. Each is a plan, as one would write it by hand; what
+ * must hold is everything that the simulator checks, and what the row says on top. */
+#include "engine/test/test.h"
+#include "sim/run.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct scenario {
+    const char *name;
+    const char *plan;
+    uint64_t elections; /* At least so many. */
+    uint64_t operations;
+};
+
+static const struct scenario scenarios[] = {
+    {"nothing goes wrong: one election, every request is answered", "seed 1\nduration 20s\n", 1,
+     390},
+
+    {"a single node is its own majority, and comes back with everything after each crash",
+     "seed 2\nnodes 1\nduration 20s\n"
+     "at 4s crash node 1 for 0.5s\n"
+     "at 8s crash node 1 for 0.5s\n"
+     "at 12s crash node 1 for 2s\n",
+     4, 150},
+
+    {"the leader is isolated, another leads, the old one follows when it is back",
+     "seed 3\nduration 30s\n"
+     "at 5s isolate leader for 8s\n",
+     2, 200},
+
+    {"the leader is isolated five times over",
+     "seed 4\nduration 40s\nnodes 5\n"
+     "at 5s isolate leader for 4s\n"
+     "at 11s isolate leader for 4s\n"
+     "at 17s isolate leader for 4s\n"
+     "at 23s isolate leader for 4s\n"
+     "at 29s isolate leader for 4s\n",
+     5, 150},
+
+    {"nothing reaches the leader, but its heartbeats still get out: check-quorum makes it step "
+     "down",
+     "seed 5\nduration 30s\n"
+     "at 5s isolate-in leader for 10s\n",
+     2, 150},
+
+    {"nothing leaves a follower: pre-vote keeps it from disturbing the others when it is back",
+     "seed 6\nduration 30s\n"
+     "at 5s isolate-out follower for 10s\n",
+     1, 200},
+
+    {"Figure 8 of the paper: leaders with entries that only a minority holds, again and again",
+     "seed 7\nnodes 5\nduration 40s\nclient.burst_chance 200000\nclient.burst_count 30\n"
+     "at 4s split 1,2 for 2s\n"
+     "at 5s crash leader for 3s\n"
+     "at 9s split 2,3 for 2s\n"
+     "at 10s crash leader for 3s\n"
+     "at 14s split 3,4 for 2s\n"
+     "at 15s crash leader for 3s\n"
+     "at 19s split 4,5 for 2s\n"
+     "at 20s crash leader for 3s\n"
+     "at 24s crash-all for 1s\n",
+     5, 100},
+
+    {"a torn tail on two of three disks: what was acknowledged is on both nevertheless",
+     "seed 8\nduration 20s\ndisk.torn 1000000\ndisk.lost 0\nclient.burst_chance 200000\n"
+     "at 6s crash node 1 for 1s\n"
+     "at 6s crash node 2 for 1s\n"
+     "at 12s crash node 2 for 1s\n"
+     "at 12s crash node 3 for 1s\n",
+     2, 100},
+
+    {"every unsynced write is lost, on all disks at once",
+     "seed 9\nduration 20s\ndisk.lost 1000000\nclient.burst_chance 200000\n"
+     "at 5s crash-all for 0.5s\n"
+     "at 10s crash-all for 0.5s\n"
+     "at 15s crash-all for 0.5s\n",
+     4, 100},
+
+    {"the restart of all nodes, one after another",
+     "seed 10\nduration 30s\n"
+     "at 5s stop node 1 for 2s\n"
+     "at 11s stop node 2 for 2s\n"
+     "at 17s stop node 3 for 2s\n",
+     2, 200},
+
+    {"wall clocks jump an hour forward and back: keys that were seen to expire stay so",
+     "seed 11\nduration 30s\nmix.expire 40\n"
+     "at 5s clock-jump leader by 3600s\n"
+     "at 10s clock-jump leader by -3600s\n"
+     "at 15s clock-jump follower by -7200s\n"
+     "at 20s crash leader for 3s\n"
+     "at 25s clock-jump leader by 60s\n",
+     2, 200},
+
+    {"clocks that run differently and stand far apart",
+     "seed 12\nduration 30s\nclock.skew 600s\nclock.drift 20000\nmix.expire 20\n"
+     "at 10s crash leader for 3s\n"
+     "at 20s crash leader for 3s\n",
+     2, 200},
+
+    {"the leader's disk becomes slow: a majority goes on without it",
+     "seed 13\nduration 30s\n"
+     "at 5s slow-disk leader count 500 for 10s\n",
+     1, 100},
+
+    {"a follower's disk is slow: nobody notices",
+     "seed 14\nduration 30s\n"
+     "at 5s slow-disk follower count 500 for 20s\n",
+     1, 300},
+
+    {"a snapshot travels to a node that was away, over a lossy link, in small chunks",
+     "seed 15\nduration 40s\nnode.snapshot_log_count 20\nnode.tail_count 5\n"
+     "node.snapshot_chunk_size 256\nvalue.size 200\n"
+     "at 3s crash node 3 for 15s\n"
+     "at 18s lossy node 3 count 200000 for 10s\n",
+     1, 200},
+
+    {"whoever receives a snapshot crashes in the middle of it, and gets it nevertheless",
+     "seed 16\nduration 40s\nnode.snapshot_log_count 20\nnode.tail_count 5\n"
+     "node.snapshot_chunk_size 256\nvalue.size 200\n"
+     "at 3s crash node 3 for 10s\n"
+     "at 13s crash receiver for 1s\n"
+     "at 15s crash receiver for 1s\n"
+     "at 17s crash receiver for 1s\n",
+     1, 200},
+
+    {"the leader crashes while it sends a snapshot",
+     "seed 17\nduration 40s\nnode.snapshot_log_count 20\nnode.tail_count 5\n"
+     "node.snapshot_chunk_size 256\nvalue.size 200\n"
+     "at 3s crash node 3 for 10s\n"
+     "at 13.05s crash leader for 3s\n",
+     2, 150},
+
+    {"a crash in the middle of each kind of write of the log",
+     "seed 18\nduration 40s\nnode.segment_size 4KiB\ndisk.torn 500000\n"
+     "at 3s crash-at leader half write count 2 for 2s\n"
+     "at 7s crash-at leader half sync count 2 for 2s\n"
+     "at 11s crash-at leader before sync count 3 for 2s\n"
+     "at 15s crash-at leader after open count 1 for 2s\n"
+     "at 19s crash-at leader before sync-directory count 1 for 2s\n"
+     "at 23s crash-at leader after sync-directory count 1 for 2s\n",
+     2, 100},
+
+    {"a crash at each step of taking a snapshot",
+     "seed 19\nduration 40s\nnode.snapshot_log_count 15\nnode.tail_count 3\n"
+     "node.segment_size 4KiB\n"
+     "at 3s crash-at follower before rename count 1 for 2s\n"
+     "at 8s crash-at follower after rename count 1 for 2s\n"
+     "at 13s crash-at follower before unlink count 1 for 2s\n"
+     "at 18s crash-at follower after unlink count 1 for 2s\n"
+     "at 23s crash-at leader before rename count 1 for 2s\n",
+     1, 100},
+
+    {"the disk of the leader is full for a while: refusals, no loss",
+     "seed 20\nduration 30s\nnode.segment_size 4KiB\n"
+     "at 5s full-disk leader for 6s\n",
+     1, 100},
+
+    {"a sync fails: the node stops, and is trusted again only after a restart",
+     "seed 21\nduration 30s\n"
+     "at 5s fail-write leader count 1 for 3s\n"
+     "at 15s fail-write follower count 1 for 3s\n",
+     2, 150},
+
+    {"a leader stands still for longer than an election, and wakes up as one",
+     "seed 22\nduration 30s\n"
+     "at 5s pause leader for 5s\n"
+     "at 15s pause leader for 5s\n",
+     2, 150},
+
+    {"two halves that only one node can reach",
+     "seed 23\nnodes 5\nduration 30s\n"
+     "at 5s bridge follower for 6s\n"
+     "at 14s bridge leader for 6s\n",
+     1, 150},
+
+    {"a ring, where nobody reaches everybody",
+     "seed 24\nnodes 5\nduration 30s\n"
+     "at 5s ring for 12s\n",
+     1, 100},
+
+    {"four nodes split into equal halves: nobody leads, nothing is lost",
+     "seed 25\nnodes 4\nduration 30s\n"
+     "at 5s split 1,2 for 8s\n",
+     1, 100},
+
+    {"a majority is down, and comes back",
+     "seed 26\nnodes 5\nduration 30s\n"
+     "at 5s crash node 1 for 8s\n"
+     "at 5s crash node 2 for 8s\n"
+     "at 5s crash node 3 for 8s\n",
+     2, 100},
+
+    {"connections are reset, and die half-open, all the time",
+     "seed 27\nduration 30s\n"
+     "at 4s reset leader\nat 6s half-open leader\nat 8s reset follower\nat 10s half-open follower\n"
+     "at 12s reset leader\nat 14s half-open leader\nat 16s reset follower\nat 18s reset leader\n",
+     1, 150},
+
+    {"connections stay open and nothing moves on them",
+     "seed 28\nduration 30s\n"
+     "at 5s clog leader for 6s\n"
+     "at 15s clog follower for 6s\n",
+     2, 100},
+
+    {"frames between peers are dropped, doubled and swapped",
+     "seed 29\nduration 30s\nnet.drop 50000\nnet.duplicate 50000\nnet.reorder 50000\n", 1, 100},
+
+    {"everything arrives in pieces, or glued together",
+     "seed 30\nduration 20s\nnet.fragment 500000\nnet.coalesce 500000\nclient.pipeline 16\n", 1,
+     200},
+
+    {"leadership is handed over eight times under load",
+     "seed 31\nduration 30s\n"
+     "at 3s transfer leader\nat 6s transfer leader\nat 9s transfer leader\nat 12s transfer leader\n"
+     "at 15s transfer leader\nat 18s transfer leader\nat 21s transfer leader\n"
+     "at 24s transfer leader\n",
+     4, 200},
+
+    {"snapshots are ordered while bursts are written",
+     "seed 32\nduration 30s\nclient.burst_chance 100000\nnode.tail_count 5\n"
+     "at 4s snapshot leader\nat 6s snapshot follower\nat 8s snapshot leader\nat 9s crash leader "
+     "for "
+     "2s\nat 14s snapshot leader\nat 16s crash-all for 1s\n",
+     2, 150},
+
+    {"bits rot on one disk of three: the node says so or repairs itself, the others go on",
+     "seed 33\nduration 30s\n"
+     "at 8s rot node 2 for 2s\n",
+     1, 150},
+
+    {"followers that redirect: clients find the leader by MOVED",
+     "seed 34\nduration 30s\nnode.redirect yes\n"
+     "at 8s crash leader for 4s\n"
+     "at 18s isolate leader for 4s\n",
+     2, 100},
+
+    {"transactions, watched keys and whole-store commands under two crashes",
+     "seed 35\nduration 30s\nmix.multi 10\nmix.watch 10\nmix.mset 5\nmix.mget 5\nmix.snap 2\n"
+     "mix.load 1\n"
+     "at 8s crash leader for 4s\n"
+     "at 18s crash leader for 4s\n",
+     2, 150},
+
+    {"windows of one message and batches of a few bytes",
+     "seed 36\nduration 30s\nnode.window_count 1\nnode.batch_size 128\nclient.pipeline 16\n"
+     "at 8s crash leader for 2s\n",
+     2, 150},
+};
+
+static void test_scenario(void **state)
+{
+    const struct scenario *scenario = *state;
+    struct gd_sim_plan *plan = calloc(1, sizeof *plan);
+    struct gd_sim_run_options options = {0};
+    struct gd_sim_result result;
+    struct gd_error error = {0};
+    struct gd_slice text = {(const uint8_t *)scenario->plan, strlen(scenario->plan)};
+    assert_non_null(plan);
+    enum gd_err err = gd_sim_plan_parse(text, plan, &error);
+    if (err != GD_OK) {
+        print_error("%s\n", error.text);
+    }
+    assert_int_equal(err, GD_OK);
+    gd_sim_run(plan, &options, &result);
+    char line[256];
+    gd_sim_result_line(&result, line, sizeof line);
+    print_message("%s elections=%llu\n", line, (unsigned long long)result.elections);
+    if (result.outcome != GD_SIM_PASS) {
+        print_error("%s: %s\n%s\n", scenario->name, result.property, result.text);
+    }
+    assert_int_equal(result.outcome, GD_SIM_PASS);
+    assert_true(result.elections >= scenario->elections);
+    assert_true(result.operations >= scenario->operations);
+    free(plan);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[GD_COUNT(scenarios)];
+    for (size_t i = 0; i < GD_COUNT(scenarios); i++) {
+        const void *scenario = &scenarios[i];
+        tests[i] = (struct CMUnitTest){scenarios[i].name, test_scenario, NULL, NULL, NULL};
+        memcpy(&tests[i].initial_state, &scenario, sizeof scenario);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,770 @@
+/* verdict.c - is a record linearizable?
+ *
+ * Linearizable, and, when asked for, in the order of each connection: a pipeline's requests take
+ * effect in the order in which they were sent.
+ *
+ * A search after Wing and Gong (1993) in Lowe's form (Testing for linearizability, 2017): walk the
+ * calls and returns in the order of time, take one open operation at a time if the state machine
+ * gives its output, go back when a return is met whose operation was not taken. Each pair of (set
+ * of operations taken, state) is tried once; the pairs are remembered by 128 bits of hash.
+ *
+ * Keys are judged apart unless a transaction binds them. An operation whose outcome is unknown
+ * never returns: it may be taken at any time after its call, or never; such are tried last, and
+ * only those that change something. Refused operations are left out, since they had no effect: if
+ * they had one, a read of a value that nobody wrote shows it.
+ *
+ * What keeps the search short, without a loss: an operation that changes nothing is taken as soon
+ * as it fits, for good; and a text that somebody has yet to see is not left, since clients write
+ * each text only once, so that it can never come back.
+ *
+ * Values are numbers here: each distinct text has one, so states compare in one step. */
+#include "sim/verdict.h"
+#include "engine/prng.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STEPS_MAX 4000000
+#define ABSENT 0u
+#define KEYS_MAX 1024
+
+struct text {
+    const char *data; /* Borrowed, or owned by the list of made texts. */
+    size_t size;
+};
+struct call {
+    size_t operation;
+    gd_time_ns call, back; /* UINT64_MAX: open. */
+    uint64_t mark[2];      /* Random: the set's hash is the sum of its members'. */
+    bool taken;
+    bool reads_only;
+    size_t before; /* The call, counted from 1, that its connection asks for first; 0: none. */
+};
+struct point { /* A call or a return in the order of time, in a doubly linked list. */
+    size_t call;
+    bool is_return;
+    size_t next, previous; /* 0: the list's head. */
+};
+struct frame {
+    size_t point; /* Of the call that was taken. */
+    size_t undo;  /* Where in `undone` its changes begin. */
+    bool forced;  /* No other choice is worth trying. */
+};
+struct undo {
+    uint32_t key, value;
+};
+struct judge {
+    const struct gd_sim_record *record;
+    bool ordered;       /* A connection's requests in their order. */
+    struct text *texts; /* By number; 0 is ABSENT. */
+    size_t text_count, text_capacity;
+    uint32_t *index; /* Hash table of numbers. */
+    size_t index_capacity;
+    char **made;
+    size_t made_count, made_capacity;
+    uint32_t parts[KEYS_MAX]; /* Union-find over keys. */
+    uint32_t state[KEYS_MAX];
+    struct call *calls;
+    size_t call_count;
+    struct point *points; /* [0] is the head. */
+    size_t point_count;
+    struct frame *frames;
+    size_t frame_count;
+    struct undo *undone;
+    size_t undo_count, undo_capacity;
+    uint32_t *watchers; /* By number: calls not taken yet that saw this value. */
+    size_t watcher_capacity;
+    uint64_t set[2]; /* Hash of what is taken. */
+    uint64_t (*seen)[2];
+    size_t seen_count, seen_capacity;
+    uint64_t steps;
+    size_t deepest, stuck; /* Longest order found; the call it could not place. */
+    uint32_t stuck_state;
+};
+
+static void *grow(void *array, size_t *capacity, size_t count, size_t size)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    *capacity = *capacity == 0 ? 64 : *capacity * 2;
+    array = realloc(array, *capacity * size);
+    GD_ASSERT(array != NULL);
+    return array;
+}
+
+static void *zeroed(size_t count, size_t size)
+{
+    void *array = calloc(count > 0 ? count : 1, size);
+    GD_ASSERT(array != NULL);
+    return array;
+}
+
+/* ---------------------------------------------------------------- texts as numbers */
+
+static uint64_t hash_text(const char *data, size_t size)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ (uint8_t)data[i]) * UINT64_C(0x100000001b3);
+    }
+    return gd_prng_mix(hash, size);
+}
+
+static uint32_t *index_place(struct judge *judge, const char *data, size_t size)
+{
+    size_t mask = judge->index_capacity - 1;
+    size_t i = (size_t)hash_text(data, size) & mask;
+    for (;; i = (i + 1) & mask) {
+        uint32_t number = judge->index[i];
+        if (number == 0 || (judge->texts[number].size == size &&
+                            memcmp(judge->texts[number].data, data, size) == 0)) {
+            return &judge->index[i];
+        }
+    }
+}
+
+static uint32_t number_of(struct judge *judge, const char *data, size_t size)
+{
+    if (judge->text_count * 2 >= judge->index_capacity) {
+        free(judge->index);
+        judge->index_capacity = judge->index_capacity == 0 ? 1024 : judge->index_capacity * 2;
+        judge->index = zeroed(judge->index_capacity, sizeof *judge->index);
+        for (uint32_t i = 1; i < judge->text_count; i++) {
+            *index_place(judge, judge->texts[i].data, judge->texts[i].size) = i;
+        }
+    }
+    uint32_t *place = index_place(judge, data, size);
+    if (*place == 0) {
+        judge->texts =
+            grow(judge->texts, &judge->text_capacity, judge->text_count, sizeof *judge->texts);
+        judge->texts[judge->text_count] = (struct text){data, size};
+        *place = (uint32_t)judge->text_count++;
+    }
+    return *place;
+}
+
+/* The same for a text that is nobody's yet. */
+static uint32_t number_of_made(struct judge *judge, char *data, size_t size)
+{
+    size_t before = judge->text_count;
+    uint32_t number = number_of(judge, data, size);
+    if (judge->text_count == before) {
+        free(data);
+        return number;
+    }
+    judge->made = grow(judge->made, &judge->made_capacity, judge->made_count, sizeof *judge->made);
+    judge->made[judge->made_count++] = data;
+    return number;
+}
+
+static uint32_t number_of_value(struct judge *judge, const struct gd_sim_value *value)
+{
+    return value->kind == GD_SIM_VALUE_TEXT ? number_of(judge, value->text, value->size) : ABSENT;
+}
+
+/* A decimal number as INCR reads it; false when it is none. */
+static bool to_integer(struct text text, int64_t *value)
+{
+    char copy[32];
+    char back[32];
+    if (text.size == 0 || text.size > 20) {
+        return false;
+    }
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    *value = strtoll(copy, NULL, 10);
+    (void)snprintf(back, sizeof back, "%" PRId64, *value);
+    return strcmp(copy, back) == 0;
+}
+
+/* ---------------------------------------------------------------- the state machine */
+
+static void set_key(struct judge *judge, unsigned key, uint32_t value)
+{
+    judge->undone =
+        grow(judge->undone, &judge->undo_capacity, judge->undo_count, sizeof *judge->undone);
+    judge->undone[judge->undo_count++] = (struct undo){key, judge->state[key]};
+    judge->state[key] = value;
+}
+
+static bool apply_append(struct judge *judge, const struct gd_sim_step *step, bool known)
+{
+    uint32_t now = judge->state[step->key];
+    size_t old = now == ABSENT ? 0 : judge->texts[now].size;
+    size_t size = old + step->input.size;
+    if (known && step->output.number != (int64_t)size) {
+        return false;
+    }
+    char *made = zeroed(size + 1, 1);
+    if (old > 0) {
+        memcpy(made, judge->texts[now].data, old);
+    }
+    memcpy(made + old, step->input.text, step->input.size);
+    set_key(judge, step->key, number_of_made(judge, made, size));
+    return true;
+}
+
+static bool apply_incr(struct judge *judge, const struct gd_sim_step *step, bool known)
+{
+    uint32_t now = judge->state[step->key];
+    int64_t value = 0;
+    if (now != ABSENT &&
+        (!to_integer(judge->texts[now], &value) || value > INT64_MAX - step->input.number)) {
+        return !known || step->output.kind == GD_SIM_VALUE_ERROR;
+    }
+    value += step->input.number;
+    if (known && (step->output.kind != GD_SIM_VALUE_NUMBER || step->output.number != value)) {
+        return false;
+    }
+    char *made = zeroed(32, 1);
+    int size = snprintf(made, 32, "%" PRId64, value);
+    set_key(judge, step->key, number_of_made(judge, made, (size_t)size));
+    return true;
+}
+
+/* One step on the state; false when its output cannot be. */
+static bool apply_step(struct judge *judge, const struct gd_sim_step *step, bool known)
+{
+    uint32_t now = judge->state[step->key];
+    switch (step->what) {
+    case GD_SIM_DO_READ:
+        return !known || number_of_value(judge, &step->output) == now;
+    case GD_SIM_DO_WRITE:
+        set_key(judge, step->key, number_of_value(judge, &step->input));
+        return true;
+    case GD_SIM_DO_APPEND:
+        return apply_append(judge, step, known);
+    case GD_SIM_DO_CAS:
+        if (number_of_value(judge, &step->old) == now) {
+            set_key(judge, step->key, number_of_value(judge, &step->input));
+            return !known || step->output.kind == GD_SIM_VALUE_TRUE;
+        }
+        return !known || step->output.kind == GD_SIM_VALUE_FALSE;
+    case GD_SIM_DO_DELETE:
+        set_key(judge, step->key, ABSENT);
+        return !known || (step->output.kind == GD_SIM_VALUE_TRUE) == (now != ABSENT);
+    case GD_SIM_DO_SETNX:
+        if (now == ABSENT) {
+            set_key(judge, step->key, number_of_value(judge, &step->input));
+        }
+        return !known || (step->output.kind == GD_SIM_VALUE_TRUE) == (now == ABSENT);
+    case GD_SIM_DO_SWAP:
+        set_key(judge, step->key, number_of_value(judge, &step->input));
+        return !known || number_of_value(judge, &step->output) == now;
+    case GD_SIM_DO_TAKE:
+        set_key(judge, step->key, ABSENT);
+        return !known || number_of_value(judge, &step->output) == now;
+    case GD_SIM_DO_INCR:
+        return apply_incr(judge, step, known);
+    case GD_SIM_DO_TXN:
+        break;
+    }
+    return false;
+}
+
+static void go_back_to(struct judge *judge, size_t undo)
+{
+    while (judge->undo_count > undo) {
+        const struct undo *last = &judge->undone[--judge->undo_count];
+        judge->state[last->key] = last->value;
+    }
+}
+
+static bool apply_call(struct judge *judge, const struct call *call)
+{
+    const struct gd_sim_operation *op = &judge->record->operations[call->operation];
+    bool known = op->fate == GD_SIM_FATE_DONE;
+    size_t undo = judge->undo_count;
+    for (size_t i = 0; i < op->count; i++) {
+        if (!apply_step(judge, &judge->record->steps[op->first + i], known)) {
+            go_back_to(judge, undo);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- the search */
+
+/* Texts of clients are written once; numbers come again. */
+static bool never_comes_back(const struct judge *judge, uint32_t value)
+{
+    return value != ABSENT && judge->texts[value].size > 0 && judge->texts[value].data[0] == 'c';
+}
+
+static void count_watchers(struct judge *judge, const struct call *call, bool more)
+{
+    const struct gd_sim_operation *op = &judge->record->operations[call->operation];
+    for (size_t i = 0; i < op->count && op->fate == GD_SIM_FATE_DONE; i++) {
+        const struct gd_sim_step *step = &judge->record->steps[op->first + i];
+        bool cas = step->what == GD_SIM_DO_CAS && step->output.kind == GD_SIM_VALUE_TRUE;
+        uint32_t value = number_of_value(judge, cas ? &step->old : &step->output);
+        if (value >= judge->watcher_capacity) {
+            size_t old = judge->watcher_capacity;
+            judge->watcher_capacity = 2 * judge->text_capacity;
+            judge->watchers =
+                realloc(judge->watchers, judge->watcher_capacity * sizeof *judge->watchers);
+            GD_ASSERT(judge->watchers != NULL);
+            memset(judge->watchers + old, 0,
+                   (judge->watcher_capacity - old) * sizeof *judge->watchers);
+        }
+        judge->watchers[value] += more ? 1u : (uint32_t)-1;
+    }
+}
+
+/* Has a step behind `undo` left a text that somebody has yet to see? */
+static bool left_too_early(const struct judge *judge, size_t undo)
+{
+    for (size_t i = undo; i < judge->undo_count; i++) {
+        uint32_t value = judge->undone[i].value;
+        if (judge->state[judge->undone[i].key] != value && never_comes_back(judge, value) &&
+            value < judge->watcher_capacity && judge->watchers[value] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False when this set of operations was tried in this state before. */
+static bool remember(struct judge *judge, const uint32_t *keys, size_t key_count)
+{
+    uint64_t hash[2] = {judge->set[0], judge->set[1]};
+    for (size_t i = 0; i < key_count; i++) {
+        hash[0] = gd_prng_mix(hash[0], judge->state[keys[i]]);
+        hash[1] = gd_prng_mix(hash[1] + 1, judge->state[keys[i]]);
+    }
+    hash[0] |= hash[0] == 0;
+    if (judge->seen_count * 2 >= judge->seen_capacity) {
+        size_t old = judge->seen_capacity;
+        uint64_t(*before)[2] = judge->seen;
+        judge->seen_capacity = old == 0 ? 4096 : old * 2;
+        judge->seen = zeroed(judge->seen_capacity, sizeof *judge->seen);
+        for (size_t i = 0; i < old; i++) {
+            size_t at = (size_t)before[i][0] & (judge->seen_capacity - 1);
+            while (before[i][0] != 0 && judge->seen[at][0] != 0) {
+                at = (at + 1) & (judge->seen_capacity - 1);
+            }
+            if (before[i][0] != 0) {
+                memcpy(judge->seen[at], before[i], sizeof before[i]);
+            }
+        }
+        free(before);
+    }
+    size_t at = (size_t)hash[0] & (judge->seen_capacity - 1);
+    for (; judge->seen[at][0] != 0; at = (at + 1) & (judge->seen_capacity - 1)) {
+        if (judge->seen[at][0] == hash[0] && judge->seen[at][1] == hash[1]) {
+            return false;
+        }
+    }
+    memcpy(judge->seen[at], hash, sizeof hash);
+    judge->seen_count++;
+    return true;
+}
+
+static void unlink_point(struct judge *judge, size_t place)
+{
+    const struct point *point = &judge->points[place];
+    judge->points[point->previous].next = point->next;
+    judge->points[point->next].previous = point->previous;
+}
+
+static void relink_point(struct judge *judge, size_t place)
+{
+    const struct point *point = &judge->points[place];
+    judge->points[point->previous].next = place;
+    judge->points[point->next].previous = place;
+}
+
+/* A call's own point is odd-even paired with its return's: see build_points. */
+static size_t return_of(const struct judge *judge, size_t call)
+{
+    return judge->call_count + 1 + call;
+}
+
+static void take(struct judge *judge, size_t place, size_t undo)
+{
+    struct call *call = &judge->calls[judge->points[place].call];
+    call->taken = true;
+    count_watchers(judge, call, false);
+    judge->set[0] += call->mark[0];
+    judge->set[1] += call->mark[1];
+    judge->frames[judge->frame_count++] = (struct frame){place, undo, false};
+    unlink_point(judge, place);
+    unlink_point(judge, return_of(judge, judge->points[place].call));
+}
+
+static size_t put_back(struct judge *judge)
+{
+    struct frame frame = judge->frames[--judge->frame_count];
+    struct call *call = &judge->calls[judge->points[frame.point].call];
+    call->taken = false;
+    count_watchers(judge, call, true);
+    judge->set[0] -= call->mark[0];
+    judge->set[1] -= call->mark[1];
+    relink_point(judge, return_of(judge, judge->points[frame.point].call));
+    relink_point(judge, frame.point);
+    go_back_to(judge, frame.undo);
+    return frame.point;
+}
+
+static bool is_open(const struct judge *judge, size_t place)
+{
+    return judge->calls[judge->points[place].call].back == UINT64_MAX;
+}
+
+/* The candidate behind `place` (0: the first): calls in front of the first return; those with an
+ * answer first, then the open ones. 0: none. */
+static size_t next_candidate(const struct judge *judge, size_t place)
+{
+    bool open = place != 0 && is_open(judge, place);
+    size_t at = place != 0 ? judge->points[place].next : judge->points[0].next;
+    for (;;) {
+        for (; at != 0 && !judge->points[at].is_return; at = judge->points[at].next) {
+            const struct call *call = &judge->calls[judge->points[at].call];
+            if ((call->back == UINT64_MAX) == open &&
+                (call->before == 0 || judge->calls[call->before - 1].taken)) {
+                return at;
+            }
+        }
+        if (open) {
+            return 0;
+        }
+        open = true;
+        at = judge->points[0].next;
+    }
+}
+
+static void note_depth(struct judge *judge)
+{
+    size_t at = judge->points[0].next;
+    if (judge->frame_count < judge->deepest && judge->deepest > 0) {
+        return;
+    }
+    while (at != 0 && !judge->points[at].is_return) {
+        at = judge->points[at].next;
+    }
+    if (at == 0) {
+        return;
+    }
+    judge->deepest = judge->frame_count;
+    judge->stuck = judge->points[at].call;
+    const struct gd_sim_operation *op =
+        &judge->record->operations[judge->calls[judge->stuck].operation];
+    judge->stuck_state = judge->state[judge->record->steps[op->first].key];
+}
+
+/* Everything that returned is taken: what is left is open. */
+static bool all_taken(const struct judge *judge)
+{
+    for (size_t at = judge->points[0].next; at != 0; at = judge->points[at].next) {
+        if (judge->points[at].is_return) {
+            return is_open(judge, at);
+        }
+    }
+    return true;
+}
+
+/* Takes what changes nothing and fits: no order is lost by it. */
+static bool take_readers(struct judge *judge)
+{
+    bool any = false;
+    for (size_t at = next_candidate(judge, 0); at != 0 && !is_open(judge, at);) {
+        size_t next = judge->points[at].next;
+        const struct call *call = &judge->calls[judge->points[at].call];
+        if (call->reads_only && apply_call(judge, call)) {
+            take(judge, at, judge->undo_count);
+            judge->frames[judge->frame_count - 1].forced = true;
+            any = true;
+            next = 0;
+        }
+        at = next == 0 ? 0 : next_candidate(judge, at);
+    }
+    return any;
+}
+
+/* One operation more, if it may be next here. */
+static bool try_next(struct judge *judge, size_t place, const uint32_t *keys, size_t key_count)
+{
+    size_t undo = judge->undo_count;
+    struct call *call = &judge->calls[judge->points[place].call];
+    if (!apply_call(judge, call)) {
+        return false;
+    }
+    take(judge, place, undo);
+    if (left_too_early(judge, undo) || !remember(judge, keys, key_count)) {
+        (void)put_back(judge);
+        return false;
+    }
+    return true;
+}
+
+static enum gd_sim_outcome search(struct judge *judge, const uint32_t *keys, size_t key_count)
+{
+    while (take_readers(judge)) {
+    }
+    size_t place = next_candidate(judge, 0);
+    while (!all_taken(judge)) {
+        if (++judge->steps > STEPS_MAX) {
+            return GD_SIM_INCONCLUSIVE;
+        }
+        if (place == 0) {
+            note_depth(judge);
+            while (judge->frame_count > 0 && judge->frames[judge->frame_count - 1].forced) {
+                (void)put_back(judge);
+            }
+            if (judge->frame_count == 0) {
+                return GD_SIM_FAIL;
+            }
+            place = next_candidate(judge, put_back(judge));
+        } else if (try_next(judge, place, keys, key_count)) {
+            while (take_readers(judge)) {
+            }
+            place = next_candidate(judge, 0);
+        } else {
+            place = next_candidate(judge, place);
+        }
+    }
+    return GD_SIM_PASS;
+}
+
+/* ---------------------------------------------------------------- parts */
+
+static uint32_t part_of(struct judge *judge, uint32_t key)
+{
+    while (judge->parts[key] != key) {
+        key = judge->parts[key];
+    }
+    return key;
+}
+
+static void bind_keys(struct judge *judge)
+{
+    for (uint32_t key = 0; key < KEYS_MAX; key++) {
+        judge->parts[key] = key;
+    }
+    for (size_t i = 0; i < judge->record->operation_count; i++) {
+        const struct gd_sim_operation *op = &judge->record->operations[i];
+        for (size_t k = 1; k < op->count && op->fate != GD_SIM_FATE_NO_EFFECT; k++) {
+            uint32_t a = part_of(judge, judge->record->steps[op->first].key);
+            uint32_t b = part_of(judge, judge->record->steps[op->first + k].key);
+            judge->parts[a > b ? a : b] = a < b ? a : b;
+        }
+    }
+}
+
+static bool changes_something(const struct judge *judge, const struct gd_sim_operation *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        if (judge->record->steps[op->first + i].what != GD_SIM_DO_READ) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void gather_calls(struct judge *judge, uint32_t part)
+{
+    struct gd_prng prng;
+    gd_prng_init(&prng, part);
+    judge->call_count = 0;
+    for (size_t i = 0; i < judge->record->operation_count; i++) {
+        const struct gd_sim_operation *op = &judge->record->operations[i];
+        bool open = op->fate == GD_SIM_FATE_OPEN;
+        if (op->count == 0 || op->fate == GD_SIM_FATE_NO_EFFECT ||
+            part_of(judge, judge->record->steps[op->first].key) != part ||
+            (open && !changes_something(judge, op))) {
+            continue;
+        }
+        struct call *call = &judge->calls[judge->call_count++];
+        *call = (struct call){.operation = i, .call = op->call};
+        call->back = open ? UINT64_MAX : op->back;
+        call->mark[0] = gd_prng_next(&prng);
+        call->mark[1] = gd_prng_next(&prng);
+        call->reads_only = !changes_something(judge, op);
+        call->before = 0;
+        for (size_t k = judge->call_count - 1;
+             k-- > 0 && !open && judge->ordered && op->session != 0;) {
+            const struct gd_sim_operation *earlier =
+                &judge->record->operations[judge->calls[k].operation];
+            if (earlier->session == op->session && judge->calls[k].back != UINT64_MAX) {
+                call->before = k + 1;
+                break;
+            }
+            if (judge->calls[k].call + UINT64_C(600000000000) < call->call) {
+                break;
+            }
+        }
+    }
+}
+
+struct order {
+    gd_time_ns at;
+    size_t place;
+    bool is_return;
+};
+static int compare_orders(const void *a, const void *b)
+{
+    const struct order *x = a;
+    const struct order *y = b;
+    if (x->at != y->at) {
+        return x->at < y->at ? -1 : 1;
+    }
+    if (x->is_return != y->is_return) { /* What meets overlaps: calls first. */
+        return x->is_return ? 1 : -1;
+    }
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* Point 1 + i is the call of i, point call_count + 1 + i its return; linked in order of time. */
+static void build_points(struct judge *judge)
+{
+    size_t count = judge->call_count;
+    struct order *order = zeroed(2 * count, sizeof *order);
+    for (size_t i = 0; i < count; i++) {
+        order[2 * i] = (struct order){judge->calls[i].call, 1 + i, false};
+        order[2 * i + 1] = (struct order){judge->calls[i].back, count + 1 + i, true};
+        judge->points[1 + i] = (struct point){.call = i};
+        judge->points[count + 1 + i] = (struct point){.call = i, .is_return = true};
+    }
+    qsort(order, 2 * count, sizeof *order, compare_orders);
+    size_t previous = 0;
+    for (size_t i = 0; i < 2 * count; i++) {
+        judge->points[order[i].place].previous = previous;
+        judge->points[previous].next = order[i].place;
+        previous = order[i].place;
+    }
+    judge->points[previous].next = 0;
+    judge->points[0].previous = previous;
+    free(order);
+}
+
+static enum gd_sim_outcome judge_part(struct judge *judge, uint32_t part)
+{
+    uint32_t keys[KEYS_MAX];
+    size_t key_count = 0;
+    for (uint32_t key = 0; key < KEYS_MAX; key++) {
+        if (part_of(judge, key) == part) {
+            keys[key_count++] = key;
+            judge->state[key] = ABSENT;
+        }
+    }
+    gather_calls(judge, part);
+    if (judge->call_count == 0) {
+        return GD_SIM_PASS;
+    }
+    build_points(judge);
+    judge->frame_count = 0;
+    judge->undo_count = 0;
+    judge->deepest = 0;
+    judge->set[0] = judge->set[1] = 0;
+    if (judge->seen != NULL) {
+        memset(judge->seen, 0, judge->seen_capacity * sizeof *judge->seen);
+    }
+    judge->seen_count = 0;
+    if (judge->watchers != NULL) {
+        memset(judge->watchers, 0, judge->watcher_capacity * sizeof *judge->watchers);
+    }
+    for (size_t i = 0; i < judge->call_count; i++) {
+        count_watchers(judge, &judge->calls[i], true);
+    }
+    return search(judge, keys, key_count);
+}
+
+/* ---------------------------------------------------------------- in words */
+
+static void say_value(struct gd_bytes *bytes, const struct gd_sim_value *value)
+{
+    switch (value->kind) {
+    case GD_SIM_VALUE_NOTHING:
+        gd_bytes_add_text(bytes, "nothing");
+        break;
+    case GD_SIM_VALUE_TEXT:
+        gd_bytes_format(bytes, "'%.*s'", value->size > 24 ? 24 : (int)value->size, value->text);
+        break;
+    case GD_SIM_VALUE_NUMBER:
+        gd_bytes_format(bytes, "%" PRId64, value->number);
+        break;
+    case GD_SIM_VALUE_TRUE:
+    case GD_SIM_VALUE_FALSE:
+        gd_bytes_add_text(bytes, value->kind == GD_SIM_VALUE_TRUE ? "true" : "false");
+        break;
+    case GD_SIM_VALUE_ERROR:
+        gd_bytes_add_text(bytes, "an error");
+        break;
+    }
+}
+
+static void explain(const struct judge *judge, char *to, size_t size)
+{
+    const struct gd_sim_operation *op =
+        &judge->record->operations[judge->calls[judge->stuck].operation];
+    struct gd_bytes bytes = {0};
+    char call[32];
+    char back[32];
+    gd_sim_time_text(op->call, call, sizeof call);
+    gd_sim_time_text(op->back, back, sizeof back);
+    gd_bytes_format(&bytes, "%s by client %" PRIu64 " (node %u, %s to %s) fits nowhere:", op->name,
+                    op->client, op->node, call, back);
+    for (size_t i = 0; i < op->count && i < 6; i++) {
+        const struct gd_sim_step *step = &judge->record->steps[op->first + i];
+        gd_bytes_format(&bytes, " k%u gave ", step->key);
+        say_value(&bytes, &step->output);
+    }
+    if (judge->stuck_state == ABSENT) {
+        gd_bytes_add_text(&bytes, "; the longest order found leaves the key absent");
+    } else {
+        const struct text *text = &judge->texts[judge->stuck_state];
+        gd_bytes_format(&bytes, "; the longest order found leaves '%.*s' there",
+                        text->size > 24 ? 24 : (int)text->size, text->data);
+    }
+    gd_bytes_format(&bytes, " (%zu of %zu operations placed)", judge->deepest, judge->call_count);
+    (void)snprintf(to, size, "%.*s", (int)bytes.size, (const char *)bytes.data);
+    gd_bytes_release(&bytes);
+}
+
+static void release(struct judge *judge)
+{
+    for (size_t i = 0; i < judge->made_count; i++) {
+        free(judge->made[i]);
+    }
+    free(judge->made);
+    free(judge->texts);
+    free(judge->index);
+    free(judge->calls);
+    free(judge->points);
+    free(judge->frames);
+    free(judge->undone);
+    free(judge->seen);
+    free(judge->watchers);
+    free(judge);
+}
+
+enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record, bool ordered, char *text,
+                                   size_t size)
+{
+    struct judge *judge = zeroed(1, sizeof *judge);
+    enum gd_sim_outcome outcome = GD_SIM_PASS;
+    judge->record = record;
+    judge->ordered = ordered;
+    judge->calls = zeroed(record->operation_count, sizeof *judge->calls);
+    judge->points = zeroed(2 * record->operation_count + 1, sizeof *judge->points);
+    judge->frames = zeroed(record->operation_count, sizeof *judge->frames);
+    judge->texts = grow(judge->texts, &judge->text_capacity, 0, sizeof *judge->texts);
+    judge->text_count = 1;
+    bind_keys(judge);
+    for (uint32_t key = 0; key < KEYS_MAX && outcome != GD_SIM_FAIL; key++) {
+        if (part_of(judge, key) != key) {
+            continue;
+        }
+        enum gd_sim_outcome part = judge_part(judge, key);
+        if (part == GD_SIM_FAIL) {
+            explain(judge, text, size);
+        } else if (part == GD_SIM_INCONCLUSIVE) {
+            (void)snprintf(text, size, "more than %d steps", STEPS_MAX);
+        }
+        outcome = part == GD_SIM_PASS ? outcome : part;
+    }
+    release(judge);
+    return outcome;
+}
