@@ -156,7 +156,7 @@ static const struct scenario scenarios[] = {
      "at 5s full-disk leader for 6s\n",
      1, 100},
 
-    {"a sync fails: the node stops, and is trusted again only after a restart",
+    {"a durable write fails: the node stops, and is trusted again only after a restart",
      "seed 21\nduration 30s\n"
      "at 5s fail-write leader count 1 for 3s\n"
      "at 15s fail-write follower count 1 for 3s\n",
