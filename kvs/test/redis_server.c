@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -59,6 +60,7 @@ bool redis_server_start(struct redis_server *server)
     server->pid = fork();
     if (server->pid == 0) {
         int null = open("/dev/null", O_WRONLY);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* A test that fails never gets to stop it. */
         (void)dup2(null, 1);
         (void)dup2(null, 2);
         (void)execl(REDIS_SERVER, REDIS_SERVER, "--port", text, "--bind", "127.0.0.1", "--save", "",
