@@ -7,7 +7,9 @@
 
 static void put(struct gd_slice bytes)
 {
-    (void)fwrite(bytes.data, 1, bytes.size, stdout);
+    if (bytes.size > 0) { /* An empty slice may have no address. */
+        (void)fwrite(bytes.data, 1, bytes.size, stdout);
+    }
 }
 
 /* ---------------------------------------------------------------- terminal */
