@@ -126,7 +126,7 @@ static const char *const templates[] = {
     "lcs K K [ BOGUS ] [ MINMATCHLEN ]",
     "dump K",
     "restore K 0 D [ REPLACE ]",
-    "restore K A D REPLACE ABSTTL",
+    "restore K A D ABSTTL REPLACE",
     "restore K 0 D REPLACE [ ABSTTL ] [ IDLETIME N ]",
     "restore K -1 D REPLACE [ BOGUS ]",
     "restore K abc D REPLACE",
@@ -393,6 +393,17 @@ static bool same_values(struct redis_server *redis, struct gd_kv *kv, struct gen
     ask_ours(kv, g, protocol, &ours);
     equal = ours.size == size && memcmp(ours.data, redis->input.data, size) == 0;
     redis_server_done(redis, size);
+    for (size_t i = 0; i < GD_COUNT(keys) && !equal; i++) { /* Which, and for how long. */
+        gd_bytes_clear(&ours);
+        g->args[0] = (struct gd_slice){(const uint8_t *)"pttl", 4};
+        g->args[1] = (struct gd_slice){(const uint8_t *)keys[i], strlen(keys[i])};
+        g->count = 2;
+        size = redis_server_ask(redis, g->args, g->count);
+        ask_ours(kv, g, protocol, &ours);
+        print_bytes(keys[i], (struct gd_slice){redis->input.data, size});
+        print_bytes(keys[i], gd_bytes_slice(&ours));
+        redis_server_done(redis, size);
+    }
     gd_bytes_release(&ours);
     return equal;
 }
