@@ -36,8 +36,8 @@ void gd_world_set_link(struct gd_world *world, uint32_t from, uint32_t to,
     if (from == GD_WORLD_ALL && to == GD_WORLD_ALL) {
         world->link_default.options = *options;
     }
-    for (uint32_t a = 0; a < world->process_capacity; a++) {
-        for (uint32_t b = 0; b < world->process_capacity; b++) {
+    for (uint32_t a = 0; a < world->process_count; a++) {
+        for (uint32_t b = 0; b < world->process_count; b++) {
             if (covers(from, a) && covers(to, b)) {
                 gd__link(world, a, b)->options = *options;
             }
@@ -47,7 +47,7 @@ void gd_world_set_link(struct gd_world *world, uint32_t from, uint32_t to,
 
 struct gd_world_link_options gd_world_link(const struct gd_world *world, uint32_t from, uint32_t to)
 {
-    return from < world->process_capacity && to < world->process_capacity
+    return from < world->process_count && to < world->process_count
                ? gd__link(world, from, to)->options
                : world->link_default.options;
 }
@@ -75,8 +75,8 @@ static void set_flag(struct gd_world *world, uint32_t from, uint32_t to, bool on
     if (from == GD_WORLD_ALL && to == GD_WORLD_ALL) {
         *(clog ? &world->link_default.clogged : &world->link_default.cut) = on;
     }
-    for (uint32_t a = 0; a < world->process_capacity; a++) {
-        for (uint32_t b = 0; b < world->process_capacity; b++) {
+    for (uint32_t a = 0; a < world->process_count; a++) {
+        for (uint32_t b = 0; b < world->process_count; b++) {
             if (!covers(from, a) || !covers(to, b) ||
                 (a == b && (from == GD_WORLD_ALL || to == GD_WORLD_ALL))) {
                 continue;
@@ -86,7 +86,7 @@ static void set_flag(struct gd_world *world, uint32_t from, uint32_t to, bool on
 
             if (*flag != on) {
                 *flag = on;
-                if (!on && a < world->process_count && b < world->process_count) {
+                if (!on) {
                     gd__net_link_opened(world, a, b);
                 }
             }
@@ -109,9 +109,8 @@ void gd_world_clog(struct gd_world *world, uint32_t from, uint32_t to, bool clog
 
 bool gd_world_is_cut(const struct gd_world *world, uint32_t from, uint32_t to)
 {
-    return from < world->process_capacity && to < world->process_capacity
-               ? gd__link(world, from, to)->cut
-               : world->link_default.cut;
+    return from < world->process_count && to < world->process_count ? gd__link(world, from, to)->cut
+                                                                    : world->link_default.cut;
 }
 
 void gd_world_heal(struct gd_world *world)

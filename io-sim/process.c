@@ -147,20 +147,14 @@ static char *copy_text(struct gd_world *world, const char *text)
     return copy;
 }
 
-/* Links to and from processes that may come get the options that hold for all. */
-static void grow_links(struct gd_world *world, uint32_t capacity)
+static void grow(struct gd_world *world, uint32_t capacity)
 {
     struct gd_link *links =
-        gd__heap_alloc(&world->heap, (size_t)capacity * capacity * sizeof *links);
+        gd__heap_zeroed(&world->heap, (size_t)capacity * capacity * sizeof *links);
 
-    for (uint32_t from = 0; from < capacity; from++) {
-        for (uint32_t to = 0; to < capacity; to++) {
-            links[from * capacity + to] = from < world->process_count && to < world->process_count
-                                              ? *gd__link(world, from, to)
-                                              : world->link_default;
-            if (from == to) {
-                links[from * capacity + to].cut = links[from * capacity + to].clogged = false;
-            }
+    for (uint32_t from = 0; from < world->process_count; from++) {
+        for (uint32_t to = 0; to < world->process_count; to++) {
+            links[(size_t)from * capacity + to] = *gd__link(world, from, to);
         }
     }
     gd__heap_free(&world->heap, world->links);
@@ -168,6 +162,16 @@ static void grow_links(struct gd_world *world, uint32_t capacity)
     world->processes =
         gd__heap_grow(&world->heap, world->processes, capacity * sizeof(struct gd_process *));
     world->process_capacity = capacity;
+}
+
+/* Its links are as those of all were last set. */
+static void link_up(struct gd_world *world, uint32_t number)
+{
+    for (uint32_t other = 0; other <= number; other++) {
+        *gd__link(world, number, other) = world->link_default;
+        *gd__link(world, other, number) = world->link_default;
+    }
+    gd__link(world, number, number)->cut = gd__link(world, number, number)->clogged = false;
 }
 
 uint32_t gd_world_add(struct gd_world *world, const struct gd_world_process_options *options)
@@ -179,8 +183,9 @@ uint32_t gd_world_add(struct gd_world *world, const struct gd_world_process_opti
     GD_ASSERT(options->host != NULL);
     GD_ASSERT(gd_world_find(world, options->host) == GD_WORLD_NOBODY);
     if (number == world->process_capacity) {
-        grow_links(world, number == 0 ? 8 : number * 2);
+        grow(world, number == 0 ? 8 : number * 2);
     }
+    link_up(world, number);
     struct gd_process *process = gd__heap_zeroed(&world->heap, sizeof *process);
     process->io.v = &gd__world_vtable;
     process->world = world;

@@ -30,7 +30,8 @@ struct gd_world;
 
 #define GD_WORLD_MILLION UINT32_C(1000000) /* The whole, for chances in parts per million. */
 #define GD_WORLD_NOBODY UINT32_C(0xffffffff)
-/* In place of a process number where a call says so: every process, those to come, too. */
+/* In place of a process number where a call says so: every process. Where both numbers of a link
+ * are this, it holds for the processes to come, too. */
 #define GD_WORLD_ALL UINT32_C(0xfffffffe)
 
 /* ---------------------------------------------------------------- options */
