@@ -138,6 +138,7 @@ static void add_payload(struct gd_bytes *bytes, const struct gd_message *m)
         break;
     case GD_MESSAGE_CLIENT_WRITE:
         gd_bytes_add_le64(bytes, m->client_write.sequence);
+        gd_bytes_add_le64(bytes, m->client_write.previous);
         gd_bytes_add_le32(bytes, (uint32_t)m->client_write.data.size);
         gd_bytes_add(bytes, m->client_write.data.data, m->client_write.data.size);
         break;
@@ -325,6 +326,7 @@ static void get_payload(struct gd_reader *reader, struct gd_message *m)
         break;
     case GD_MESSAGE_CLIENT_WRITE:
         m->client_write.sequence = gd_reader_le64(reader);
+        m->client_write.previous = gd_reader_le64(reader);
         m->client_write.data = gd_reader_slice(reader, gd_reader_le32(reader));
         break;
     case GD_MESSAGE_CLIENT_RESP:

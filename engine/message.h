@@ -90,7 +90,8 @@ struct gd_message_read_index_resp {
 };
 struct gd_message_client_write { /* A write forwarded to the leader; applied at most once. */
     uint64_t sequence;           /* Of the sender (header's from and boot). */
-    struct gd_slice data;        /* An encoded proposal: proposal.h. */
+    uint64_t previous;    /* The open write that must be in the leader's log first; 0: none. */
+    struct gd_slice data; /* An encoded proposal: proposal.h. */
 };
 struct gd_message_client_resp { /* It is in the leader's log: if another entry commits there, it was
                                    not applied under this position. */
@@ -99,7 +100,8 @@ struct gd_message_client_resp { /* It is in the leader's log: if another entry c
 };
 struct gd_message_client_error { /* It is not in the log and will not be by that message. */
     uint64_t sequence;
-    enum gd_err reason; /* GD_ERR_NOT_LEADER, GD_ERR_BUSY, GD_ERR_TOO_LARGE, GD_ERR_STOPPED. */
+    enum gd_err reason; /* GD_ERR_NOT_LEADER, GD_ERR_BUSY, GD_ERR_INVALID; GD_ERR_MORE: an earlier
+                           one is missing, send all that is open again. */
 };
 
 struct gd_message {

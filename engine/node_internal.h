@@ -109,6 +109,9 @@ struct gd__peer {
     bool writing;
     struct gd_write write;
     uint64_t dropped; /* Messages dropped at the limit. */
+    /* Its forwarded writes in our log: the highest of its start `taken_boot`, in our term. */
+    gd_term taken_term;
+    uint64_t taken_boot, taken_high;
     bool chunk_reading;
     struct gd_snapshot_chunk_read chunk;
     struct gd_message chunk_message;
@@ -327,7 +330,7 @@ struct gd_node {
     /* Writes of other nodes, gathered for the next proposal. */
     struct gd__forwarded {
         gd_node_id from;
-        uint64_t sequence;
+        uint64_t boot, sequence, previous;
         struct gd_entry *entry;
     } * forwarded;
     size_t forwarded_count, forwarded_capacity, forwarded_size;

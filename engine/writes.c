@@ -13,7 +13,9 @@
  * error that says it was not done. A CLIENT_ERROR is no proof: the message that it answers may have
  *       arrived twice.
  *   W2. MOVED, NO_LEADER, BUSY and STOPPING are answered only to writes never given to anybody.
- *   W3. `low` never passes an open write. */
+ *   W3. `low` never passes an open write.
+ *   W4. A forwarded write goes into a leader's log only behind those of its origin that were open
+ * before it: so frames that are lost do not turn a client's pipeline around. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -193,51 +195,104 @@ static bool propose_batch(struct gd_node *node)
     return result == GD_OK;
 }
 
+static void answer_forwarded(struct gd_node *node, const struct gd__forwarded *one,
+                             enum gd_err result, gd_index index)
+{
+    struct gd_message answer = {
+        .type = result == GD_OK ? GD_MESSAGE_CLIENT_RESP : GD_MESSAGE_CLIENT_ERROR,
+        .cluster_id = node->identity.cluster_id,
+        .from = node->identity.node_id,
+        .to = one->from,
+        .term = gd_raft_term(node->raft),
+        .boot = node->identity.boot,
+    };
+
+    if (result == GD_OK) {
+        answer.client_resp.sequence = one->sequence;
+        answer.client_resp.position = (struct gd_position){answer.term, index};
+    } else {
+        answer.client_error.sequence = one->sequence;
+        answer.client_error.reason = result;
+    }
+    gd__peer_send(node, &answer);
+}
+
+/* May it go into our log now: is what its origin sent before it there (W4)? */
+static bool in_order(struct gd_node *node, const struct gd__forwarded *one)
+{
+    struct gd__peer *origin = gd__peer_find(node, one->from);
+
+    if (origin == NULL) {
+        return false;
+    }
+    if (origin->taken_term != gd_raft_term(node->raft) || origin->taken_boot != one->boot) {
+        origin->taken_term = gd_raft_term(node->raft);
+        origin->taken_boot = one->boot;
+        origin->taken_high = 0;
+    }
+    if (one->previous > origin->taken_high) {
+        GD_REACHED("forwarded write refused: the one before it is missing");
+        return false;
+    }
+    if (one->sequence > origin->taken_high) {
+        origin->taken_high = one->sequence;
+    }
+    return true;
+}
+
 /* Writes that others forwarded, into our log. */
 static void propose_forwarded(struct gd_node *node)
 {
     struct gd__forwarded *list = node->forwarded;
-    size_t count = node->forwarded_count;
+    size_t taken = 0;
     struct gd_entry **entries;
     struct gd_raft_event event = {.kind = GD_RAFT_PROPOSE};
     struct gd_raft_effects effects;
-    gd_term term;
 
-    if (count == 0) {
+    if (node->forwarded_count == 0) {
         return;
     }
-    entries = gd_malloc(count * sizeof entries[0]);
-    for (size_t i = 0; i < count; i++) {
-        entries[i] = list[i].entry;
-    }
-    event.propose.entries = entries;
-    event.propose.count = count;
-    effects = gd__node_step(node, &event);
-    term = gd_raft_term(node->raft);
-    for (size_t i = 0; i < count; i++) {
-        struct gd_message answer = {
-            .cluster_id = node->identity.cluster_id,
-            .from = node->identity.node_id,
-            .to = list[i].from,
-            .term = term,
-            .boot = node->identity.boot,
-        };
-        if (effects.result == GD_OK) {
-            answer.type = GD_MESSAGE_CLIENT_RESP;
-            answer.client_resp.sequence = list[i].sequence;
-            answer.client_resp.position = (struct gd_position){term, effects.first_index + i};
+    entries = gd_malloc(node->forwarded_count * sizeof entries[0]);
+    for (size_t i = 0; i < node->forwarded_count; i++) {
+        if (in_order(node, &list[i])) {
+            list[taken] = list[i];
+            entries[taken++] = list[i].entry;
         } else {
-            GD_REACHED("forwarded writes refused by the leader");
-            answer.type = GD_MESSAGE_CLIENT_ERROR;
-            answer.client_error.sequence = list[i].sequence;
-            answer.client_error.reason = effects.result;
+            answer_forwarded(node, &list[i], GD_ERR_MORE, 0);
+            gd_entry_drop(list[i].entry);
         }
-        gd__peer_send(node, &answer);
-        gd_entry_drop(list[i].entry);
     }
-    gd_free(entries);
     node->forwarded_count = 0;
     node->forwarded_size = 0;
+    if (taken > 0) {
+        event.propose.entries = entries;
+        event.propose.count = taken;
+        effects = gd__node_step(node, &event);
+        for (size_t i = 0; i < taken; i++) {
+            if (effects.result != GD_OK) {
+                struct gd__peer *origin = gd__peer_find(node, list[i].from);
+                GD_REACHED("forwarded writes refused by the leader");
+                if (origin != NULL) {
+                    origin->taken_high = 0; /* All of it must come again, in order. */
+                }
+            }
+            answer_forwarded(node, &list[i], effects.result, effects.first_index + i);
+            gd_entry_drop(list[i].entry);
+        }
+    }
+    gd_free(entries);
+}
+
+/* The nearest open write below `sequence`; 0 when there is none. */
+static uint64_t open_before(struct gd_node *node, uint64_t sequence)
+{
+    while (sequence > node->writes.low) {
+        sequence--;
+        if (at(node, sequence)->entry != NULL) {
+            return sequence;
+        }
+    }
+    return 0;
 }
 
 static void forward(struct gd_node *node, struct gd__peer *leader)
@@ -260,6 +315,7 @@ static void forward(struct gd_node *node, struct gd__peer *leader)
             continue;
         }
         message.client_write.sequence = sequence;
+        message.client_write.previous = open_before(node, sequence);
         message.client_write.data = (struct gd_slice){write->entry->data, write->entry->size};
         gd__peer_send(node, &message);
         write->sent = write->ever_sent = true;
@@ -317,6 +373,19 @@ void gd__writes_pump(struct gd_node *node)
 
 /* ---------------------------------------------------------------- from peers */
 
+static void resend_unacknowledged(struct gd_node *node)
+{
+    struct gd__writes *writes = &node->writes;
+
+    for (uint64_t sequence = writes->low; sequence < writes->next; sequence++) {
+        if (!at(node, sequence)->acknowledged) {
+            at(node, sequence)->sent = false;
+        }
+    }
+    writes->send_from = writes->low;
+    gd__node_kick(node);
+}
+
 static void refuse(struct gd_node *node, const struct gd_message *message, enum gd_err reason)
 {
     struct gd_message answer = {
@@ -363,7 +432,9 @@ void gd__writes_forwarded(struct gd_node *node, const struct gd_message *message
     forwarded = &node->forwarded[node->forwarded_count++];
     *forwarded = (struct gd__forwarded){
         .from = message->from,
+        .boot = message->boot,
         .sequence = message->client_write.sequence,
+        .previous = message->client_write.previous,
         .entry = gd_entry_new(GD_ENTRY_REQUEST, message->client_write.data.data,
                               message->client_write.data.size),
     };
@@ -385,9 +456,13 @@ void gd__writes_answer(struct gd_node *node, const struct gd_message *message)
         message->term != gd_raft_term(node->raft)) {
         return;
     }
-    /* A refusal changes nothing (W1): the write is sent again in time. */
+    /* A refusal says nothing of the write's fate (W1): it is sent again, at once when one before it
+     * is missing, else in time. */
     if (message->type == GD_MESSAGE_CLIENT_RESP && write->sent) {
         write->acknowledged = true;
+    } else if (message->type == GD_MESSAGE_CLIENT_ERROR &&
+               message->client_error.reason == GD_ERR_MORE && write->sent && !write->acknowledged) {
+        resend_unacknowledged(node);
     }
 }
 

@@ -47,6 +47,7 @@ static struct gd_message sample(enum gd_message_type type, struct gd_entry **ent
         break;
     case GD_MESSAGE_CLIENT_WRITE:
         m.client_write.sequence = 4;
+        m.client_write.previous = 3;
         m.client_write.data = (struct gd_slice){(const uint8_t *)"body", 4};
         break;
     case GD_MESSAGE_CLIENT_RESP:
