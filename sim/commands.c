@@ -400,6 +400,7 @@ static void ask_final(struct client *client)
 void gd_sim__client_begin(struct client *client)
 {
     client->watching = false;
+    client->moved = false;
     client->connections++;
 }
 
@@ -513,7 +514,7 @@ static enum error_kind take_error(struct client *client, const struct gd_sim_rep
     if (gd_sim_reply_begins(reply, "MOVED ")) {
         unsigned node = moved_to(reply);
         client->node = node;
-        client->restart_wait = 0;
+        client->moved = true;
         return ERROR_NO_EFFECT;
     }
     for (size_t i = 0; i < GD_COUNT(refusals); i++) {
@@ -541,13 +542,13 @@ static bool take_array(struct client *client, struct gd_sim_operation *op,
     return true;
 }
 
-/* SNAP: "LOAD" and an array of [key value], with a third element for a key with a time. Keys come
- * in any order; those that are missing are absent. */
+/* SNAP: "LOAD" and an array of [key value]; where keys have times two more elements follow. Keys
+ * come in any order; those that are missing are absent. */
 static bool take_snap(struct client *client, struct gd_sim_operation *op,
                       const struct gd_sim_reply *replies)
 {
     struct gd_sim_record *record = client->all->options.record;
-    if (replies[0].type != GD_SIM_REPLY_ARRAY || replies[0].count != 2 ||
+    if (replies[0].type != GD_SIM_REPLY_ARRAY || (replies[0].count != 2 && replies[0].count != 4) ||
         !gd_sim_reply_is(&replies[1], "LOAD") || replies[2].type != GD_SIM_REPLY_ARRAY) {
         return false;
     }
@@ -558,7 +559,7 @@ static bool take_snap(struct client *client, struct gd_sim_operation *op,
         const struct gd_sim_reply *pair = &replies[at];
         char name[16] = {0};
         unsigned number;
-        if (pair->type != GD_SIM_REPLY_ARRAY || pair->count < 2 || pair->count > 3 ||
+        if (pair->type != GD_SIM_REPLY_ARRAY || pair->count != 2 ||
             pair[1].type != GD_SIM_REPLY_BULK || pair[2].type != GD_SIM_REPLY_BULK) {
             return false;
         }
@@ -704,7 +705,6 @@ void gd_sim__client_input(struct client *client)
 {
     struct workload_all *all = client->all;
     size_t at = 0;
-    unsigned node = client->node;
     while (at < client->input.size && client->link == LINK_ON) {
         struct gd_slice rest = {client->input.data + at, client->input.size - at};
         size_t consumed = 0;
@@ -726,7 +726,7 @@ void gd_sim__client_input(struct client *client)
         return;
     }
     gd_bytes_consume(&client->input, at);
-    if (client->node != node && client->flight_count == 0) { /* MOVED. */
+    if (client->moved && client->flight_count == 0) {
         GD_REACHED("simulated client followed MOVED");
         gd_sim__client_close(client, client->node == 0 ? 50 * GD_SIM_MS : 0);
     }

@@ -15,7 +15,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define EVENTS_MAX 5000000 /* A run with more is too long to be looked at. */
+#define EVENTS_MAX 5000000       /* A run with more is too long to be looked at. */
+#define SECOND_EVENTS_MAX 300000 /* In one second; a busy one has some thousand. */
 #define STEP (100 * GD_SIM_MS)
 
 struct run {
@@ -27,6 +28,7 @@ struct run {
     struct gd_sim_checks *checks;
     struct gd_sim_record record;
     bool ended;
+    uint64_t second, second_events; /* The second under way, events before it. */
     /* What a trace shows of Raft. */
     struct {
         enum gd_role role;
@@ -166,6 +168,14 @@ static void on_event(void *context, uint32_t process)
     gd_sim_faults_watch(run->faults);
     if (gd_sim_cluster_needs_tending(run->cluster)) {
         gd_world_stop(world);
+    }
+    if (gd_world_now(world) / GD_SIM_S != run->second) {
+        run->second = gd_world_now(world) / GD_SIM_S;
+        run->second_events = gd_world_events(world);
+    } else if (gd_world_events(world) - run->second_events > SECOND_EVENTS_MAX) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "node %" PRIu32 " is busy with nothing", process);
+        on_violated(run, "busy loop", text);
     }
     if (gd_world_events(world) > EVENTS_MAX) {
         conclude(run, GD_SIM_INCONCLUSIVE, "too many events", "");

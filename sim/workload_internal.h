@@ -58,6 +58,7 @@ struct client {
     bool write_busy;
     struct flight flights[FLIGHTS_MAX]; /* The oldest first. */
     size_t flight_count;
+    bool moved;           /* Was told to go to `node`. */
     uint64_t connections; /* Made so far: names the present one. */
     uint64_t burst_left, batch_mean;
     uint64_t value_count; /* Values written so far: names the next. */
