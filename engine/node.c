@@ -138,6 +138,7 @@ struct gd_raft_effects gd__node_step(struct gd_node *node, struct gd_raft_event 
     struct gd_raft_effects effects;
 
     GD_ASSERT(!node->stepping); /* N2 */
+    node->writes.refused = node->writes.refused && event->kind == GD_RAFT_PROPOSE;
     node->stepping = true;
     event->now = gd_io_now(node->io);
     event->wall_ms = gd_io_wall_ms(node->io);

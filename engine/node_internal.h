@@ -160,6 +160,7 @@ struct gd__writes {
     uint64_t next;      /* The next sequence to give. */
     uint64_t send_from; /* No write below it waits to be sent. */
     size_t size;        /* Bytes held. */
+    bool refused; /* Raft took none just now: wait for its next step from elsewhere. */
 };
 /* A client's write. The slot is answered later. `body` is copied. */
 void gd__write_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body);

@@ -206,8 +206,10 @@ void gd__snapshot_consider(struct gd_node *node)
     if (s->taking || s->receiving || node->apply.restoring || node->phase != GD__SERVING) {
         return;
     }
-    if (s->waiting_count == 0 && !enough_since(node)) {
-        return;
+    if (s->waiting_count == 0 &&
+        (!enough_since(node) ||
+         node->apply.applied <= gd_raft_snapshot(node->raft)->position.index)) {
+        return; /* Bytes without a new entry (hard state, marks) are nothing to take. */
     }
     s->taking = true;
     s->begin_wanted = true;

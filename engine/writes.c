@@ -180,6 +180,7 @@ static bool propose_batch(struct gd_node *node)
     event.propose.entries = entries;
     event.propose.count = count;
     result = gd__node_step(node, &event).result;
+    writes->refused = result != GD_OK;
     for (size_t i = 0; i < count; i++) {
         struct gd__write *write = at(node, sequences[i]);
         if (result == GD_OK) {
@@ -357,7 +358,7 @@ void gd__writes_pump(struct gd_node *node)
         return;
     }
     if (gd_raft_role(node->raft) == GD_ROLE_LEADER) {
-        while (propose_batch(node)) {
+        while (!node->writes.refused && propose_batch(node)) {
         }
         return;
     }
