@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# mutants.sh - does the simulator find bugs? Each ci/mutants/NN-name.patch puts a real one back.
+#
+#   ci/mutants.sh [NN...] [--jobs J] [--seconds S] [--from SEED] [--no-shrink]
+#
+# For each: the patch is applied to a copy of the tree, what changed is built, and fresh seeds run until
+# one fails or the budget (S CPU seconds, 300 when not given) is spent. A row for each: number, name,
+# what killed it, seed, seeds needed, CPU seconds, faults left after shrinking; at the end median and
+# worst. The tree as it is runs the same seeds first, and must stay clean. A patch that does not apply
+# fails the run. Exit status 1 when a mutant survives, a patch fails, or the clean tree does.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+jobs=1
+seconds=300
+from=1
+shrink=yes
+numbers=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --jobs) jobs=$2; shift ;;
+    --seconds) seconds=$2; shift ;;
+    --from) from=$2; shift ;;
+    --no-shrink) shrink=no ;;
+    [0-9]*) numbers+=("$1") ;;
+    *) die "unknown word $1: usage: mutants.sh [NN...] [--jobs J] [--seconds S] [--from SEED] [--no-shrink]" ;;
+    esac
+    shift
+done
+patches=()
+for patch in "$TOP"/ci/mutants/*.patch; do
+    number=$(basename "$patch" | sed 's/^0*\([0-9]*\)-.*/\1/')
+    if [ ${#numbers[@]} -eq 0 ] || printf '%s\n' "${numbers[@]}" | sed 's/^0*//' | grep -qx "$number"; then
+        patches+=("$number $patch")
+    fi
+done
+[ ${#patches[@]} -gt 0 ] || die "no such mutant"
+mapfile -t patches < <(printf '%s\n' "${patches[@]}" | sort -n)
+
+install_missing "${BUILD_PACKAGES[@]}" patch
+work=$(mktemp -d -t gandalf-mutants-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+rows=$work/rows
+: >"$rows"
+
+# A copy that builds on its own; times of files are kept, so that only what a patch changes is built.
+copy() { # copy FOLDER
+    mkdir -p "$1"
+    (cd "$TOP" && git ls-files -z --cached --others --exclude-standard -- CMakeLists.txt CMakePresets.json cmake \
+        engine kvs io-sim sim | xargs -0 cp -p --parents -t "$1" 2>/dev/null)
+    (cd "$1" && cmake -G Ninja -B build -S . -DCMAKE_BUILD_TYPE=Release -DGD_VERIFY=ON >/dev/null)
+    cmake --build "$1/build" --target gandalf-sim >"$1/build.log" 2>&1
+}
+
+# run_seeds FOLDER OUT: fresh seeds until one fails or the CPU budget is spent.
+run_seeds() {
+    local seed=$from status=0 spent
+    : >"$2"
+    while :; do
+        ( ulimit -t "$seconds"; exec "$1/build/sim/gandalf-sim" run --seeds "$seed..$((seed + 19))" ) >"$2.part" 2>&1
+        status=$?
+        cat "$2.part" >>"$2"
+        spent=$(awk -v now="$(cpu_used)" -v was="$cpu_begin" 'BEGIN { print now - was }')
+        if grep -q 'outcome=fail' "$2.part" || { [ $status -ne 0 ] && [ $status -ne 3 ] && ! grep -q 'outcome=' "$2.part"; }; then
+            return 1
+        fi
+        seed=$((seed + 20))
+        awk -v s="$spent" -v b="$seconds" 'BEGIN { exit !(s >= b) }' && return 0
+    done
+}
+
+# CPU seconds of this shell's ended children.
+cpu_used() { local t; read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ cu cs _ </proc/$BASHPID/stat; echo "$(((cu + cs) / $(getconf CLK_TCK)))"; }
+
+one() { # one NUMBER PATCH FOLDER
+    local number=$1 patch=$2 folder=$3 name out=$work/out.$1 seed count check faults cpu_begin verdict
+    name=$(basename "$patch" .patch | sed 's/^[0-9]*-//')
+    if ! patch -d "$folder" -p1 -s --no-backup-if-mismatch <"$patch" >"$out" 2>&1; then
+        patch -d "$folder" -p1 -R -s -f <"$patch" >/dev/null 2>&1
+        printf '| %s | %s | PATCH DOES NOT APPLY | | | | |\n' "$number" "$name" >>"$rows"
+        return
+    fi
+    if ! cmake --build "$folder/build" --target gandalf-sim >"$out" 2>&1; then
+        printf '| %s | %s | DOES NOT BUILD | | | | |\n' "$number" "$name" >>"$rows"
+    else
+        cpu_begin=$(cpu_used)
+        if run_seeds "$folder" "$out"; then
+            verdict=SURVIVED seed= faults=
+        else
+            seed=$(grep -m1 'outcome=fail' "$out" | sed 's/.*seed=\([0-9]*\).*/\1/')
+            check=$(grep -m1 -A1 'outcome=fail' "$out" | sed -n 's/^ *violated: //p' | head -1)
+            verdict=${check:-"the run died: $(tail -1 "$out" | cut -c1-60)"}
+            faults=
+            if [ "$shrink" = yes ] && [ -n "$seed" ]; then
+                timeout 120 "$folder/build/sim/gandalf-sim" shrink "$seed" -o "$out.plan" >/dev/null 2>&1 &&
+                    faults=$(grep -c '^at ' "$out.plan")
+            fi
+        fi
+        count=$(grep -c 'outcome=' "$out")
+        printf '| %s | %s | %s | %s | %s | %s | %s |\n' "$number" "$name" "$verdict" "$seed" "$count" \
+            "$(awk -v now="$(cpu_used)" -v was="$cpu_begin" 'BEGIN { print now - was }')" "$faults" >>"$rows"
+    fi
+    patch -d "$folder" -p1 -R -s --no-backup-if-mismatch <"$patch"
+    tail -1 "$rows"
+}
+
+say "building the clean tree ..."
+for ((j = 0; j < jobs; j++)); do
+    copy "$work/tree.$j" || { tail -20 "$work/tree.$j/build.log"; die "the clean tree does not build"; }
+done
+say "| number | name | killed by | seed | seeds | CPU s | faults left |"
+say "| --- | --- | --- | --- | --- | --- | --- |"
+for ((j = 0; j < jobs; j++)); do
+    (
+        for ((i = j; i < ${#patches[@]}; i += jobs)); do
+            read -r number patch <<<"${patches[$i]}"
+            one "$number" "$patch" "$work/tree.$j"
+        done
+    ) &
+done
+wait
+clean=yes
+most=$(awk -F'|' '$7 + 0 > m { m = $7 + 0 } END { print m + 0 }' "$rows")
+cpu_begin=$(cpu_used)
+seconds=$((most > 10 ? (most < seconds ? most : seconds) : 10))
+run_seeds "$work/tree.0" "$work/clean" || clean=no
+say "clean tree, $(grep -c 'outcome=' "$work/clean") seeds: $([ $clean = yes ] && echo no failure || grep -m1 -A1 'outcome=fail' "$work/clean" | tr '\n' ' ')"
+killed=$(grep -cvE 'SURVIVED|DOES NOT' "$rows")
+bad=$(grep -cE 'SURVIVED|DOES NOT' "$rows")
+awk -F'|' '!/SURVIVED|DOES NOT/ { print $7 + 0 }' "$rows" | sort -n |
+    awk '{ v[NR] = $1 } END { if (NR) print "CPU seconds to kill: median " v[int((NR + 1) / 2)] ", worst " v[NR] }'
+say "$killed passed, $((bad + ($(echo $clean | grep -c no)))) failed"
+[ "$bad" -eq 0 ] && [ $clean = yes ]
