@@ -8,11 +8,12 @@
  *                          Where a record is bad the rest is read once more (io.h X3: a read may
  *                          lie once); what is bad twice is bad.
  *   judging                no step: damaged (refused, nothing changed), or torn at the end.
- *   cutting: open, truncate, sync, close the last good segment. Its length is cut to the block in
- *                          which its last record ends: that block is not written again. The sync
- *                          also makes durable what a killed process left readable only.
- *   removing               segments behind it that have no header, newest first, each with a sync
- *                          of the directory, so that no gap can remain.
+ *   cutting: open, truncate, read, write, sync, close the last good segment. Its length is cut to
+ * the block in which its last record ends: that block is not written to by the log again. Its last
+ * write, which no later record vouches for, is written once more, byte for byte: a process that was
+ * killed, or whose last write failed, can leave bytes that are readable and never become durable by
+ * a sync alone (io.h X4). A torn one mixes equal bytes. removing               segments behind it
+ * that have no header, newest first, each with a sync of the directory, so that no gap can remain.
  *   telling                the callback.
  *
  * A segment without a valid header in front of one that has one is damage: headers are written in
@@ -35,6 +36,8 @@ enum phase {
     PHASE_CLOSING,
     PHASE_CUT_OPENING,
     PHASE_CUT_TRUNCATING,
+    PHASE_CUT_READING,
+    PHASE_CUT_WRITING,
     PHASE_CUT_SYNCING,
     PHASE_CUT_CLOSING,
     PHASE_REMOVING,
@@ -70,9 +73,13 @@ struct gd__wal_recovery {
     size_t entry_capacity;
 
     /* Where it ends. */
-    size_t last;          /* Its place in numbers. */
-    uint64_t last_end;    /* Bytes of it that hold records. */
-    uint64_t bad_segment; /* The first place that is neither a record nor zeros; 0: none. */
+    size_t last;           /* Its place in numbers. */
+    uint64_t last_end;     /* Bytes of it that hold records. */
+    uint64_t last_write;   /* Where in it the last write began, as far as its records tell. */
+    uint32_t last_crc;     /* Of those bytes: they must be the same when they are read again. */
+    bool last_lied;        /* They were not, once. */
+    uint64_t last_vouched; /* The durable LSN that the records of that write name. */
+    uint64_t bad_segment;  /* The first place that is neither a record nor zeros; 0: none. */
     uint64_t bad_offset;
     uint64_t durable; /* The highest durable LSN of any record behind the end. */
 
@@ -382,6 +389,8 @@ static void segment_begin(struct gd__wal_recovery *r)
 {
     r->last = r->at;
     r->last_end = r->place;
+    r->last_write = 0;
+    r->last_vouched = 0;
     r->bad_segment = 0;
     r->durable = 0;
     r->found.cut_size = 0;
@@ -407,9 +416,17 @@ static enum gd_err segment_apply(struct gd__wal_recovery *r, bool *again)
         if (wrong != NULL) {
             return damaged(r, r->numbers[r->at], r->place, wrong);
         }
+        if (record.durable > r->last_vouched) {
+            r->last_vouched = record.durable;
+            r->last_write = r->place - r->place % GD_BLOCK_SIZE;
+        }
         r->wal->lsn_next++;
         r->place += record.size;
         r->last_end = r->place;
+    }
+    if (header) {
+        r->last_crc =
+            gd_crc32c(0, r->buffer + r->last_write, (size_t)(r->last_end - r->last_write));
     }
     *again = end_note(r);
     return GD_OK;
@@ -652,6 +669,47 @@ static void cut(struct gd__wal_recovery *r)
                .kind = GD_DISK_TRUNCATE, .file = &r->file, .size = gd__block_up(r->last_end)});
 }
 
+/* The last write's bytes, as far as records reach. */
+static void tail_read(struct gd__wal_recovery *r)
+{
+    r->size = (size_t)(r->last_end - r->last_write);
+    if (r->capacity < r->size) {
+        gd_free(r->buffer);
+        r->capacity = r->size;
+        r->buffer = gd_malloc(r->capacity);
+    }
+    submit(r, PHASE_CUT_READING,
+           (struct gd_disk_op){.kind = GD_DISK_READ,
+                               .file = &r->file,
+                               .offset = r->last_write + r->filled,
+                               .data = r->buffer + r->filled,
+                               .size = r->size - r->filled});
+}
+
+/* Back to where they were: but only what was checked before (a read may lie once, X3). */
+static void tail_write(struct gd__wal_recovery *r)
+{
+    if (r->filled != r->size || gd_crc32c(0, r->buffer, r->size) != r->last_crc) {
+        if (!r->last_lied) {
+            GD_REACHED("recovery: the last write reads differently");
+            r->last_lied = true;
+            r->filled = 0;
+            tail_read(r);
+            return;
+        }
+        (void)gd_error_set(&r->error, GD_ERR_IO, "%s: reads differently each time; check the disk",
+                           r->path);
+        file_close(r, PHASE_CLOSING); /* Its completion tells the error. */
+        return;
+    }
+    submit(r, PHASE_CUT_WRITING,
+           (struct gd_disk_op){.kind = GD_DISK_WRITE,
+                               .file = &r->file,
+                               .offset = r->last_write,
+                               .data = r->buffer,
+                               .size = r->size});
+}
+
 static void step(struct gd__wal_recovery *r, struct gd_disk_op *op)
 {
     switch (r->phase) {
@@ -683,6 +741,19 @@ static void step(struct gd__wal_recovery *r, struct gd_disk_op *op)
         cut(r);
         return;
     case PHASE_CUT_TRUNCATING:
+        r->filled = 0;
+        tail_read(r);
+        return;
+    case PHASE_CUT_READING:
+        r->filled += (size_t)op->result;
+        if (op->result > 0 && r->filled < r->size) {
+            tail_read(r);
+            return;
+        }
+        tail_write(r);
+        return;
+    case PHASE_CUT_WRITING:
+        GD_REACHED("recovery: the last write is written once more");
         submit(r, PHASE_CUT_SYNCING, (struct gd_disk_op){.kind = GD_DISK_SYNC, .file = &r->file});
         return;
     case PHASE_CUT_SYNCING:
