@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STEPS_MAX 4000000
+#define STEPS_MAX 250000 /* Of one search. */
 #define ABSENT 0u
 #define KEYS_MAX 1024
 
@@ -55,7 +55,10 @@ struct undo {
 };
 struct judge {
     const struct gd_sim_record *record;
-    bool ordered;       /* A connection's requests in their order. */
+    bool ordered; /* A connection's requests in their order. */
+    bool by_call; /* Candidates in the order of their calls, not of their returns. */
+    bool coarse;  /* Which open operations were taken is not remembered: what is found is good, what
+                     is not found proves nothing. */
     struct text *texts; /* By number; 0 is ABSENT. */
     size_t text_count, text_capacity;
     uint32_t *index; /* Hash table of numbers. */
@@ -74,6 +77,8 @@ struct judge {
     size_t undo_count, undo_capacity;
     uint32_t *watchers; /* By number: calls not taken yet that saw this value. */
     size_t watcher_capacity;
+    gd_time_ns *seen_at; /* By number of a written name: the first to see it had returned then. */
+    size_t seen_at_capacity;
     uint64_t set[2]; /* Hash of what is taken. */
     uint64_t (*seen)[2];
     size_t seen_count, seen_capacity;
@@ -387,8 +392,10 @@ static void take(struct judge *judge, size_t place, size_t undo)
     struct call *call = &judge->calls[judge->points[place].call];
     call->taken = true;
     count_watchers(judge, call, false);
-    judge->set[0] += call->mark[0];
-    judge->set[1] += call->mark[1];
+    if (!judge->coarse || call->back != UINT64_MAX) {
+        judge->set[0] += call->mark[0];
+        judge->set[1] += call->mark[1];
+    }
     judge->frames[judge->frame_count++] = (struct frame){place, undo, false};
     unlink_point(judge, place);
     unlink_point(judge, return_of(judge, judge->points[place].call));
@@ -400,8 +407,10 @@ static size_t put_back(struct judge *judge)
     struct call *call = &judge->calls[judge->points[frame.point].call];
     call->taken = false;
     count_watchers(judge, call, true);
-    judge->set[0] -= call->mark[0];
-    judge->set[1] -= call->mark[1];
+    if (!judge->coarse || call->back != UINT64_MAX) {
+        judge->set[0] -= call->mark[0];
+        judge->set[1] -= call->mark[1];
+    }
     relink_point(judge, return_of(judge, judge->points[frame.point].call));
     relink_point(judge, frame.point);
     go_back_to(judge, frame.undo);
@@ -413,26 +422,32 @@ static bool is_open(const struct judge *judge, size_t place)
     return judge->calls[judge->points[place].call].back == UINT64_MAX;
 }
 
-/* The candidate behind `place` (0: the first): calls in front of the first return; those with an
- * answer first, then the open ones. 0: none. */
+/* Does `a` come before `b` among candidates? Who must be done first is tried first; the open ones
+ * last. */
+static bool sooner(const struct judge *judge, size_t a, size_t b)
+{
+    gd_time_ns x = judge->calls[judge->points[a].call].back;
+    gd_time_ns y = judge->calls[judge->points[b].call].back;
+    if (judge->by_call && (x == UINT64_MAX) == (y == UINT64_MAX)) {
+        return a < b;
+    }
+    return x != y ? x < y : a < b;
+}
+
+/* The candidate behind `place` (0: the first): of the calls in front of the first return, in the
+ * order in which they must be done. 0: none. */
 static size_t next_candidate(const struct judge *judge, size_t place)
 {
-    bool open = place != 0 && is_open(judge, place);
-    size_t at = place != 0 ? judge->points[place].next : judge->points[0].next;
-    for (;;) {
-        for (; at != 0 && !judge->points[at].is_return; at = judge->points[at].next) {
-            const struct call *call = &judge->calls[judge->points[at].call];
-            if ((call->back == UINT64_MAX) == open &&
-                (call->before == 0 || judge->calls[call->before - 1].taken)) {
-                return at;
-            }
+    size_t best = 0;
+    for (size_t at = judge->points[0].next; at != 0 && !judge->points[at].is_return;
+         at = judge->points[at].next) {
+        const struct call *call = &judge->calls[judge->points[at].call];
+        if ((call->before == 0 || judge->calls[call->before - 1].taken) &&
+            (place == 0 || sooner(judge, place, at)) && (best == 0 || sooner(judge, at, best))) {
+            best = at;
         }
-        if (open) {
-            return 0;
-        }
-        open = true;
-        at = judge->points[0].next;
     }
+    return best;
 }
 
 static void note_depth(struct judge *judge)
@@ -563,6 +578,76 @@ static bool changes_something(const struct judge *judge, const struct gd_sim_ope
     return false;
 }
 
+/* ---------------------------------------------------------------- who was seen */
+
+/* The first "c1.23;" in a text, and where it ends; false: there is none. */
+static bool next_name(const char **at, const char *end, const char **name, size_t *size)
+{
+    for (const char *start = *at; start < end; start++) {
+        const char *stop = *start == 'c' ? memchr(start, ';', (size_t)(end - start)) : NULL;
+        if (stop != NULL && stop - start < 32) {
+            *name = start;
+            *size = (size_t)(stop - start) + 1;
+            *at = stop + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_seen(struct judge *judge, uint32_t number, gd_time_ns back)
+{
+    if (number >= judge->seen_at_capacity) {
+        size_t old = judge->seen_at_capacity;
+        judge->seen_at_capacity = 2 * judge->text_capacity;
+        judge->seen_at = realloc(judge->seen_at, judge->seen_at_capacity * sizeof *judge->seen_at);
+        GD_ASSERT(judge->seen_at != NULL);
+        memset(judge->seen_at + old, 0xff,
+               (judge->seen_at_capacity - old) * sizeof *judge->seen_at);
+    }
+    judge->seen_at[number] = back < judge->seen_at[number] ? back : judge->seen_at[number];
+}
+
+/* When was each written name first seen by somebody, at the latest? */
+static void look_for_names(struct judge *judge)
+{
+    for (size_t i = 0; i < judge->record->operation_count; i++) {
+        const struct gd_sim_operation *op = &judge->record->operations[i];
+        for (size_t k = 0; k < op->count && op->fate == GD_SIM_FATE_DONE; k++) {
+            const struct gd_sim_step *step = &judge->record->steps[op->first + k];
+            const char *at = step->output.text;
+            const char *name;
+            size_t size;
+            if (step->output.kind != GD_SIM_VALUE_TEXT) {
+                continue;
+            }
+            while (next_name(&at, step->output.text + step->output.size, &name, &size)) {
+                note_seen(judge, number_of(judge, name, size), op->back);
+            }
+        }
+    }
+}
+
+/* An operation whose write was seen has happened by then, though nobody answered. */
+static gd_time_ns seen_by(struct judge *judge, const struct gd_sim_operation *op)
+{
+    gd_time_ns least = UINT64_MAX;
+    for (size_t k = 0; k < op->count; k++) {
+        const struct gd_sim_step *step = &judge->record->steps[op->first + k];
+        const char *at = step->input.text;
+        const char *name;
+        size_t size;
+        if (step->input.kind == GD_SIM_VALUE_TEXT &&
+            next_name(&at, step->input.text + step->input.size, &name, &size)) {
+            uint32_t number = number_of(judge, name, size);
+            gd_time_ns back =
+                number < judge->seen_at_capacity ? judge->seen_at[number] : UINT64_MAX;
+            least = back < least ? back : least;
+        }
+    }
+    return least;
+}
+
 static void gather_calls(struct judge *judge, uint32_t part)
 {
     struct gd_prng prng;
@@ -578,7 +663,7 @@ static void gather_calls(struct judge *judge, uint32_t part)
         }
         struct call *call = &judge->calls[judge->call_count++];
         *call = (struct call){.operation = i, .call = op->call};
-        call->back = open ? UINT64_MAX : op->back;
+        call->back = open ? seen_by(judge, op) : op->back;
         call->mark[0] = gd_prng_next(&prng);
         call->mark[1] = gd_prng_next(&prng);
         call->reads_only = !changes_something(judge, op);
@@ -587,7 +672,7 @@ static void gather_calls(struct judge *judge, uint32_t part)
              k-- > 0 && !open && judge->ordered && op->session != 0;) {
             const struct gd_sim_operation *earlier =
                 &judge->record->operations[judge->calls[k].operation];
-            if (earlier->session == op->session && judge->calls[k].back != UINT64_MAX) {
+            if (earlier->session == op->session && earlier->fate == GD_SIM_FATE_DONE) {
                 call->before = k + 1;
                 break;
             }
@@ -639,6 +724,27 @@ static void build_points(struct judge *judge)
     free(order);
 }
 
+static enum gd_sim_outcome search_anew(struct judge *judge, const uint32_t *keys, size_t key_count)
+{
+    judge->frame_count = 0;
+    judge->undo_count = 0;
+    judge->deepest = 0;
+    judge->steps = 0;
+    judge->set[0] = judge->set[1] = 0;
+    if (judge->seen != NULL) {
+        memset(judge->seen, 0, judge->seen_capacity * sizeof *judge->seen);
+    }
+    judge->seen_count = 0;
+    if (judge->watchers != NULL) {
+        memset(judge->watchers, 0, judge->watcher_capacity * sizeof *judge->watchers);
+    }
+    for (size_t i = 0; i < judge->call_count; i++) {
+        judge->calls[i].taken = false;
+        count_watchers(judge, &judge->calls[i], true);
+    }
+    return search(judge, keys, key_count);
+}
+
 static enum gd_sim_outcome judge_part(struct judge *judge, uint32_t part)
 {
     uint32_t keys[KEYS_MAX];
@@ -654,21 +760,20 @@ static enum gd_sim_outcome judge_part(struct judge *judge, uint32_t part)
         return GD_SIM_PASS;
     }
     build_points(judge);
-    judge->frame_count = 0;
-    judge->undo_count = 0;
-    judge->deepest = 0;
-    judge->set[0] = judge->set[1] = 0;
-    if (judge->seen != NULL) {
-        memset(judge->seen, 0, judge->seen_capacity * sizeof *judge->seen);
+    /* Which order finds an answer soon depends on the history: ask each for a while. */
+    for (int attempt = 0; attempt < 4; attempt++) {
+        judge->coarse = attempt < 2;
+        judge->by_call = attempt % 2 == 1;
+        for (size_t i = 0; i < key_count; i++) {
+            judge->state[keys[i]] = ABSENT;
+        }
+        build_points(judge);
+        enum gd_sim_outcome outcome = search_anew(judge, keys, key_count);
+        if (outcome == GD_SIM_PASS || (outcome == GD_SIM_FAIL && !judge->coarse)) {
+            return outcome;
+        }
     }
-    judge->seen_count = 0;
-    if (judge->watchers != NULL) {
-        memset(judge->watchers, 0, judge->watcher_capacity * sizeof *judge->watchers);
-    }
-    for (size_t i = 0; i < judge->call_count; i++) {
-        count_watchers(judge, &judge->calls[i], true);
-    }
-    return search(judge, keys, key_count);
+    return GD_SIM_INCONCLUSIVE;
 }
 
 /* ---------------------------------------------------------------- in words */
@@ -737,6 +842,7 @@ static void release(struct judge *judge)
     free(judge->undone);
     free(judge->seen);
     free(judge->watchers);
+    free(judge->seen_at);
     free(judge);
 }
 
@@ -753,6 +859,7 @@ enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record, bool orde
     judge->texts = grow(judge->texts, &judge->text_capacity, 0, sizeof *judge->texts);
     judge->text_count = 1;
     bind_keys(judge);
+    look_for_names(judge);
     for (uint32_t key = 0; key < KEYS_MAX && outcome != GD_SIM_FAIL; key++) {
         if (part_of(judge, key) != key) {
             continue;
