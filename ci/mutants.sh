@@ -69,8 +69,9 @@ run_seeds() {
     done
 }
 
-# CPU seconds of this shell's ended children.
-cpu_used() { local t; read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ cu cs _ </proc/$BASHPID/stat; echo "$(((cu + cs) / $(getconf CLK_TCK)))"; }
+# CPU seconds that the ended children of process $self have used.
+cpu_used() { awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.1f", ($14 + $15) / tick }' "/proc/$self/stat"; }
+self=$BASHPID
 
 one() { # one NUMBER PATCH FOLDER
     local number=$1 patch=$2 folder=$3 name out=$work/out.$1 seed count check faults cpu_begin verdict
@@ -112,6 +113,7 @@ say "| number | name | killed by | seed | seeds | CPU s | faults left |"
 say "| --- | --- | --- | --- | --- | --- | --- |"
 for ((j = 0; j < jobs; j++)); do
     (
+        self=$BASHPID
         for ((i = j; i < ${#patches[@]}; i += jobs)); do
             read -r number patch <<<"${patches[$i]}"
             one "$number" "$patch" "$work/tree.$j"
@@ -120,7 +122,7 @@ for ((j = 0; j < jobs; j++)); do
 done
 wait
 clean=yes
-most=$(awk -F'|' '$7 + 0 > m { m = $7 + 0 } END { print m + 0 }' "$rows")
+most=$(awk -F'|' '$7 + 0 > m { m = $7 + 0 } END { printf "%d", m + 1 }' "$rows")
 cpu_begin=$(cpu_used)
 seconds=$((most > 10 ? (most < seconds ? most : seconds) : 10))
 run_seeds "$work/tree.0" "$work/clean" || clean=no
