@@ -15,8 +15,9 @@
  * late completion for entries that were cut and came again says nothing), and only to an index
  * whose term is still that of the completion. V3. The term never goes back; in one term at most one
  * vote. V4. A leader's log is only appended to. */
-#include "engine/raft_internal.h"
+#include "engine/invariants.h"
 #include "engine/memory.h"
+#include "engine/raft_internal.h"
 
 /* ---------------------------------------------------------------- effects */
 
@@ -307,7 +308,8 @@ static gd_time_ns deadline_of(const struct gd_raft *raft)
         if (raft->transfer_target != 0) {
             deadline = earliest(deadline, raft->transfer_deadline);
         }
-    } else if (gd__election_can_campaign(raft)) {
+    } else if (gd__election_can_campaign(raft) || raft->leader != 0) {
+        /* Who cannot campaign still forgets a silent leader then. */
         deadline = earliest(deadline, raft->election_deadline);
     }
     return earliest(deadline, raft->now + UINT64_C(3600) * 1000 * GD_NS_PER_MS);
@@ -384,6 +386,7 @@ void gd_raft_step(struct gd_raft *raft, const struct gd_raft_event *event,
         raft->role != role || raft->hard_state.term != term || raft->leader != leader;
     effects->deadline = deadline_of(raft);
     raft->effects = NULL;
+    GD_VERIFY(gd_raft_check(raft));
 }
 
 /* ---------------------------------------------------------------- life */

@@ -495,12 +495,30 @@ static bool take_entries(struct gd_raft *raft, const struct gd_message_append *a
     return true;
 }
 
+/* Terms in a log never fall, and none is above its leader's (paper 5.3). */
+static bool terms_are_sound(const struct gd_message *m)
+{
+    gd_term term = m->append.previous.term;
+
+    for (size_t i = 0; i < m->append.entry_count; i++) {
+        gd_term next = m->append.entries[i]->position.term;
+        if (next == 0 || next < term || next > m->term) {
+            return false;
+        }
+        term = next;
+    }
+    return true;
+}
+
 static void on_append(struct gd_raft *raft, const struct gd_message *m)
 {
     const struct gd_message_append *append = &m->append;
     gd_index verified = append->previous.index + append->entry_count;
     struct gd_position last;
 
+    if (!terms_are_sound(m)) {
+        return; /* Bytes from a peer are not asserted on. */
+    }
     heard_leader(raft);
     if (append->previous.index > raft->log.last ||
         (append->previous.index >= raft->log.before.index &&

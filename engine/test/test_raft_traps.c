@@ -1,0 +1,204 @@
+/* Traps that a script of whole nodes cannot set: completions and messages in an order chosen here,
+ * given to one follower. */
+#include "engine/invariants.h"
+#include "engine/test/test.h"
+
+static struct gd_raft_effects effects;
+static struct gd_raft *raft;
+
+static struct gd_config config_of(gd_node_id first, gd_node_id last, uint32_t last_role)
+{
+    struct gd_config config = {0};
+
+    for (gd_node_id id = first; id <= last; id++) {
+        struct gd_member member = {.id = id, .roles = id == last ? last_role : GD_MEMBER_VOTER};
+        assert_int_equal(gd_address_parse("h:1", &member.address), GD_OK);
+        assert_int_equal(gd_config_put(&config, &member), GD_OK);
+    }
+    return config;
+}
+
+/* Node 3 of `config`, empty. */
+static void begin(const struct gd_config *config)
+{
+    const struct gd_raft_options options = {
+        .id = 3,
+        .cluster_id = 1,
+        .boot = 1,
+        .election_timeout_ns = 100 * GD_NS_PER_MS,
+        .heartbeat_ns = 20 * GD_NS_PER_MS,
+        .batch_size_max = 1000,
+        .window_size_max = 1000,
+        .window_count_max = 4,
+        .uncommitted_size_max = 1000,
+        .seed = 1,
+    };
+    const struct gd_hard_state hard_state = {0};
+    const struct gd_snapshot_meta meta = {.config = *config};
+
+    raft = gd_raft_new(&options, &hard_state, &meta);
+    gd_raft_start(raft, GD_NS_PER_MS);
+}
+
+static void step(struct gd_raft_event event)
+{
+    event.now = GD_NS_PER_MS;
+    gd_raft_step(raft, &event, &effects);
+    assert_true(gd_raft_check(raft));
+}
+
+/* An append of `count` entries of these terms behind `previous`, by the leader of `term`. */
+static void append(gd_term term, struct gd_position previous, const gd_term *terms, size_t count,
+                   const struct gd_config *config)
+{
+    struct gd_entry *entries[4];
+    struct gd_bytes bytes = {0};
+    struct gd_message message = {
+        .type = GD_MESSAGE_APPEND, .from = term % 2 + 1, .to = 3, .term = term, .boot = 1};
+
+    if (config != NULL) {
+        gd_config_encode(config, &bytes);
+    }
+    for (size_t i = 0; i < count; i++) {
+        entries[i] =
+            gd_entry_new(config != NULL ? GD_ENTRY_CONFIG : GD_ENTRY_NOOP, bytes.data, bytes.size);
+        entries[i]->position = (struct gd_position){terms[i], previous.index + 1 + i};
+        entries[i]->stamp_ms = 0;
+    }
+    message.append.previous = previous;
+    message.append.entries = entries;
+    message.append.entry_count = count;
+    step((struct gd_raft_event){.kind = GD_RAFT_MESSAGE, .message = &message});
+    for (size_t i = 0; i < count; i++) {
+        gd_entry_drop(entries[i]);
+    }
+    gd_bytes_release(&bytes);
+}
+
+static void persisted(uint64_t sequence, struct gd_position last)
+{
+    struct gd_raft_event event = {.kind = GD_RAFT_PERSISTED};
+
+    event.persisted.sequence = sequence;
+    event.persisted.last = last;
+    step(event);
+}
+
+/* V2: 1.1 is written, cut, and comes again; the first write's completion says nothing about it. */
+static void test_late_completion_does_not_vouch_for_an_entry_that_came_again(void **state)
+{
+    const struct gd_config config = config_of(1, 3, GD_MEMBER_VOTER);
+    const gd_term one = 1, two = 2;
+    uint64_t first, last;
+
+    (void)state;
+    begin(&config);
+    append(1, (struct gd_position){0, 0}, &one, 1, NULL);
+    first = effects.persist.sequence;
+    append(2, (struct gd_position){0, 0}, &two, 1, NULL);
+    append(3, (struct gd_position){0, 0}, &one, 1, NULL);
+    last = effects.persist.sequence;
+    assert_int_equal(gd_raft_last(raft).term, 1);
+    persisted(first, (struct gd_position){1, 1});
+    assert_int_equal(gd_raft_stored(raft).index, 0);
+    persisted(last, (struct gd_position){1, 1});
+    assert_int_equal(gd_raft_stored(raft).index, 1);
+    gd_raft_free(raft);
+}
+
+/* A snapshot that replaces the log brings its configuration, also when the lost log had a newer. */
+static void test_installed_snapshot_brings_its_configuration(void **state)
+{
+    const struct gd_config old = config_of(1, 3, GD_MEMBER_VOTER);
+    const struct gd_config stale = config_of(1, 5, GD_MEMBER_VOTER);
+    struct gd_snapshot_meta meta = {
+        .position = {3, 7}, .config_index = 1, .config = old, .size = 10};
+    const gd_term terms[3] = {1, 1, 1};
+
+    (void)state;
+    meta.config = config_of(1, 4, GD_MEMBER_VOTER);
+    begin(&old);
+    append(1, (struct gd_position){0, 0}, terms, 3, &stale);
+    assert_int_equal(gd_raft_config_index(raft), 3);
+    append(3, (struct gd_position){3, 9}, NULL, 0, NULL); /* Refused: nothing is there. */
+    step((struct gd_raft_event){.kind = GD_RAFT_SNAPSHOT_INSTALLED, .snapshot = &meta});
+    assert_true(effects.persist.reset);
+    assert_true(effects.config_changed);
+    assert_int_equal(gd_raft_config_index(raft), 1);
+    assert_true(gd_config_equal(gd_raft_config(raft), &meta.config));
+    gd_raft_free(raft);
+}
+
+/* Paper 6: a joint configuration out of a snapshot still needs both majorities. */
+static void test_joint_configuration_comes_back_from_a_snapshot(void **state)
+{
+    const struct gd_config old = config_of(1, 3, GD_MEMBER_VOTER);
+    struct gd_snapshot_meta meta = {.position = {1, 5}, .config_index = 4, .config = old};
+
+    (void)state;
+    meta.config.members[0].roles = GD_MEMBER_OUTGOING;
+    meta.config.members[1].roles = GD_MEMBER_VOTER | GD_MEMBER_OUTGOING;
+    begin(&old);
+    append(1, (struct gd_position){1, 9}, NULL, 0, NULL);
+    step((struct gd_raft_event){.kind = GD_RAFT_SNAPSHOT_INSTALLED, .snapshot = &meta});
+    assert_true(gd_config_joint(gd_raft_config(raft)));
+    assert_true(gd_config_equal(gd_raft_config(raft), &meta.config));
+    gd_raft_free(raft);
+}
+
+/* Bytes from a peer are refused, never asserted on. */
+static void test_append_refuses_terms_that_cannot_be(void **state)
+{
+    static const struct {
+        const char *name;
+        struct gd_position previous;
+        gd_term terms[2];
+        gd_index want;
+    } cases[] = {
+        {"terms rise", {0, 0}, {1, 2}, 2},
+        {"a term falls", {0, 0}, {2, 1}, 0},
+        {"a term of the future", {0, 0}, {1, 9}, 0},
+        {"term 0", {0, 0}, {0, 1}, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct gd_config config = config_of(1, 3, GD_MEMBER_VOTER);
+        print_message("case: %s\n", cases[i].name);
+        begin(&config);
+        append(2, cases[i].previous, cases[i].terms, 2, NULL);
+        assert_int_equal(gd_raft_last(raft).index, cases[i].want);
+        gd_raft_free(raft);
+    }
+}
+
+/* A learner campaigns never, and still must notice in time that its leader is gone. */
+static void test_learner_is_woken_when_its_leader_is_silent(void **state)
+{
+    const struct gd_config config = config_of(1, 3, GD_MEMBER_LEARNER);
+    struct gd_raft_event tick = {.kind = GD_RAFT_TICK};
+
+    (void)state;
+    begin(&config);
+    append(1, (struct gd_position){0, 0}, NULL, 0, NULL);
+    assert_int_equal(gd_raft_leader(raft), 2);
+    assert_true(effects.deadline <= 201 * GD_NS_PER_MS);
+    tick.now = effects.deadline;
+    gd_raft_step(raft, &tick, &effects);
+    assert_int_equal(gd_raft_leader(raft), 0);
+    assert_true(effects.role_changed);
+    assert_true(effects.deadline > 201 * GD_NS_PER_MS); /* And then it is left in peace. */
+    gd_raft_free(raft);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_late_completion_does_not_vouch_for_an_entry_that_came_again),
+        cmocka_unit_test(test_installed_snapshot_brings_its_configuration),
+        cmocka_unit_test(test_joint_configuration_comes_back_from_a_snapshot),
+        cmocka_unit_test(test_append_refuses_terms_that_cannot_be),
+        cmocka_unit_test(test_learner_is_woken_when_its_leader_is_silent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
