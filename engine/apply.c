@@ -261,6 +261,8 @@ static void propose_time(struct gd_node *node)
         GD_REACHED("leader moved the replicated clock");
         node->apply.time_proposed = true;
         node->apply.time_index = effects.first_index;
+    } else {
+        node->writes.refused = true; /* Ask again after Raft's next step, not at the next turn. */
     }
 }
 
@@ -271,7 +273,7 @@ void gd__apply_watch_expiry(struct gd_node *node)
 
     set_up(node);
     if (gd_raft_role(node->raft) != GD_ROLE_LEADER || node->apply.time_proposed ||
-        node->apply.away || node->apply.restoring) {
+        node->writes.refused || node->apply.away || node->apply.restoring) {
         return;
     }
     next_ms = node->options.tracker->v->next_expiry_ms(node->options.tracker);

@@ -160,7 +160,7 @@ struct gd__writes {
     uint64_t next;      /* The next sequence to give. */
     uint64_t send_from; /* No write below it waits to be sent. */
     size_t size;        /* Bytes held. */
-    bool refused; /* Raft took none just now: wait for its next step from elsewhere. */
+    bool refused;       /* Raft took none just now: wait for its next step from elsewhere. */
 };
 /* A client's write. The slot is answered later. `body` is copied. */
 void gd__write_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body);
@@ -257,6 +257,7 @@ struct gd__snapshots {
     uint8_t *buffer;         /* Owned while taking. */
     size_t bytes_since;      /* Of entries applied since the last one. */
     uint64_t wal_bytes_then; /* Written to the log by then: it pads each write to whole blocks. */
+    gd_time_ns not_before;   /* After a failure: no other try of our own until then. */
     struct gd__slot *waiting[16]; /* RAFT SNAPSHOT's. */
     size_t waiting_count;
     /* Receiving one. */

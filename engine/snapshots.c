@@ -51,6 +51,9 @@ static void finish_taking(struct gd_node *node, const char *failure)
     s->taking = false;
     s->begin_wanted = false;
     s->waiting_count = 0;
+    if (failure != NULL) { /* A full disk stays full for a while. */
+        s->not_before = gd_io_now(node->io) + node->options.election_timeout_ms * GD_NS_PER_MS;
+    }
     for (size_t i = 0; i < count; i++) {
         gd__slot_outcome(s->waiting[i], failure == NULL ? GD_OUTCOME_DONE : GD_OUTCOME_REFUSED,
                          failure == NULL ? "" : failure);
@@ -207,7 +210,7 @@ void gd__snapshot_consider(struct gd_node *node)
         return;
     }
     if (s->waiting_count == 0 &&
-        (!enough_since(node) ||
+        (gd_io_now(node->io) < s->not_before || !enough_since(node) ||
          node->apply.applied <= gd_raft_snapshot(node->raft)->position.index)) {
         return; /* Bytes without a new entry (hard state, marks) are nothing to take. */
     }
