@@ -26,6 +26,7 @@ struct slot {
     struct gd_kv_tracker *tracker;
     struct gd_kv_parser *parser;
     bool wanted;  /* Up, if nothing stands against it. */
+    bool ready;   /* The node has restored its state and listens. */
     bool stopped; /* The node has said its last word; its process is still there. */
     bool stopping;
     bool refused;
@@ -63,6 +64,11 @@ struct gd_node *gd_sim_cluster_node(const struct gd_sim_cluster *cluster, unsign
 {
     const struct slot *slot = &cluster->slots[id];
     return slot->stopped ? NULL : slot->node;
+}
+
+bool gd_sim_cluster_ready(const struct gd_sim_cluster *cluster, unsigned id)
+{
+    return cluster->slots[id].ready;
 }
 
 gd_time_ns gd_sim_cluster_now(const struct gd_sim_cluster *cluster)
@@ -110,6 +116,12 @@ static void node_stopped(void *context, enum gd_err err, const struct gd_error *
                    error != NULL && error->text[0] != '\0' ? error->text : gd_err_text(err));
 }
 
+static void node_ready(void *context)
+{
+    struct slot *slot = context;
+    slot->ready = true;
+}
+
 static void fill_options(struct gd_node_options *options, const struct gd_sim_plan *plan)
 {
     options->heartbeat_ms = plan->heartbeat / GD_SIM_MS;
@@ -153,6 +165,7 @@ static void node_entry(struct gd_io *io, void *context)
     fill_options(&options, cluster->options.plan);
     options.parser = &slot->parser->parser;
     options.tracker = &slot->tracker->tracker;
+    options.ready = node_ready;
     options.stopped = node_stopped;
     options.context = slot;
     slot->node = gd_node_new(&options);
@@ -183,6 +196,7 @@ static void forget(struct slot *slot)
     slot->node = NULL;
     slot->tracker = NULL;
     slot->parser = NULL;
+    slot->ready = false;
     slot->stopped = false;
     slot->stopping = false;
     slot->cluster->options.gone(slot->cluster->options.context, slot->id);

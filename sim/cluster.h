@@ -43,6 +43,8 @@ void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_byt
 
 /* Who runs. NULL while a node is down. */
 struct gd_node *gd_sim_cluster_node(const struct gd_sim_cluster *cluster, unsigned id);
+/* Whether it has restored its state: before, what it shows may still be on its way back. */
+bool gd_sim_cluster_ready(const struct gd_sim_cluster *cluster, unsigned id);
 /* The running leader of the highest term; 0: none. */
 unsigned gd_sim_cluster_leader(const struct gd_sim_cluster *cluster);
 enum gd_role gd_sim_cluster_role(const struct gd_sim_cluster *cluster, unsigned id);

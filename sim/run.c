@@ -158,7 +158,7 @@ static void on_event(void *context, uint32_t process)
     }
     if (process >= 1 && process <= run->plan->nodes) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, process);
-        if (node != NULL) {
+        if (node != NULL && gd_sim_cluster_ready(run->cluster, process)) {
             gd_sim_checks_after(run->checks, process, node);
             if (gd_world_traced(world)) {
                 show_raft(run, process);

@@ -38,6 +38,7 @@ struct call {
     uint64_t mark[2];      /* Random: the set's hash is the sum of its members'. */
     bool taken;
     bool reads_only;
+    uint64_t keys; /* Bit by bit; keys that lie 64 apart share one. */
     size_t before; /* The call, counted from 1, that its connection asks for first; 0: none. */
 };
 struct point { /* A call or a return in the order of time, in a doubly linked list. */
@@ -83,6 +84,7 @@ struct judge {
     uint64_t (*seen)[2];
     size_t seen_count, seen_capacity;
     uint64_t steps;
+    uint64_t relevant;     /* The keys that matter to whoever must be done next. */
     size_t deepest, stuck; /* Longest order found; the call it could not place. */
     uint32_t stuck_state;
 };
@@ -387,6 +389,28 @@ static size_t return_of(const struct judge *judge, size_t call)
     return judge->call_count + 1 + call;
 }
 
+/* Who must be done next is the one that returns first. What has no key in common with it, directly
+ * or by others that could come before it, could as well be done later: it is left for later. */
+static void find_relevant(struct judge *judge)
+{
+    size_t end = judge->points[0].next;
+    uint64_t before;
+    while (end != 0 && !judge->points[end].is_return) {
+        end = judge->points[end].next;
+    }
+    judge->relevant = end != 0 ? judge->calls[judge->points[end].call].keys : UINT64_MAX;
+    do {
+        before = judge->relevant;
+        for (size_t at = judge->points[0].next; at != end; at = judge->points[at].next) {
+            const struct call *call = &judge->calls[judge->points[at].call];
+            if ((call->keys & judge->relevant) != 0) {
+                judge->relevant |= call->keys;
+                judge->relevant |= call->before != 0 ? judge->calls[call->before - 1].keys : 0;
+            }
+        }
+    } while (judge->relevant != before);
+}
+
 static void take(struct judge *judge, size_t place, size_t undo)
 {
     struct call *call = &judge->calls[judge->points[place].call];
@@ -399,6 +423,7 @@ static void take(struct judge *judge, size_t place, size_t undo)
     judge->frames[judge->frame_count++] = (struct frame){place, undo, false};
     unlink_point(judge, place);
     unlink_point(judge, return_of(judge, judge->points[place].call));
+    find_relevant(judge);
 }
 
 static size_t put_back(struct judge *judge)
@@ -414,6 +439,7 @@ static size_t put_back(struct judge *judge)
     relink_point(judge, return_of(judge, judge->points[frame.point].call));
     relink_point(judge, frame.point);
     go_back_to(judge, frame.undo);
+    find_relevant(judge);
     return frame.point;
 }
 
@@ -442,7 +468,8 @@ static size_t next_candidate(const struct judge *judge, size_t place)
     for (size_t at = judge->points[0].next; at != 0 && !judge->points[at].is_return;
          at = judge->points[at].next) {
         const struct call *call = &judge->calls[judge->points[at].call];
-        if ((call->before == 0 || judge->calls[call->before - 1].taken) &&
+        if ((call->keys & judge->relevant) != 0 &&
+            (call->before == 0 || judge->calls[call->before - 1].taken) &&
             (place == 0 || sooner(judge, place, at)) && (best == 0 || sooner(judge, at, best))) {
             best = at;
         }
@@ -667,6 +694,9 @@ static void gather_calls(struct judge *judge, uint32_t part)
         call->mark[0] = gd_prng_next(&prng);
         call->mark[1] = gd_prng_next(&prng);
         call->reads_only = !changes_something(judge, op);
+        for (size_t k = 0; k < op->count; k++) {
+            call->keys |= UINT64_C(1) << judge->record->steps[op->first + k].key % 64;
+        }
         call->before = 0;
         for (size_t k = judge->call_count - 1;
              k-- > 0 && !open && judge->ordered && op->session != 0;) {
@@ -742,6 +772,7 @@ static enum gd_sim_outcome search_anew(struct judge *judge, const uint32_t *keys
         judge->calls[i].taken = false;
         count_watchers(judge, &judge->calls[i], true);
     }
+    find_relevant(judge);
     return search(judge, keys, key_count);
 }
 
