@@ -456,6 +456,12 @@ void gd_raft_start(struct gd_raft *raft, gd_time_ns now)
         raft->stored = raft->log.last;
     }
     GD_ASSERT(raft->log.before.index <= raft->commit);
+    if (gd_log_last(&raft->log).term > raft->hard_state.term) {
+        /* A received snapshot was durable before the term that came with it. No vote of that term
+         * was: so none was sent, and to begin in it with none is safe. */
+        GD_REACHED("started in the term of an installed snapshot");
+        raft->hard_state = (struct gd_hard_state){.term = gd_log_last(&raft->log).term};
+    }
     /* Under leases a vote given right after a restart could break one that this node helped to
      * confirm before it. */
     raft->leader_contact = raft->options.lease ? now : 0;

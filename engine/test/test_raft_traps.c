@@ -191,6 +191,24 @@ static void test_learner_is_woken_when_its_leader_is_silent(void **state)
     gd_raft_free(raft);
 }
 
+/* A crash between the snapshot's sync and the log's: the term of the snapshot is known, no vote. */
+static void test_start_takes_the_term_of_a_snapshot_that_was_durable_first(void **state)
+{
+    const struct gd_raft_options options = {
+        .id = 3, .election_timeout_ns = 100 * GD_NS_PER_MS, .heartbeat_ns = 20 * GD_NS_PER_MS};
+    const struct gd_hard_state hard_state = {.term = 2, .vote = 1};
+    const struct gd_snapshot_meta meta = {.position = {4, 9},
+                                          .config = config_of(1, 3, GD_MEMBER_VOTER)};
+
+    (void)state;
+    raft = gd_raft_new(&options, &hard_state, &meta);
+    gd_raft_start(raft, GD_NS_PER_MS);
+    assert_int_equal(gd_raft_term(raft), 4);
+    assert_int_equal(gd_raft_vote(raft), 0);
+    assert_true(gd_raft_check(raft));
+    gd_raft_free(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_joint_configuration_comes_back_from_a_snapshot),
         cmocka_unit_test(test_append_refuses_terms_that_cannot_be),
         cmocka_unit_test(test_learner_is_woken_when_its_leader_is_silent),
+        cmocka_unit_test(test_start_takes_the_term_of_a_snapshot_that_was_durable_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
