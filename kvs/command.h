@@ -73,7 +73,7 @@ void gd_command_syntax_error(struct gd_command_context *context);
  * offset size
  *      0    1 kind: 1 a command, 2 a transaction
  *      1    1 protocol that the client waits in: 2 or 3
- *      2      kind 2: le32 watches, each le32 size, key, le64 version (0: absent);
+ *      2      kind 2: le32 watches, each le32 size, key, le64 as gd_keyspace_watch told;
  *             le32 commands
  *             each command (kind 1 has one): le32 arguments, each le32 size, bytes
  *

@@ -61,6 +61,14 @@ const struct gd_item *gd_keyspace_random(struct gd_keyspace *ks);
  * Slow: visits everything. */
 uint64_t gd_keyspace_digest(const struct gd_keyspace *ks);
 
+/* For WATCH: equal at two moments only if the key was not written, and did not go, between them
+ * (and for an absent key usually then). */
+uint64_t gd_keyspace_watch(const struct gd_keyspace *ks, struct gd_slice key);
+/* The table behind it, for snapshots: the last write's index for each bucket of keys. */
+#define GD_TOUCHED_COUNT 4096
+gd_index gd_keyspace_touched(const struct gd_keyspace *ks, size_t bucket);
+void gd_keyspace_touch(struct gd_keyspace *ks, size_t bucket, gd_index version);
+
 /* ---------------------------------------------------------------- changing */
 
 /* Sets the value whole; kept as a number when it is one, canonically written. */

@@ -67,6 +67,10 @@ struct gd_keyspace {
     struct gd__grave *graves;
     size_t bytes;     /* Allocated. */
     uint64_t changes; /* Made by commands; what expiry takes is none. */
+    /* By bucket of keys: the index of the last write to any of them. Says of an absent key whether
+     * it may have been there meanwhile. The buckets are by CRC, not by the seeded hash: the same on
+     * every node. */
+    gd_index touched[GD_TOUCHED_COUNT];
 };
 
 size_t gd__item_size(const struct gd_item *item);

@@ -6,8 +6,9 @@
  * expired never comes back to another.
  *
  * Transactions. One entry holds the watched keys' versions and all the commands. A version is the
- * index of the entry that last changed the key, 0 for an absent one, so whether EXEC runs is
- * decided by the state alone, the same on every node. */
+ * index of the entry that last changed the key; for an absent one, of the last write to any key of
+ * its bucket, so that one which came and went meanwhile is noticed. Whether EXEC runs is decided by
+ * the state alone, the same on every node. */
 #include "kvs/kv.h"
 #include "engine/memory.h"
 
@@ -84,8 +85,8 @@ static bool watches_hold(struct gd_command_context *context, struct gd_reader *r
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         struct gd_slice key = gd_reader_slice(reader, gd_reader_le32(reader));
         gd_index version = gd_reader_le64(reader);
-        const struct gd_item *item = gd_command_look(context, key);
-        hold = hold && (item != NULL ? gd_item_version(item) : 0) == version;
+        (void)gd_command_look(context, key); /* A read at a key whose time is up must wait. */
+        hold = hold && gd_keyspace_watch(context->ks, key) == version;
     }
     return hold;
 }

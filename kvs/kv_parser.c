@@ -502,7 +502,6 @@ void gd_command_watch(struct gd_command_context *context)
         return; /* It is asked again. */
     }
     for (size_t i = 1; i < context->arg_count; i++) {
-        const struct gd_item *item = gd_command_look(context, context->args[i]);
         struct gd_kv_watch *watch;
         if (session->watch_count == session->watch_capacity) {
             session->watch_capacity =
@@ -511,7 +510,7 @@ void gd_command_watch(struct gd_command_context *context)
                 gd_realloc(session->watches, session->watch_capacity * sizeof session->watches[0]);
         }
         watch = &session->watches[session->watch_count++];
-        *watch = (struct gd_kv_watch){.version = item == NULL ? 0 : gd_item_version(item)};
+        *watch = (struct gd_kv_watch){.version = gd_keyspace_watch(context->ks, context->args[i])};
         gd_bytes_add(&watch->key, context->args[i].data, context->args[i].size);
     }
     gd_reply_simple(context->reply, "OK");

@@ -8,9 +8,11 @@
  *           4   4  CRC-32C of the size and the payload
  *           8      payload
  *   head    0   4  "GDKV"
- *           4   4  version: 1
+ *           4   4  version: 2
  *           8   8  the replicated clock, ms
  *          16   8  index of the last applied entry
+ *          24   4  number of buckets of keys that were ever written (for WATCH)
+ *          28      each: bucket (2), index of the last write (8)
  *   key     0   1  1
  *           1   1  flags: 1 edited in place ("raw")
  *           2   4  size of the key
@@ -29,14 +31,33 @@ enum {
     CHUNK_HEAD = 8,
     CHUNK_WRITTEN_MAX = 256 * 1024,
     CHUNK_SIZE_MAX = 1024 * 1024,
-    HEAD_SIZE = 24,
+    HEAD_SIZE = 28,
+    TOUCHED_SIZE = 10,
     KEY_HEAD_SIZE = 26,
     END_SIZE = 9,
-    STREAM_VERSION = 1,
+    STREAM_VERSION = 2,
     FLAG_RAW = 1,
     WORK_PER_READ = 4096, /* Buckets and items looked at. */
 };
 static const char magic[4] = {'G', 'D', 'K', 'V'};
+
+static void add_touched(struct gd_kv_writer *writer, const struct gd_keyspace *ks)
+{
+    size_t place = writer->pending.size;
+    uint32_t count = 0;
+
+    gd_bytes_add_le32(&writer->pending, 0);
+    for (size_t bucket = 0; bucket < GD_TOUCHED_COUNT; bucket++) {
+        gd_index version = gd_keyspace_touched(ks, bucket);
+        if (version != 0) {
+            gd_put_le16(gd_bytes_reserve(&writer->pending, 2), (uint16_t)bucket);
+            writer->pending.size += 2;
+            gd_bytes_add_le64(&writer->pending, version);
+            count++;
+        }
+    }
+    gd_put_le32(writer->pending.data + place, count);
+}
 
 void gd_kv_writer_begin(struct gd_kv_writer *writer, const struct gd_keyspace *ks, gd_index applied)
 {
@@ -45,6 +66,7 @@ void gd_kv_writer_begin(struct gd_kv_writer *writer, const struct gd_keyspace *k
     gd_bytes_add_le32(&writer->pending, STREAM_VERSION);
     gd_bytes_add_le64(&writer->pending, (uint64_t)gd_keyspace_frozen_clock_ms(ks));
     gd_bytes_add_le64(&writer->pending, applied);
+    add_touched(writer, ks);
 }
 
 void gd_kv_writer_release(struct gd_kv_writer *writer)
@@ -166,6 +188,14 @@ static enum gd_err load_head(struct gd_kv_loader *loader, struct gd_reader *from
     }
     (void)gd_reader_le64(from);
     (void)gd_reader_le64(from);
+    for (uint32_t left = gd_reader_le32(from); left > 0; left--) {
+        uint16_t bucket = gd_reader_le16(from);
+        gd_index version = gd_reader_le64(from);
+        if (from->failed || bucket >= GD_TOUCHED_COUNT) {
+            return GD_ERR_CORRUPT;
+        }
+        gd_keyspace_touch(loader->ks, bucket, version);
+    }
     loader->has_head = true;
     return GD_OK;
 }
@@ -207,13 +237,22 @@ static enum gd_err load_key(struct gd_kv_loader *loader, struct gd_reader *from)
     return GD_OK;
 }
 
+/* Is all of the head there (or so much that it cannot be one)? */
+static bool head_whole(const struct gd_reader *from)
+{
+    uint32_t count = from->left < HEAD_SIZE ? 0 : gd_get_le32(from->at + HEAD_SIZE - 4);
+
+    return from->left >= HEAD_SIZE &&
+           (count > GD_TOUCHED_COUNT || from->left >= HEAD_SIZE + (size_t)count * TOUCHED_SIZE);
+}
+
 static enum gd_err load_record(struct gd_kv_loader *loader, struct gd_reader *from)
 {
     if (loader->ended) {
         return GD_ERR_CORRUPT; /* Something behind the end. */
     }
     if (!loader->has_head) {
-        return from->left < HEAD_SIZE ? GD_ERR_MORE : load_head(loader, from);
+        return head_whole(from) ? load_head(loader, from) : GD_ERR_MORE;
     }
     if (from->at[0] == 1) {
         return load_key(loader, from);

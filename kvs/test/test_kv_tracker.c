@@ -402,7 +402,7 @@ static void add_watch(struct gd_bytes *body, const char *key, gd_index version)
 {
     gd_bytes_add_le32(body, (uint32_t)strlen(key));
     gd_bytes_add_text(body, key);
-    gd_bytes_add_le64(body, version);
+    gd_bytes_add_le64(body, version == 0 ? 0 : version * 2 + 1); /* As gd_keyspace_watch tells it. */
 }
 
 static void exec(struct fixture *f, gd_index version_a, gd_index version_b, const char *want)
@@ -434,6 +434,20 @@ static void test_kv_tracker_transactions(void **state)
     apply(&f, "set b 5", "+OK\r\n");
     exec(&f, 2, 0, "*-1\r\n");
     exec(&f, 2, 4, "*3\r\n:7\r\n-ERR Command not allowed inside a transaction\r\n$1\r\n7\r\n");
+    teardown(&f);
+}
+
+/* A key that came and went while it was watched: absent both times, and yet not the same. */
+static void test_kv_tracker_watch_notices_a_key_that_came_and_went(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, 1);
+    apply(&f, "set a 5", "+OK\r\n");
+    apply(&f, "set b 5", "+OK\r\n");
+    apply(&f, "del b", ":1\r\n");
+    exec(&f, 1, 0, "*-1\r\n");
     teardown(&f);
 }
 
@@ -481,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_kv_tracker_apply_is_deterministic),
         cmocka_unit_test(test_kv_tracker_reads_wait_for_the_clock),
         cmocka_unit_test(test_kv_tracker_transactions),
+        cmocka_unit_test(test_kv_tracker_watch_notices_a_key_that_came_and_went),
         cmocka_unit_test(test_kv_tracker_takes_any_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
