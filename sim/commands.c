@@ -519,6 +519,10 @@ static enum error_kind take_error(struct client *client, const struct gd_sim_rep
     }
     for (size_t i = 0; i < GD_COUNT(refusals); i++) {
         if (gd_sim_reply_begins(reply, refusals[i])) {
+            if (i == 0 && gd_prng_chance(&client->prng, 1, 3)) { /* Somebody else may lead. */
+                client->node = 0;
+                client->moved = true;
+            }
             return ERROR_NO_EFFECT;
         }
     }

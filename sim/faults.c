@@ -10,6 +10,7 @@
  *   F2. After gd_sim_faults_heal no block, clog, lag, loss, slowness or pause is in force and every
  *       node has been told to run. */
 #include "sim/faults.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -265,6 +266,13 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
     case GD_SIM_FAULT_TRANSFER:
         gd_sim_cluster_order(cluster, target, "RAFT TRANSFER");
         break;
+    case GD_SIM_FAULT_REMOVE: {
+        char order[64];
+        unsigned leader = gd_sim_cluster_leader(cluster);
+        (void)snprintf(order, sizeof order, "RAFT REMOVE %u", target);
+        gd_sim_cluster_order(cluster, leader != 0 ? leader : target, order);
+        break;
+    }
     default:
         break;
     }

@@ -88,14 +88,18 @@ static void draw_node(struct gd_sim_plan *plan)
         plan->window_size = draw_log(&prng, 256, 65536);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
-        plan->uncommitted_size = draw_log(&prng, 65536, 1 << 20);
+        plan->uncommitted_size = draw_log(&prng, 512, 65536);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
         plan->session_pipeline = draw_log(&prng, 1, 16);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
-        plan->peer_output_size = draw_log(&prng, 256 << 10, 4 << 20);
+        plan->peer_output_size = draw_log(&prng, 4096, 1 << 20);
     }
+    if (gd_prng_chance(&prng, 1, 10)) {
+        plan->pending_size = draw_log(&prng, 256, 65536);
+    }
+    plan->lease = gd_prng_chance(&prng, 1, 8);
 }
 
 static void draw_workload(struct gd_sim_plan *plan)
@@ -201,7 +205,8 @@ static void draw_clock(struct gd_sim_plan *plan)
         plan->clock_skew = draw_log(&prng, 1, 60000) * GD_SIM_MS;
     }
     if (gd_prng_chance(&prng, 1, 2)) {
-        plan->clock_drift = draw_log(&prng, 1, 20000);
+        /* A lease trusts clocks up to a stated drift, 1% in all: two that part by half of it. */
+        plan->clock_drift = draw_log(&prng, 1, plan->lease != 0 ? 4900 : 20000);
     }
 }
 
@@ -289,6 +294,10 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->role = GD_SIM_ROLE_NODE;
         fault->node = draw_victim(prng, plan);
         break;
+    case GD_SIM_FAULT_REMOVE: /* Always the same few, so that somebody stays. */
+        fault->role = GD_SIM_ROLE_NODE;
+        fault->node = draw_victim(prng, plan);
+        break;
     default:
         break;
     }
@@ -297,8 +306,7 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
 /* Some faults are there for plans written by hand alone, or wait for what they need. */
 static bool drawable(enum gd_sim_fault_kind kind)
 {
-    return kind != GD_SIM_FAULT_WIPE && kind != GD_SIM_FAULT_ADD && kind != GD_SIM_FAULT_REMOVE &&
-           kind != GD_SIM_FAULT_REPLACE;
+    return kind != GD_SIM_FAULT_WIPE && kind != GD_SIM_FAULT_ADD && kind != GD_SIM_FAULT_REPLACE;
 }
 
 static enum gd_sim_fault_kind draw_kind(struct gd_prng *prng, enum gd_sim_class class_)
@@ -333,8 +341,11 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
     gd_time_ns at = plan->election_timeout;
     gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
-    if (class_ == GD_SIM_CLASS_DISK_ROT && plan->nodes < 3) {
+    if ((class_ == GD_SIM_CLASS_DISK_ROT || class_ == GD_SIM_CLASS_MEMBERSHIP) && plan->nodes < 3) {
         return;
+    }
+    if (class_ == GD_SIM_CLASS_MEMBERSHIP) {
+        gap *= 4;
     }
     for (;;) {
         struct gd_sim_fault fault = {0};
@@ -361,6 +372,16 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     }
 }
 
+static bool damages(const struct gd_sim_plan *plan)
+{
+    for (size_t i = 0; i < plan->fault_count; i++) {
+        if (gd_sim_fault_forms[plan->faults[i].kind].class_ == GD_SIM_CLASS_DISK_ROT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
 {
     gd_sim_plan_defaults(plan);
@@ -375,7 +396,12 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
     for (unsigned class_ = 0; class_ < GD_SIM_CLASS_COUNT; class_++) {
-        if (gd_prng_chance(&prng, among, 10)) {
+        bool has = gd_prng_chance(&prng, among, 10);
+        /* D1: who is removed takes a disk out of the count; damage to others would be too much. */
+        if (class_ == GD_SIM_CLASS_MEMBERSHIP && damages(plan)) {
+            continue;
+        }
+        if (has) {
             draw_class(plan, (enum gd_sim_class)class_);
         }
     }

@@ -209,11 +209,13 @@ static bool settled(const struct run *run)
     if (leader == 0) {
         return false;
     }
-    gd_index commit = gd_raft_commit(gd_node_raft(gd_sim_cluster_node(run->cluster, leader)));
+    const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
+    gd_index commit = gd_raft_commit(leading);
     for (unsigned id = 1; id <= run->plan->nodes; id++) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
-        if (node == NULL && gd_sim_cluster_refused(run->cluster, id)) {
-            continue;
+        if ((node == NULL && gd_sim_cluster_refused(run->cluster, id)) ||
+            gd_config_find(gd_raft_config(leading), id) == NULL) {
+            continue; /* Down for good, or removed. */
         }
         if (node == NULL || gd_node_raft(node) == NULL || gd_node_applied(node) != commit) {
             return false;
