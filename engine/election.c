@@ -21,8 +21,8 @@ void gd__election_reset_deadline(struct gd_raft *raft)
     raft->election_deadline = raft->now + raft->election_timeout;
 }
 
-/* A voter of the configuration in force; or, while that is not committed, of the one before: its vote
- * and its log may still be needed to commit it (thesis 4.2.2). */
+/* A voter of the configuration in force; or, while that is not committed, of the one before: its
+ * vote and its log may still be needed to commit it (thesis 4.2.2). */
 bool gd__election_can_campaign(const struct gd_raft *raft)
 {
     size_t last = raft->config_count - 1;
@@ -43,7 +43,10 @@ static void begin_leadership(struct gd_raft *raft)
     raft->leader = raft->options.id;
     raft->transfer_target = 0;
     raft->transferred = false;
-    raft->uncommitted_size = 0;
+    raft->uncommitted_size = 0; /* What is inherited counts, too. */
+    for (gd_index index = raft->commit + 1; index <= raft->log.last; index++) {
+        raft->uncommitted_size += gd_entry_weight(gd_log_entry(&raft->log, index));
+    }
     raft->quorum_deadline = raft->now + raft->options.election_timeout_ns;
     gd__reads_drop(raft);
     gd__replication_begin(raft);

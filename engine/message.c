@@ -18,6 +18,9 @@
 
 enum { FORMAT_VERSION = 1, HEADER_SIZE = 52, ENTRY_HEADER_SIZE = 21 };
 
+/* No cluster lives so long; a term near the end of its type would wrap at the next election. */
+#define TERM_MAX (UINT64_MAX / 2)
+
 const char *gd_message_type_text(enum gd_message_type type)
 {
     static const char *const texts[GD_MESSAGE_TYPE_MAX + 1] = {
@@ -362,7 +365,7 @@ static enum gd_err decode_body(struct gd_slice body, struct gd_message *message)
     if (!reader.failed) {
         get_payload(&reader, &got);
     }
-    if (reader.failed || reader.left != 0) {
+    if (reader.failed || reader.left != 0 || got.term > TERM_MAX) {
         gd_message_release(&got);
         return GD_ERR_CORRUPT;
     }
