@@ -181,6 +181,23 @@ struct fake_inode *fake_file(struct fake_disk *fake, const char *path)
     return name == NULL || name->now < 0 ? NULL : &fake->inodes[name->now];
 }
 
+void fake_put(struct fake_disk *fake, const char *path, struct gd_slice bytes)
+{
+    struct fake_name *name = name_make(fake, path);
+    struct fake_inode *inode;
+
+    if (name->now < 0) {
+        name->now = inode_make(fake);
+    }
+    name->durable = name->now;
+    inode = &fake->inodes[name->now];
+    inode_resize(inode, bytes.size);
+    if (bytes.size > 0) {
+        memcpy(inode->now, bytes.data, bytes.size);
+    }
+    inode_sync(inode);
+}
+
 /* ---------------------------------------------------------------- operations */
 
 static int compare_text(const void *a, const void *b)

@@ -57,6 +57,8 @@ void fake_run(struct fake_disk *fake);
 void fake_reboot(struct fake_disk *fake);
 /* The file's bytes as they are now; NULL when absent. */
 struct fake_inode *fake_file(struct fake_disk *fake, const char *path);
+/* A file with these bytes, durably there; what was there before is replaced. */
+void fake_put(struct fake_disk *fake, const char *path, struct gd_slice bytes);
 /* A copy of the whole disk (not of what is in flight), and back. */
 void fake_copy(struct fake_disk *to, const struct fake_disk *from);
 /* Bytes allocated by gd_malloc and not freed. */
