@@ -456,8 +456,8 @@ static enum gd_err judge(struct gd__wal_recovery *r)
         return damaged(r, r->bad_segment, r->bad_offset,
                        "a record that was stored is missing, and later ones are there");
     }
-    if (!r->any && r->count > 0 && r->numbers[0] != 1) {
-        return damaged(r, r->numbers[0], 0, "the header of the only segment is missing");
+    if (!r->any && r->count > 0 && r->numbers[r->base] != 1) { /* Also above a gap. */
+        return damaged(r, r->numbers[r->base], 0, "the header of the only segment is missing");
     }
     found->empty = !r->any;
     if (found->empty) {
