@@ -635,6 +635,11 @@ void gd__replication_installed(struct gd_raft *raft, const struct gd_snapshot_me
 {
     struct gd_raft_effects *effects = raft->effects;
 
+    if (meta->position.term > raft->hard_state.term) {
+        /* Told again at a start: it became durable, and the term that came with it did not. */
+        GD_REACHED("installed snapshot is of a later term than the log knows");
+        gd__raft_become_follower(raft, meta->position.term, 0);
+    }
     if (meta->position.index > raft->commit) {
         if (gd_log_term(&raft->log, meta->position.index) == meta->position.term) {
             GD_REACHED("installed snapshot agrees with the log");
