@@ -23,7 +23,9 @@ for program in "$TOP"/build/fuzz/fuzz/fuzz_*; do
     found=$TOP/build/fuzz-corpus/$name
     mkdir -p "$found" "$TOP/fuzz/corpus/$name" "$TOP/fuzz/regression/$name"
     say "== $name, $seconds seconds"
-    "$program" -max_total_time="$seconds" -artifact_prefix="$found/" -print_final_stats=1 -verbosity=0 \
+    words=()
+    [ ! -f "$TOP/fuzz/dictionary/$name.dict" ] || words=(-dict="$TOP/fuzz/dictionary/$name.dict")
+    "$program" "${words[@]}" -max_len=1025 -max_total_time="$seconds" -artifact_prefix="$found/" -print_final_stats=1 -verbosity=0 \
         "$found" "$TOP/fuzz/corpus/$name" "$TOP/fuzz/regression/$name" 2>&1 |
         grep -E 'average_exec_per_sec|number_of_executed|ERROR|SUMMARY|Assert' || true
     if compgen -G "$found/crash-*" >/dev/null || compgen -G "$found/leak-*" >/dev/null; then
