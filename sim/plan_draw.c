@@ -334,10 +334,30 @@ static void insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *fa
     plan->fault_count++;
 }
 
+/* How long faults of one class last in one plan: of any magnitude; about as long as it takes to
+ * notice that a leader has gone; or long enough that the rest goes on without whoever is struck. */
+enum span { SPAN_ANY, SPAN_NOTICED, SPAN_LONG, SPAN_COUNT };
+
+static gd_time_ns draw_span(struct gd_prng *prng, const struct gd_sim_plan *plan, enum span span,
+                            gd_time_ns longest)
+{
+    gd_time_ns timeout = plan->election_timeout;
+
+    switch (span) {
+    case SPAN_NOTICED:
+        return gd_prng_between(prng, timeout / 2, timeout * 3);
+    case SPAN_LONG:
+        return gd_prng_between(prng, timeout, longest > timeout ? longest : timeout * 2);
+    default:
+        return draw_log(prng, 1, longest / GD_SIM_MS) * GD_SIM_MS;
+    }
+}
+
 static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
 {
     struct gd_prng prng = stream_of(plan->seed, PART_CLASS + (unsigned)class_);
-    gd_time_ns gap = draw_log(&prng, 1000, 16000) * GD_SIM_MS;
+    gd_time_ns gap = draw_log(&prng, 500, 16000) * GD_SIM_MS;
+    enum span span = (enum span)gd_prng_below(&prng, SPAN_COUNT);
     gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
     gd_time_ns at = plan->election_timeout;
     gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
@@ -359,7 +379,8 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
         }
         fault.at = at - at % GD_SIM_MS;
         if (gd_sim_fault_forms[fault.kind].lasts) {
-            fault.for_ = draw_log(&prng, 1, longest / GD_SIM_MS) * GD_SIM_MS;
+            fault.for_ = draw_span(&prng, plan, span, longest);
+            fault.for_ -= fault.for_ % GD_SIM_MS;
             fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
         }
         if (gd_sim_fault_forms[fault.kind].aim == GD_SIM_AIM_NODE) {
