@@ -7,17 +7,17 @@
  *
  * The properties, by the names under which a violation is told
  *   election safety        At most one leader a term. (Paper Fig. 3.)
- *   leader append-only     A leader's log never shrinks while it leads.
- *   log matching           An entry named by (index, term) holds the same everywhere, and so does
- *                          all before it.
- *   leader completeness    What was committed before a term is in the log of that term's leader.
- *   state machine safety   No two nodes commit different entries at one index.
- *   durability             A new commit index rests on entries that a majority of disks hold; what
- *                          was durable on a node is there after its restart.
- *   monotony               Term and commit index of a running node never go back; the term not
- *                          even over a restart, below one in which it was seen to lead.
- *   bounded queues         Every queue keeps its limit.
- *   equal states           Nodes that have applied the same entries have the same state. */
+ *   one vote a term        A running node's vote in a term is for one candidate. (Paper 5.2.)
+ *   own-term commit        A leader moves its commit index to entries of its own term alone.
+ * (5.4.2.) leader append-only     A leader's log never shrinks while it leads. log matching An
+ * entry named by (index, term) holds the same everywhere, and so does all before it. leader
+ * completeness    What was committed before a term is in the log of that term's leader. state
+ * machine safety   No two nodes commit different entries at one index. durability             A new
+ * commit index rests on entries that a majority of disks hold; what was durable on a node is there
+ * after its restart. monotony               Term and commit index of a running node never go back;
+ * the term not even over a restart, below one in which it was seen to lead. bounded queues Every
+ * queue keeps its limit. equal states           Nodes that have applied the same entries have the
+ * same state. */
 #include "sim/checks.h"
 #include "engine/prng.h"
 #include <inttypes.h>
@@ -30,6 +30,7 @@ struct shadow {   /* Of one node. */
     bool damaged;
     bool led; /* At the last look it was leader in `term`. */
     gd_term term;
+    gd_node_id vote; /* In `term`, as last looked at; 0: none. */
     gd_index commit;
     struct gd_position last;
     struct gd_position stored;
@@ -287,6 +288,13 @@ static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const stru
                      id, term, i, known->term);
         }
     }
+    if (commit > from && shadow->led && gd_raft_role(raft) == GD_ROLE_LEADER &&
+        shadow->term == gd_raft_term(raft) && gd_raft_term_at(raft, commit) != shadow->term) {
+        violated(checks, "own-term commit",
+                 "node %u leads term %" PRIu64 " and committed entry %" PRIu64 " of term %" PRIu64
+                 " by itself",
+                 id, shadow->term, commit, gd_raft_term_at(raft, commit));
+    }
     if (commit > checks->committed_last) {
         const struct gd_config *config = gd_raft_config(raft);
         struct gd_position at = {gd_raft_term_at(raft, commit), commit};
@@ -313,6 +321,12 @@ static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const stru
         violated(checks, "monotony", "the term of node %u went back from %" PRIu64 " to %" PRIu64,
                  id, shadow->term, term);
     }
+    if (term == shadow->term && shadow->vote != 0 && gd_raft_vote(raft) != shadow->vote) {
+        violated(checks, "one vote a term",
+                 "node %u voted for %" PRIu64 " in term %" PRIu64 ", and then for %" PRIu64, id,
+                 shadow->vote, term, gd_raft_vote(raft));
+    }
+    shadow->vote = gd_raft_vote(raft);
     if (leads && (!shadow->led || shadow->term != term)) {
         checks->leaders =
             grown(checks->leaders, &checks->leader_capacity, (size_t)term, sizeof *checks->leaders);
