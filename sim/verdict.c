@@ -84,6 +84,7 @@ struct judge {
     uint64_t (*seen)[2];
     size_t seen_count, seen_capacity;
     uint64_t steps;
+    bool plain[KEYS_MAX]; /* Keys that are only set, read and swapped. */
     uint64_t relevant;     /* The keys that matter to whoever must be done next. */
     size_t deepest, stuck; /* Longest order found; the call it could not place. */
     uint32_t stuck_state;
@@ -507,6 +508,31 @@ static bool all_taken(const struct judge *judge)
     return true;
 }
 
+static uint32_t watchers_of(const struct judge *judge, uint32_t value)
+{
+    return value < judge->watcher_capacity ? judge->watchers[value] : 0;
+}
+
+/* A write that nobody sees, over a value that nobody has yet to see: on a key that never becomes
+ * absent again and whose length nobody asks for, it makes no difference when it is done. */
+static bool unseen_write(struct judge *judge, const struct call *call)
+{
+    const struct gd_sim_operation *op = &judge->record->operations[call->operation];
+    if (op->fate != GD_SIM_FATE_DONE) {
+        return false;
+    }
+    for (size_t i = 0; i < op->count; i++) {
+        const struct gd_sim_step *step = &judge->record->steps[op->first + i];
+        uint32_t now = judge->state[step->key];
+        if (step->what != GD_SIM_DO_WRITE || !judge->plain[step->key] || now == ABSENT ||
+            watchers_of(judge, now) > 0 ||
+            watchers_of(judge, number_of_value(judge, &step->input)) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Takes what changes nothing and fits: no order is lost by it. */
 static bool take_readers(struct judge *judge)
 {
@@ -514,8 +540,9 @@ static bool take_readers(struct judge *judge)
     for (size_t at = next_candidate(judge, 0); at != 0 && !is_open(judge, at);) {
         size_t next = judge->points[at].next;
         const struct call *call = &judge->calls[judge->points[at].call];
-        if (call->reads_only && apply_call(judge, call)) {
-            take(judge, at, judge->undo_count);
+        size_t undo = judge->undo_count;
+        if ((call->reads_only || unseen_write(judge, call)) && apply_call(judge, call)) {
+            take(judge, at, undo);
             judge->frames[judge->frame_count - 1].forced = true;
             any = true;
             next = 0;
@@ -591,6 +618,18 @@ static void bind_keys(struct judge *judge)
             uint32_t a = part_of(judge, judge->record->steps[op->first].key);
             uint32_t b = part_of(judge, judge->record->steps[op->first + k].key);
             judge->parts[a > b ? a : b] = a < b ? a : b;
+        }
+    }
+}
+
+static void find_plain_keys(struct judge *judge)
+{
+    memset(judge->plain, true, sizeof judge->plain);
+    for (size_t i = 0; i < judge->record->step_count; i++) {
+        const struct gd_sim_step *step = &judge->record->steps[i];
+        if (step->what == GD_SIM_DO_APPEND || step->what == GD_SIM_DO_INCR ||
+            step->what == GD_SIM_DO_DELETE || step->what == GD_SIM_DO_TAKE) {
+            judge->plain[step->key] = false;
         }
     }
 }
@@ -890,6 +929,7 @@ enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record, bool orde
     judge->texts = grow(judge->texts, &judge->text_capacity, 0, sizeof *judge->texts);
     judge->text_count = 1;
     bind_keys(judge);
+    find_plain_keys(judge);
     look_for_names(judge);
     for (uint32_t key = 0; key < KEYS_MAX && outcome != GD_SIM_FAIL; key++) {
         if (part_of(judge, key) != key) {
