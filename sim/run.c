@@ -28,6 +28,7 @@ struct run {
     struct gd_sim_checks *checks;
     struct gd_sim_record record;
     bool ended;
+    uint64_t elections;             /* Won so far. */
     uint64_t second, second_events; /* The second under way, events before it. */
     /* What a trace shows of Raft. */
     struct {
@@ -164,6 +165,10 @@ static void on_event(void *context, uint32_t process)
                 show_raft(run, process);
             }
         }
+    }
+    if (gd_sim_checks_elections(run->checks) != run->elections) {
+        run->elections = gd_sim_checks_elections(run->checks);
+        gd_sim_workload_stir(gd_sim_cluster_workload(run->cluster));
     }
     gd_sim_faults_watch(run->faults);
     if (gd_sim_cluster_needs_tending(run->cluster)) {

@@ -45,6 +45,9 @@ static void wake_at(struct client *client, gd_time_ns at)
     gd_timer_start(client->all->options.io, &client->timer, at);
 }
 
+/* Between two requests of a client that hurries. */
+#define STIRRED_PAUSE (20 * GD_SIM_MS)
+
 static gd_time_ns pause_of(struct client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
@@ -55,6 +58,9 @@ static gd_time_ns pause_of(struct client *client)
     if (client->burst_left > 0) {
         client->burst_left--;
         return gd_prng_below(&client->prng, GD_SIM_MS);
+    }
+    if (gd_io_now(client->all->options.io) < client->all->stirred_until) {
+        return gd_prng_between(&client->prng, 1, STIRRED_PAUSE);
     }
     if (gd_prng_chance(&client->prng, plan->burst_chance, 1000000)) {
         client->burst_left = plan->burst_count;
@@ -316,6 +322,12 @@ void gd_sim_workload_finish(struct gd_sim_workload *workload)
             wake_at(client, gd_sim__now(client) + gd_prng_below(&client->prng, 10 * GD_SIM_MS));
         }
     }
+}
+
+void gd_sim_workload_stir(struct gd_sim_workload *workload)
+{
+    struct workload_all *all = all_of(workload);
+    all->stirred_until = gd_io_now(all->options.io) + all->options.plan->election_timeout / 2;
 }
 
 bool gd_sim__client_done(const struct client *client)

@@ -34,6 +34,9 @@ void gd_sim_workload_finish(struct gd_sim_workload *workload);
 bool gd_sim_workload_finished(const struct gd_sim_workload *workload);
 /* Who is not, and what it waits for: a line each. */
 void gd_sim_workload_unfinished(const struct gd_sim_workload *workload, struct gd_bytes *bytes);
+/* Something has happened that clients notice (another node leads): for a while they ask again and
+ * again, as those do that have just reconnected. */
+void gd_sim_workload_stir(struct gd_sim_workload *workload);
 /* An operator's order to a node, such as "RAFT SNAPSHOT"; nobody waits for the answer. */
 void gd_sim_workload_order(struct gd_sim_workload *workload, unsigned node, const char *command);
 /* Breaches of the rule of expiry seen so far (see workload.c), told by `violated` as well. */

@@ -75,6 +75,7 @@ struct workload_all {
     size_t client_count;
     gd_time_ns epoch;
     uint64_t issued; /* Operations, of all clients. */
+    gd_time_ns stirred_until; /* On gd_io_now's scale: clients hurry until then. */
     bool finishing;
     struct gd_sim_replies replies;
     struct expiring_value expiring[EXPIRING_KEYS][EXPIRING_VALUES];
