@@ -1,6 +1,7 @@
-/* main.c - gandalf-sim: run, replay, plan, shrink, list. */
+/* main.c - gandalf-sim: run, replay, plan, shrink, check, list. */
 #define _POSIX_C_SOURCE 200809L
 #include "sim/apart.h"
+#include "sim/check_command.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
 #include "sim/sweep.h"
@@ -21,6 +22,7 @@ static const char usage_text[] =
     "      [--check-determinism]\n"
     "  plan SEED            prints the seed's plan\n"
     "  shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
+    "  check HISTORY...     is a history linearizable?\n"
     "  list [faults|parameters|marks]\n"
     "Exit status: 0 fine, 1 a property is violated, 2 bad usage or input, 3 inconclusive, 70\n"
     "internal error. docs/plan.md describes plans.\n";
@@ -445,6 +447,7 @@ int main(int count, char **words)
     } commands[] = {
         {"run", command_run},       {"replay", command_replay}, {"plan", command_plan},
         {"shrink", command_shrink}, {"list", command_list},
+        {"check", gd_sim_check_command},
     };
     if (count < 2) {
         (void)fputs(usage_text, stderr);

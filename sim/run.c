@@ -276,9 +276,11 @@ static void judge_history(struct run *run)
 {
     char text[1500] = "";
     char scrap[1500] = "";
-    enum gd_sim_outcome outcome = gd_sim_verdict(&run->record, true, text, sizeof text);
+    enum gd_sim_outcome outcome =
+        gd_sim_verdict(&run->record, GD_SIM_VERDICT_ORDERED, text, sizeof text);
     if (outcome == GD_SIM_FAIL) {
-        bool order = gd_sim_verdict(&run->record, false, scrap, sizeof scrap) != GD_SIM_FAIL;
+        bool order =
+            gd_sim_verdict(&run->record, GD_SIM_VERDICT_FREE, scrap, sizeof scrap) != GD_SIM_FAIL;
         on_violated(run, order ? "order of a pipeline" : "linearizability", text);
     } else if (outcome == GD_SIM_INCONCLUSIVE) {
         conclude(run, GD_SIM_INCONCLUSIVE, "the history could not be decided within the limit",

@@ -57,6 +57,7 @@ struct undo {
 struct judge {
     const struct gd_sim_record *record;
     bool ordered; /* A connection's requests in their order. */
+    bool foreign; /* Texts may have been written more than once. */
     bool by_call; /* Candidates in the order of their calls, not of their returns. */
     bool coarse;  /* Which open operations were taken is not remembered: what is found is good, what
                      is not found proves nothing. */
@@ -84,7 +85,7 @@ struct judge {
     uint64_t (*seen)[2];
     size_t seen_count, seen_capacity;
     uint64_t steps;
-    bool plain[KEYS_MAX]; /* Keys that are only set, read and swapped. */
+    bool plain[KEYS_MAX];  /* Keys that are only set, read and swapped. */
     uint64_t relevant;     /* The keys that matter to whoever must be done next. */
     size_t deepest, stuck; /* Longest order found; the call it could not place. */
     uint32_t stuck_state;
@@ -201,7 +202,8 @@ static bool apply_append(struct judge *judge, const struct gd_sim_step *step, bo
     uint32_t now = judge->state[step->key];
     size_t old = now == ABSENT ? 0 : judge->texts[now].size;
     size_t size = old + step->input.size;
-    if (known && step->output.number != (int64_t)size) {
+    if (known && step->output.kind == GD_SIM_VALUE_NUMBER &&
+        step->output.number != (int64_t)size) {
         return false;
     }
     char *made = zeroed(size + 1, 1);
@@ -251,7 +253,8 @@ static bool apply_step(struct judge *judge, const struct gd_sim_step *step, bool
         return !known || step->output.kind == GD_SIM_VALUE_FALSE;
     case GD_SIM_DO_DELETE:
         set_key(judge, step->key, ABSENT);
-        return !known || (step->output.kind == GD_SIM_VALUE_TRUE) == (now != ABSENT);
+        return !known || step->output.kind == GD_SIM_VALUE_NOTHING ||
+               (step->output.kind == GD_SIM_VALUE_TRUE) == (now != ABSENT);
     case GD_SIM_DO_SETNX:
         if (now == ABSENT) {
             set_key(judge, step->key, number_of_value(judge, &step->input));
@@ -298,7 +301,8 @@ static bool apply_call(struct judge *judge, const struct call *call)
 /* Texts of clients are written once; numbers come again. */
 static bool never_comes_back(const struct judge *judge, uint32_t value)
 {
-    return value != ABSENT && judge->texts[value].size > 0 && judge->texts[value].data[0] == 'c';
+    return !judge->foreign && value != ABSENT && judge->texts[value].size > 0 &&
+           judge->texts[value].data[0] == 'c';
 }
 
 static void count_watchers(struct judge *judge, const struct call *call, bool more)
@@ -574,7 +578,7 @@ static enum gd_sim_outcome search(struct judge *judge, const uint32_t *keys, siz
     }
     size_t place = next_candidate(judge, 0);
     while (!all_taken(judge)) {
-        if (++judge->steps > STEPS_MAX) {
+        if (++judge->steps > (judge->foreign ? 20 : 1) * (uint64_t)STEPS_MAX) {
             return GD_SIM_INCONCLUSIVE;
         }
         if (place == 0) {
@@ -916,21 +920,24 @@ static void release(struct judge *judge)
     free(judge);
 }
 
-enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record, bool ordered, char *text,
-                                   size_t size)
+enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record,
+                                   enum gd_sim_verdict_kind kind, char *text, size_t size)
 {
     struct judge *judge = zeroed(1, sizeof *judge);
     enum gd_sim_outcome outcome = GD_SIM_PASS;
     judge->record = record;
-    judge->ordered = ordered;
+    judge->ordered = kind == GD_SIM_VERDICT_ORDERED;
+    judge->foreign = kind == GD_SIM_VERDICT_FOREIGN;
     judge->calls = zeroed(record->operation_count, sizeof *judge->calls);
     judge->points = zeroed(2 * record->operation_count + 1, sizeof *judge->points);
     judge->frames = zeroed(record->operation_count, sizeof *judge->frames);
     judge->texts = grow(judge->texts, &judge->text_capacity, 0, sizeof *judge->texts);
     judge->text_count = 1;
     bind_keys(judge);
-    find_plain_keys(judge);
-    look_for_names(judge);
+    if (!judge->foreign) {
+        find_plain_keys(judge);
+        look_for_names(judge);
+    }
     for (uint32_t key = 0; key < KEYS_MAX && outcome != GD_SIM_FAIL; key++) {
         if (part_of(judge, key) != key) {
             continue;

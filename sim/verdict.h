@@ -4,9 +4,13 @@
 #include "sim/record.h"
 #include "sim/run.h"
 
-/* With `ordered` each connection's requests must also take effect in the order in which they were
- * sent. PASS: legal. FAIL: `text` says why not. INCONCLUSIVE: a limit was met; `text` says which.
- */
-enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record, bool ordered, char *text,
-                                   size_t size);
+enum gd_sim_verdict_kind {
+    GD_SIM_VERDICT_FREE,    /* A connection's requests may take effect in any order. */
+    GD_SIM_VERDICT_ORDERED, /* ... or in the order in which they were sent. */
+    GD_SIM_VERDICT_FOREIGN  /* As FREE, and nothing is taken for granted about the values: the
+                               simulator's clients write each text only once, others may not. */
+};
+/* PASS: legal. FAIL: `text` says why not. INCONCLUSIVE: a limit was met; `text` says which. */
+enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record,
+                                   enum gd_sim_verdict_kind kind, char *text, size_t size);
 #endif
