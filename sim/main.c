@@ -446,8 +446,7 @@ int main(int count, char **words)
         int (*run)(int count, char **words);
     } commands[] = {
         {"run", command_run},       {"replay", command_replay}, {"plan", command_plan},
-        {"shrink", command_shrink}, {"list", command_list},
-        {"check", gd_sim_check_command},
+        {"shrink", command_shrink}, {"list", command_list},     {"check", gd_sim_check_command},
     };
     if (count < 2) {
         (void)fputs(usage_text, stderr);

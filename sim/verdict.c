@@ -85,6 +85,8 @@ struct judge {
     uint64_t (*seen)[2];
     size_t seen_count, seen_capacity;
     uint64_t steps;
+    uint32_t *writers; /* Owned: foreign texts, by number: steps that write it. */
+    size_t writer_count;
     bool plain[KEYS_MAX];  /* Keys that are only set, read and swapped. */
     uint64_t relevant;     /* The keys that matter to whoever must be done next. */
     size_t deepest, stuck; /* Longest order found; the call it could not place. */
@@ -202,8 +204,7 @@ static bool apply_append(struct judge *judge, const struct gd_sim_step *step, bo
     uint32_t now = judge->state[step->key];
     size_t old = now == ABSENT ? 0 : judge->texts[now].size;
     size_t size = old + step->input.size;
-    if (known && step->output.kind == GD_SIM_VALUE_NUMBER &&
-        step->output.number != (int64_t)size) {
+    if (known && step->output.kind == GD_SIM_VALUE_NUMBER && step->output.number != (int64_t)size) {
         return false;
     }
     char *made = zeroed(size + 1, 1);
@@ -298,11 +299,14 @@ static bool apply_call(struct judge *judge, const struct call *call)
 
 /* ---------------------------------------------------------------- the search */
 
-/* Texts of clients are written once; numbers come again. */
+/* Texts of clients are written once; numbers come again. Elsewhere: what one step alone writes,
+ * when nothing is put together. */
 static bool never_comes_back(const struct judge *judge, uint32_t value)
 {
-    return !judge->foreign && value != ABSENT && judge->texts[value].size > 0 &&
-           judge->texts[value].data[0] == 'c';
+    if (judge->foreign) {
+        return value != ABSENT && value < judge->writer_count && judge->writers[value] == 1;
+    }
+    return value != ABSENT && judge->texts[value].size > 0 && judge->texts[value].data[0] == 'c';
 }
 
 static void count_watchers(struct judge *judge, const struct call *call, bool more)
@@ -638,6 +642,23 @@ static void find_plain_keys(struct judge *judge)
     }
 }
 
+/* How many steps write each text of a foreign history; none when texts are put together there. */
+static void count_writers(struct judge *judge)
+{
+    for (size_t i = 0; i < judge->record->step_count; i++) {
+        const struct gd_sim_step *step = &judge->record->steps[i];
+        (void)number_of_value(judge, &step->input);
+        if (step->what == GD_SIM_DO_APPEND || step->what == GD_SIM_DO_INCR) {
+            return;
+        }
+    }
+    judge->writer_count = judge->text_count;
+    judge->writers = zeroed(judge->writer_count, sizeof *judge->writers);
+    for (size_t i = 0; i < judge->record->step_count; i++) {
+        judge->writers[number_of_value(judge, &judge->record->steps[i].input)]++;
+    }
+}
+
 static bool changes_something(const struct judge *judge, const struct gd_sim_operation *op)
 {
     for (size_t i = 0; i < op->count; i++) {
@@ -917,6 +938,7 @@ static void release(struct judge *judge)
     free(judge->seen);
     free(judge->watchers);
     free(judge->seen_at);
+    free(judge->writers);
     free(judge);
 }
 
@@ -934,7 +956,9 @@ enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record,
     judge->texts = grow(judge->texts, &judge->text_capacity, 0, sizeof *judge->texts);
     judge->text_count = 1;
     bind_keys(judge);
-    if (!judge->foreign) {
+    if (judge->foreign) {
+        count_writers(judge);
+    } else {
         find_plain_keys(judge);
         look_for_names(judge);
     }

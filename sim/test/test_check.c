@@ -1,0 +1,71 @@
+/* Histories from files: what is understood, and what is refused with its line. */
+#include "engine/test/test.h"
+#include "sim/check_command.h"
+#include "sim/verdict.h"
+
+static void test_check_reads_and_judges(void **state)
+{
+    static const struct {
+        const char *name, *text, *refusal;
+        enum gd_sim_outcome want;
+    } cases[] = {
+        {"a comment and an empty line", "# nothing\n\n", NULL, GD_SIM_PASS},
+        {"a stale read",
+         "{\"client\":1,\"op\":\"write\",\"key\":\"a\",\"input\":\"x\",\"output\":null,\"call\":1,"
+         "\"return\":2}\n"
+         "{\"client\":1,\"op\":\"write\",\"key\":\"a\",\"input\":\"y\",\"output\":null,\"call\":3,"
+         "\"return\":4}\n"
+         "{\"client\":2,\"op\":\"read\",\"key\":\"a\",\"input\":null,\"output\":\"x\",\"call\":5,"
+         "\"return\":6}\n",
+         NULL, GD_SIM_FAIL},
+        {"fields in any order, a transaction, an aborted one, bytes",
+         "{\"call\":1,\"return\":2,\"op\":\"txn\",\"client\":1,\"input\":null,\"output\":null,"
+         "\"ops\":[{\"op\":\"write\",\"key\":\"a\",\"input\":{\"base64\":\"AA==\"},"
+         "\"output\":null},{\"op\":\"incr\",\"key\":\"b\",\"input\":2,\"output\":2}]}\n"
+         "{\"call\":3,\"return\":4,\"op\":\"txn\",\"client\":1,\"output\":\"aborted\","
+         "\"ops\":[{\"op\":\"write\",\"key\":\"a\",\"input\":\"z\",\"output\":null}]}\n"
+         "{\"call\":5,\"return\":6,\"op\":\"read\",\"client\":1,\"key\":\"a\","
+         "\"output\":{\"base64\":\"AA==\"}}\n",
+         NULL, GD_SIM_PASS},
+        {"one value written twice comes back",
+         "{\"client\":1,\"op\":\"write\",\"key\":\"a\",\"input\":\"c;\",\"call\":1,\"return\":2}\n"
+         "{\"client\":1,\"op\":\"write\",\"key\":\"a\",\"input\":\"d;\",\"call\":3,\"return\":4}\n"
+         "{\"client\":1,\"op\":\"write\",\"key\":\"a\",\"input\":\"c;\",\"call\":5,\"return\":6}\n"
+         "{\"client\":2,\"op\":\"read\",\"key\":\"a\",\"output\":\"c;\",\"call\":7,\"return\":8}\n",
+         NULL, GD_SIM_PASS},
+        {"an unknown op", "\n{\"op\":\"jump\"}\n", "line 2: an unknown op", GD_SIM_PASS},
+        {"no key", "{\"op\":\"read\",\"call\":1,\"return\":2}\n",
+         "line 1: an operation wants its op and key", GD_SIM_PASS},
+        {"a return before its call", "{\"op\":\"read\",\"key\":\"a\",\"call\":2,\"return\":1}\n",
+         "line 1: call and return, in this order, are wanted", GD_SIM_PASS},
+        {"half a line", "{\"op\":\"read\",\"key\":\"a", "line 1: a string without its end",
+         GD_SIM_PASS},
+    };
+    (void)state;
+    for (size_t i = 0; i < GD_COUNT(cases); i++) {
+        struct gd_sim_record record = {0};
+        struct gd_error error = {0};
+        char why[1024] = "";
+        print_message("case: %s\n", cases[i].name);
+        enum gd_err err = gd_sim_history_read(
+            (struct gd_slice){(const uint8_t *)cases[i].text, strlen(cases[i].text)}, &record,
+            &error);
+        if (cases[i].refusal != NULL) {
+            assert_int_equal(err, GD_ERR_INVALID);
+            assert_string_equal(error.text, cases[i].refusal);
+        } else {
+            assert_int_equal(err, GD_OK);
+            assert_int_equal(gd_sim_verdict(&record, GD_SIM_VERDICT_FOREIGN, why, sizeof why),
+                             cases[i].want);
+        }
+        gd_sim_record_release(&record);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_check_reads_and_judges),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
