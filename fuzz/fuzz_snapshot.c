@@ -34,7 +34,10 @@ static void on_done(void *context, enum gd_err err, const struct gd_error *error
     (void)context;
     m.calls++;
     m.err = err;
-    m.error = error == NULL ? (struct gd_error){0} : *error;
+    m.error.text[0] = '\0';
+    if (error != NULL) {
+        m.error = *error;
+    }
 }
 
 static void on_read(void *context, enum gd_err err, struct gd_slice bytes,

@@ -74,7 +74,7 @@ struct workload_all {
     struct client clients[GD_SIM_CLIENTS_MAX];
     size_t client_count;
     gd_time_ns epoch;
-    uint64_t issued; /* Operations, of all clients. */
+    uint64_t issued;          /* Operations, of all clients. */
     gd_time_ns stirred_until; /* On gd_io_now's scale: clients hurry until then. */
     bool finishing;
     struct gd_sim_replies replies;

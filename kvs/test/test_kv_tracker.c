@@ -402,7 +402,8 @@ static void add_watch(struct gd_bytes *body, const char *key, gd_index version)
 {
     gd_bytes_add_le32(body, (uint32_t)strlen(key));
     gd_bytes_add_text(body, key);
-    gd_bytes_add_le64(body, version == 0 ? 0 : version * 2 + 1); /* As gd_keyspace_watch tells it. */
+    gd_bytes_add_le64(body,
+                      version == 0 ? 0 : version * 2 + 1); /* As gd_keyspace_watch tells it. */
 }
 
 static void exec(struct fixture *f, gd_index version_a, gd_index version_b, const char *want)

@@ -50,7 +50,8 @@ static enum gd_sim_outcome verdict_of(const struct line *lines, size_t count)
             gd_sim_record_return(&record, op, GD_SIM_FATE_DONE, lines[i].back);
         }
     }
-    enum gd_sim_outcome outcome = gd_sim_verdict(&record, GD_SIM_VERDICT_ORDERED, text, sizeof text);
+    enum gd_sim_outcome outcome =
+        gd_sim_verdict(&record, GD_SIM_VERDICT_ORDERED, text, sizeof text);
     if (text[0] != '\0') {
         print_message("%s\n", text);
     }
