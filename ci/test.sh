@@ -126,9 +126,9 @@ sweep() {
     count sweep "$good" "$bad"
 }
 
-# Every file that once made a decoder stumble, and the corpora.
+# Every file that once made a decoder stumble, and the corpora; then some seconds of new inputs each.
 fuzz() {
-    local good=0 bad=0 corpus name target
+    local good=0 bad=0 corpus name target words
     asked fuzz || return 0
     compgen -G "$TOP/fuzz/corpus/*/" >/dev/null || return 0
     install_missing clang
@@ -141,12 +141,19 @@ fuzz() {
         name=$(basename "$corpus")
         target=$TOP/build/fuzz/fuzz/$name
         [ -x "$target" ] || continue
-        if "$target" -runs=0 "$corpus" >"$report/fuzz" 2>&1; then
+        words=("$corpus")
+        [ ! -d "$TOP/fuzz/regression/$name" ] || words+=("$TOP/fuzz/regression/$name")
+        mkdir -p "$report/found"
+        if "$target" -runs=0 "${words[@]}" >"$report/fuzz" 2>&1 &&
+            "$target" -max_total_time="${GANDALF_FUZZ_SECONDS:-5}" -max_len=1025 \
+                -artifact_prefix="$TOP/build/$name-" "$report/found" "${words[@]}" \
+                >"$report/fuzz" 2>&1; then
             good=$((good + 1))
         else
             bad=$((bad + 1))
             tail -20 "$report/fuzz"
         fi
+        rm -rf "$report/found"
     done
     count fuzz "$good" "$bad"
 }
