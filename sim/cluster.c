@@ -507,6 +507,13 @@ void gd_sim_cluster_finish(struct gd_sim_cluster *cluster)
     gd_world_leave(cluster->world);
 }
 
+void gd_sim_cluster_stir(struct gd_sim_cluster *cluster)
+{
+    (void)gd_world_enter(cluster->world, GD_SIM_CLIENTS);
+    gd_sim_workload_stir(cluster->workload);
+    gd_world_leave(cluster->world);
+}
+
 void gd_sim_cluster_order(struct gd_sim_cluster *cluster, unsigned id, const char *command)
 {
     if (id < 1 || id > cluster->nodes) {

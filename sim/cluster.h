@@ -34,6 +34,8 @@ void gd_sim_cluster_begin(struct gd_sim_cluster *cluster);
  * and, a moment later, starts it anew, as a supervisor would. */
 bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster);
 void gd_sim_cluster_tend(struct gd_sim_cluster *cluster);
+/* gd_sim_workload_stir, from outside. */
+void gd_sim_cluster_stir(struct gd_sim_cluster *cluster);
 /* Clients do their last requests. */
 void gd_sim_cluster_finish(struct gd_sim_cluster *cluster);
 /* Is the node down for good: it refused a damaged disk? */

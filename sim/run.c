@@ -168,7 +168,7 @@ static void on_event(void *context, uint32_t process)
     }
     if (gd_sim_checks_elections(run->checks) != run->elections) {
         run->elections = gd_sim_checks_elections(run->checks);
-        gd_sim_workload_stir(gd_sim_cluster_workload(run->cluster));
+        gd_sim_cluster_stir(run->cluster);
     }
     gd_sim_faults_watch(run->faults);
     if (gd_sim_cluster_needs_tending(run->cluster)) {

@@ -328,6 +328,12 @@ void gd_sim_workload_stir(struct gd_sim_workload *workload)
 {
     struct workload_all *all = all_of(workload);
     all->stirred_until = gd_io_now(all->options.io) + all->options.plan->election_timeout / 2;
+    for (size_t i = 0; i < all->client_count && !all->finishing; i++) {
+        struct client *client = &all->clients[i];
+        if (client->link == LINK_ON && client->flight_count == 0) {
+            wake_at(client, gd_sim__now(client) + gd_prng_between(&client->prng, 1, STIRRED_PAUSE));
+        }
+    }
 }
 
 bool gd_sim__client_done(const struct client *client)
