@@ -145,6 +145,11 @@ const struct gd_snapshot_meta *gd_snapshot_store_get(const struct gd_snapshot_st
     return nth < store->count ? &store->kept[nth] : NULL;
 }
 
+bool gd_snapshot_store_unreadable(const struct gd_snapshot_store *store)
+{
+    return store->unreadable;
+}
+
 /* ---------------------------------------------------------------- the first look */
 
 enum look {
@@ -420,8 +425,10 @@ static void look_done(struct gd_disk_op *op, enum gd_err err)
     if (err == GD_OK) {
         look_step(store, op);
     } else if (opening->look >= LOOK_OPENING) {
-        /* One file that cannot be read is as good as damaged. */
+        /* An older one may do. If none does, the node must not call this damage: a disk that fails
+         * once may give the file at the next start. */
         opening->wrong = "it cannot be read";
+        store->unreadable = true;
         if (opening->open) {
             look_close(store);
         } else {

@@ -21,6 +21,9 @@ void gd_snapshot_store_open(struct gd_snapshot_store *store, gd_snapshot_fn *don
  * caller then asks for the next. */
 const struct gd_snapshot_meta *gd_snapshot_store_get(const struct gd_snapshot_store *store,
                                                      unsigned nth);
+/* The open passed over a file because the disk failed to read it: what is missing may be there at
+ * the next start, unlike what is damaged. */
+bool gd_snapshot_store_unreadable(const struct gd_snapshot_store *store);
 
 /* Writing one: at most one writer and one receiver at a time. */
 void gd_snapshot_write_begin(struct gd_snapshot_store *store, const struct gd_snapshot_meta *meta,

@@ -147,6 +147,7 @@ struct gd_snapshot_store {
     unsigned in_flight;                                  /* Operations, turns and jobs under way. */
     struct gd_snapshot_meta kept[GD__SNAPSHOT_KEPT + 1]; /* Newest first. */
     unsigned count;
+    bool unreadable;         /* The open passed over a file that it could not read. */
     unsigned temporaries;    /* Names of .tmp files so far. */
     struct gd_position part; /* A half received file that was there at open; index 0: none. */
     struct gd__snapshot_opening *opening;

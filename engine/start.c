@@ -205,6 +205,15 @@ static void try_restore(struct gd_node *node)
             start_raft(node); /* The log reaches the beginning. */
             return;
         }
+        if (gd_snapshot_store_unreadable(node->store)) {
+            GD_REACHED("snapshot that could not be read is missing at start");
+            (void)gd_error_set(&error, GD_ERR_IO,
+                               "a snapshot cannot be read, and no other reaches the log, which "
+                               "begins behind index %llu; check the disk and start again",
+                               (unsigned long long)node->recovered.before.index);
+            gd__node_fail(node, GD_ERR_IO, &error);
+            return;
+        }
         (void)gd_error_set(&error, GD_ERR_CORRUPT,
                            "no sound snapshot reaches the log, which begins behind index %llu; "
                            "replace this node, or restore its data directory",

@@ -771,6 +771,43 @@ static void test_snapshot_survives_any_failed_operation(void **state)
     free(file.data);
 }
 
+/* A file that the disk fails to give, at any read of the open, is told apart from a damaged one and
+ * is there at the next open. */
+static void test_snapshot_unreadable_is_not_damaged(void **state)
+{
+    static struct model m;
+    static const enum gd_disk_kind kinds[] = {GD_DISK_OPEN, GD_DISK_SIZE, GD_DISK_READ};
+    struct fake_inode *file;
+
+    (void)state;
+    model_init(&m, 3);
+    assert_true(store_open(&m));
+    assert_false(gd_snapshot_store_unreadable(m.store));
+    assert_true(snapshot_write(&m, 10, 1000));
+    store_close(&m);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        m.disk.fail_kind = kinds[i];
+        m.disk.fail_err = GD_ERR_IO;
+        assert_true(store_open(&m));
+        assert_int_equal(m.err, GD_OK);
+        assert_null(gd_snapshot_store_get(m.store, 0));
+        assert_true(gd_snapshot_store_unreadable(m.store));
+        store_close(&m);
+        assert_true(store_open(&m));
+        assert_non_null(gd_snapshot_store_get(m.store, 0));
+        assert_false(gd_snapshot_store_unreadable(m.store));
+        store_close(&m);
+    }
+    file = fake_file(&m.disk, "snapshot/0000000000000002-000000000000000a.snap");
+    assert_non_null(file);
+    file->now[3] ^= 1;
+    assert_true(store_open(&m));
+    assert_null(gd_snapshot_store_get(m.store, 0));
+    assert_false(gd_snapshot_store_unreadable(m.store));
+    store_close(&m);
+    fake_release(&m.disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -787,6 +824,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_write_failures),
         cmocka_unit_test(test_snapshot_close_at_any_moment),
         cmocka_unit_test(test_snapshot_survives_any_failed_operation),
+        cmocka_unit_test(test_snapshot_unreadable_is_not_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
