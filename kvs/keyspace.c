@@ -672,34 +672,6 @@ uint64_t gd_keyspace_digest(const struct gd_keyspace *ks)
     return sum;
 }
 
-/* ---------------------------------------------------------------- WATCH */
-
-static size_t touched_bucket(struct gd_slice key)
-{
-    return gd_crc32c(0, key.data, key.size) % GD_TOUCHED_COUNT;
-}
-
-uint64_t gd_keyspace_watch(const struct gd_keyspace *ks, struct gd_slice key)
-{
-    const struct gd_item *item = gd_keyspace_find(ks, key);
-
-    return item != NULL ? item->version * 2 + 1 : ks->touched[touched_bucket(key)] * 2;
-}
-
-gd_index gd_keyspace_touched(const struct gd_keyspace *ks, size_t bucket)
-{
-    GD_ASSERT(bucket < GD_TOUCHED_COUNT);
-    return ks->touched[bucket];
-}
-
-void gd_keyspace_touch(struct gd_keyspace *ks, size_t bucket, gd_index version)
-{
-    GD_ASSERT(bucket < GD_TOUCHED_COUNT);
-    if (ks->touched[bucket] < version) {
-        ks->touched[bucket] = version;
-    }
-}
-
 /* ---------------------------------------------------------------- changing */
 
 static void item_unlink(struct gd_keyspace *ks, struct gd_item **link)
@@ -811,7 +783,7 @@ static void set_stored(struct gd_keyspace *ks, struct gd_slice key, struct gd_sl
     item->is_number = is_number;
     item->is_raw = false;
     item->version = version;
-    gd_keyspace_touch(ks, touched_bucket(key), version);
+    gd_keyspace_touch(ks, gd__touched_bucket(key), version);
     if (stored.size > 0) {
         memcpy(item_key_at(item) + item->key_size, stored.data, stored.size);
     }
@@ -869,7 +841,7 @@ uint8_t *gd_keyspace_edit(struct gd_keyspace *ks, struct gd_slice key, size_t si
     size_t old_size;
 
     ks->changes++;
-    gd_keyspace_touch(ks, touched_bucket(key), version);
+    gd_keyspace_touch(ks, gd__touched_bucket(key), version);
     table_upkeep(ks);
     link = table_link(&ks->table, hash, key);
     if (*link != NULL && gd__item_over(*link, ks->clock_ms)) {
@@ -922,7 +894,7 @@ bool gd_keyspace_set_expiry(struct gd_keyspace *ks, struct gd_slice key, int64_t
     (void)gd__frozen_save(ks, *link, false);
     item = item_reshape(ks, link, (*link)->value_size, has_expiry, (*link)->is_grown);
     item->version = version;
-    gd_keyspace_touch(ks, touched_bucket(key), version);
+    gd_keyspace_touch(ks, gd__touched_bucket(key), version);
     if (has_expiry) {
         item_set_deadline(ks, item, expiry_ms);
     }

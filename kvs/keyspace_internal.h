@@ -73,6 +73,7 @@ struct gd_keyspace {
     gd_index touched[GD_TOUCHED_COUNT];
 };
 
+size_t gd__touched_bucket(struct gd_slice key); /* Of `touched`. */
 size_t gd__item_size(const struct gd_item *item);
 void gd__item_free(struct gd_keyspace *ks, struct gd_item *item);
 int64_t gd__item_deadline(const struct gd_item *item);
