@@ -34,6 +34,12 @@ enum gd_err gd_error_set(struct gd_error *error, enum gd_err code, const char *f
         va_start(args, format);
         (void)vsnprintf(error->text, sizeof error->text, format, args);
         va_end(args);
+        /* One line, whatever a name or a value from outside brought into it. */
+        for (char *at = error->text; *at != '\0'; at++) {
+            if ((unsigned char)*at < ' ' || *at == 0x7f) {
+                *at = '?';
+            }
+        }
     }
     return code;
 }

@@ -54,6 +54,16 @@ static void test_reader_stays_failed_past_the_end(void **state)
     assert_int_equal(gd_reader_u8(&reader), 0); /* A byte is left, but the reader has failed. */
 }
 
+static void test_error_is_one_line(void **state)
+{
+    struct gd_error error;
+
+    (void)state;
+    assert_int_equal(gd_error_set(&error, GD_ERR_INVALID, "unknown key %s", "a\nb\tc"),
+                     GD_ERR_INVALID);
+    assert_string_equal(error.text, "unknown key a?b?c");
+}
+
 static void test_bytes_grow_and_consume(void **state)
 {
     struct gd_bytes bytes = {0};
@@ -173,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_position_orders_by_term_then_index),
         cmocka_unit_test(test_crc32c_agrees_with_the_rfc),
         cmocka_unit_test(test_reader_stays_failed_past_the_end),
+        cmocka_unit_test(test_error_is_one_line),
         cmocka_unit_test(test_bytes_grow_and_consume),
         cmocka_unit_test(test_address_parse),
         cmocka_unit_test(test_prng_is_the_published_one_and_bounded),
