@@ -387,6 +387,7 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
     shadow->running = true;
     shadow->led = false;
     shadow->term = 0;
+    shadow->vote = 0; /* One that was never durable was never sent. */
     shadow->commit = 0;
     shadow->last = (struct gd_position){0, 0};
     if (shadow->terms != NULL) {
