@@ -187,7 +187,7 @@ void gd__apply_pump(struct gd_node *node)
         node->snapshots.restore_wanted = false;
         if (gd_raft_snapshot(node->raft)->position.index > apply->applied) {
             apply->restoring = true;
-            gd__snapshot_restore(node, 0, true, on_restored);
+            gd__snapshot_restore(node, true, on_restored);
             return;
         }
     }

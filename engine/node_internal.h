@@ -274,9 +274,9 @@ void gd__snapshot_consider(struct gd_node *node); /* Begin one when enough has b
 void gd__snapshot_begin(struct gd_node *node);    /* The Tracker's turn has come. */
 void gd__snapshot_send(struct gd_node *node, const struct gd_message *message);
 void gd__snapshot_receive(struct gd_node *node, const struct gd_raft_chunk *chunk);
-/* Replace the state by snapshot `nth` of the store: applied, stamp and dedup follow. With `tracker`
+/* Replace the state by the newest snapshot of the store: applied, stamp and dedup follow. With `tracker`
  * false only the node's own tables are read. */
-void gd__snapshot_restore(struct gd_node *node, unsigned nth, bool tracker,
+void gd__snapshot_restore(struct gd_node *node, bool tracker,
                           void (*restored)(struct gd_node *node, enum gd_err err,
                                            const struct gd_error *error));
 void gd__snapshots_release(struct gd_node *node);
@@ -344,7 +344,6 @@ struct gd_node {
     /* Recovery, in start.c. */
     struct gd_wal_recovered recovered; /* Our own copy. */
     bool recovered_valid;
-    unsigned restore_nth;
 
     /* Stopping. */
     struct gd_timer stop_timer;

@@ -113,10 +113,37 @@ void gd__snapshot_discard(struct gd_snapshot_store *store, struct gd_file file, 
     }
 }
 
+static void discard_snapshot(struct gd_snapshot_store *store, struct gd_position position)
+{
+    char path[GD_DISK_PATH_SIZE];
+
+    gd__snapshot_path(store, position, ".snap", path);
+    gd__snapshot_discard(store, (struct gd_file){0}, false, path);
+}
+
+/* One is durable: what was forgotten before it can go. What is later stays until its position was
+ * taken anew or passed, so that no removal under way meets a new file of the same name. */
+static void discard_forgotten(struct gd_snapshot_store *store, struct gd_position durable)
+{
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < store->forgotten_count; i++) {
+        struct gd_position position = store->forgotten[i];
+        if (position.index > durable.index) {
+            store->forgotten[left++] = position;
+        } else if (gd_position_compare(position, durable) != 0) {
+            GD_REACHED("damaged snapshot removed");
+            discard_snapshot(store, position);
+        }
+    }
+    store->forgotten_count = left;
+}
+
 void gd__snapshot_add(struct gd_snapshot_store *store, const struct gd_snapshot_meta *meta)
 {
     unsigned at = 0;
 
+    discard_forgotten(store, meta->position);
     while (at < store->count && store->kept[at].position.index > meta->position.index) {
         at++;
     }
@@ -131,11 +158,18 @@ void gd__snapshot_add(struct gd_snapshot_store *store, const struct gd_snapshot_
     store->kept[at] = *meta;
     store->count++;
     if (store->count > GD__SNAPSHOT_KEPT) {
-        char path[GD_DISK_PATH_SIZE];
-
         store->count--; /* S2 */
-        gd__snapshot_path(store, store->kept[store->count].position, ".snap", path);
-        gd__snapshot_discard(store, (struct gd_file){0}, false, path);
+        discard_snapshot(store, store->kept[store->count].position);
+    }
+}
+
+void gd_snapshot_store_forget(struct gd_snapshot_store *store)
+{
+    GD_ASSERT(store->count > 0 && store->forgotten_count < GD__SNAPSHOT_KEPT);
+    store->forgotten[store->forgotten_count++] = store->kept[0].position;
+    store->count--;
+    for (unsigned i = 0; i < store->count; i++) {
+        store->kept[i] = store->kept[i + 1];
     }
 }
 

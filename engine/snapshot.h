@@ -18,9 +18,12 @@ void gd_snapshot_store_free(struct gd_snapshot_store *store);
 void gd_snapshot_store_open(struct gd_snapshot_store *store, gd_snapshot_fn *done, void *context);
 /* The newest one's meta, or NULL; `nth` 0 is the newest, 1 the one before. Borrowed until the store
  * changes. A snapshot whose body proves damaged while it is read is reported by the reader; the
- * caller then asks for the next. */
+ * caller then forgets it and asks again. */
 const struct gd_snapshot_meta *gd_snapshot_store_get(const struct gd_snapshot_store *store,
                                                      unsigned nth);
+/* The newest proved damaged: it is not there any more. Its file goes once another snapshot is
+ * durable; a start before that meets it again. */
+void gd_snapshot_store_forget(struct gd_snapshot_store *store);
 /* The open passed over a file because the disk failed to read it: what is missing may be there at
  * the next start, unlike what is damaged. */
 bool gd_snapshot_store_unreadable(const struct gd_snapshot_store *store);

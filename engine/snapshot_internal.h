@@ -146,6 +146,8 @@ struct gd_snapshot_store {
     const char *directory;                               /* Borrowed. */
     unsigned in_flight;                                  /* Operations, turns and jobs under way. */
     struct gd_snapshot_meta kept[GD__SNAPSHOT_KEPT + 1]; /* Newest first. */
+    struct gd_position forgotten[GD__SNAPSHOT_KEPT];     /* Proved damaged; on the disk yet. */
+    unsigned forgotten_count;
     unsigned count;
     bool unreadable;         /* The open passed over a file that it could not read. */
     unsigned temporaries;    /* Names of .tmp files so far. */

@@ -338,7 +338,6 @@ void gd__snapshot_receive(struct gd_node *node, const struct gd_raft_chunk *chun
 
 struct gd__restore {
     struct gd_node *node;
-    unsigned nth;
     bool tracker;
     struct gd_bytes head;
     bool head_done;
@@ -525,19 +524,19 @@ static void on_read_begun(void *context, enum gd_err err, const struct gd_error 
     }
 }
 
-void gd__snapshot_restore(struct gd_node *node, unsigned nth, bool tracker,
+void gd__snapshot_restore(struct gd_node *node, bool tracker,
                           void (*restored)(struct gd_node *node, enum gd_err err,
                                            const struct gd_error *error))
 {
     struct gd__restore *r = gd_calloc(1, sizeof *r);
 
     GD_ASSERT(!node->apply.busy);
-    GD_ASSERT(gd_snapshot_store_get(node->store, nth) != NULL);
-    *r = (struct gd__restore){.node = node, .nth = nth, .tracker = tracker, .done = restored};
-    r->meta = *gd_snapshot_store_get(node->store, nth);
+    GD_ASSERT(gd_snapshot_store_get(node->store, 0) != NULL);
+    *r = (struct gd__restore){.node = node, .tracker = tracker, .done = restored};
+    r->meta = *gd_snapshot_store_get(node->store, 0);
     node->snapshots.restore = r;
     node->apply.busy = true;
-    gd_snapshot_read_begin(node->store, nth, on_read_begun, r);
+    gd_snapshot_read_begin(node->store, 0, on_read_begun, r);
 }
 
 void gd__snapshots_release(struct gd_node *node)

@@ -183,7 +183,7 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
         GD_REACHED("damaged snapshot passed over at start");
         gd__node_log(node, GD_LOG_WARNING, "a snapshot cannot be used: %s",
                      error == NULL ? gd_err_text(err) : error->text);
-        node->restore_nth++;
+        gd_snapshot_store_forget(node->store);
         try_restore(node);
         return;
     }
@@ -196,7 +196,7 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
 
 static void try_restore(struct gd_node *node)
 {
-    const struct gd_snapshot_meta *meta = gd_snapshot_store_get(node->store, node->restore_nth);
+    const struct gd_snapshot_meta *meta = gd_snapshot_store_get(node->store, 0);
     gd_index held = node->options.tracker->v->applied(node->options.tracker);
     struct gd_error error;
 
@@ -221,7 +221,7 @@ static void try_restore(struct gd_node *node)
         gd__node_fail(node, GD_ERR_CORRUPT, &error);
         return;
     }
-    gd__snapshot_restore(node, node->restore_nth, held < meta->position.index, on_restored);
+    gd__snapshot_restore(node, held < meta->position.index, on_restored);
 }
 
 /* ---------------------------------------------------------------- Raft on top */
@@ -232,7 +232,7 @@ static void on_wal_started(void *context, enum gd_err err, const struct gd_error
 static struct gd_snapshot_meta base_meta(struct gd_node *node)
 {
     const struct gd_snapshot_meta *restored =
-        node->apply.applied == 0 ? NULL : gd_snapshot_store_get(node->store, node->restore_nth);
+        node->apply.applied == 0 ? NULL : gd_snapshot_store_get(node->store, 0);
 
     if (restored != NULL && restored->position.index < node->recovered.snapshot.position.index) {
         GD_REACHED("older snapshot used at start");
@@ -291,8 +291,7 @@ static void catch_up_snapshot(struct gd_node *node)
     struct gd_raft_event event = {.kind = GD_RAFT_SNAPSHOT_TAKEN, .snapshot = newest};
     struct gd_snapshot_meta meta;
 
-    if (newest == NULL || node->restore_nth != 0 ||
-        newest->position.index <= gd_raft_snapshot(node->raft)->position.index) {
+    if (newest == NULL || newest->position.index <= gd_raft_snapshot(node->raft)->position.index) {
         return;
     }
     meta = *newest;

@@ -771,6 +771,31 @@ static void test_snapshot_survives_any_failed_operation(void **state)
     free(file.data);
 }
 
+/* What was forgotten is not there, its file goes with the next durable snapshot, and a snapshot of
+ * the same position takes its place. */
+static void test_snapshot_forgotten(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    for (uint64_t next = 20; next <= 30; next += 10) {
+        model_init(&m, 3);
+        assert_true(store_open(&m));
+        assert_true(snapshot_write(&m, 10, 1000));
+        assert_true(snapshot_write(&m, 20, 1000));
+        gd_snapshot_store_forget(m.store);
+        assert_int_equal(gd_snapshot_store_get(m.store, 0)->position.index, 10);
+        assert_null(gd_snapshot_store_get(m.store, 1));
+        assert_true(snapshot_write(&m, next, 1000));
+        store_close(&m);
+        assert_true(store_open(&m));
+        assert_int_equal(gd_snapshot_store_get(m.store, 0)->position.index, next);
+        assert_int_equal(gd_snapshot_store_get(m.store, 1)->position.index, 10);
+        store_close(&m);
+        fake_release(&m.disk);
+    }
+}
+
 /* A file that the disk fails to give, at any read of the open, is told apart from a damaged one and
  * is there at the next open. */
 static void test_snapshot_unreadable_is_not_damaged(void **state)
@@ -824,6 +849,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_write_failures),
         cmocka_unit_test(test_snapshot_close_at_any_moment),
         cmocka_unit_test(test_snapshot_survives_any_failed_operation),
+        cmocka_unit_test(test_snapshot_forgotten),
         cmocka_unit_test(test_snapshot_unreadable_is_not_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
