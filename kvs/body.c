@@ -15,3 +15,10 @@ void gd_body_add_args(struct gd_bytes *body, const struct gd_slice *args, size_t
         gd_bytes_add(body, args[i].data, args[i].size);
     }
 }
+
+void gd_body_add_answer(struct gd_bytes *body, struct gd_slice answer)
+{
+    gd_bytes_add_le32(body, 0);
+    gd_bytes_add_le32(body, (uint32_t)answer.size);
+    gd_bytes_add(body, answer.data, answer.size);
+}

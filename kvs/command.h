@@ -75,10 +75,13 @@ void gd_command_syntax_error(struct gd_command_context *context);
  *      1    1 protocol that the client waits in: 2 or 3
  *      2      kind 2: le32 watches, each le32 size, key, le64 as gd_keyspace_watch told;
  *             le32 commands
- *             each command (kind 1 has one): le32 arguments, each le32 size, bytes
+ *             each command (kind 1 has one): le32 arguments, each le32 size, bytes; in kind 2
+ *             0 arguments stand before a reply as it is: le32 size, bytes
  *
  * docs/formats.md, "kvs request body". */
 enum { GD_BODY_COMMAND = 1, GD_BODY_TRANSACTION = 2 };
 void gd_body_begin(struct gd_bytes *body, int kind, int protocol);
 void gd_body_add_args(struct gd_bytes *body, const struct gd_slice *args, size_t count);
+/* What a command inside a transaction was answered when it was queued. */
+void gd_body_add_answer(struct gd_bytes *body, struct gd_slice answer);
 #endif

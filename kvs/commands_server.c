@@ -751,23 +751,50 @@ static struct gd_slice name_asked(const struct gd_slice *args, size_t count, con
     return (struct gd_slice){(const uint8_t *)name, strlen(name)};
 }
 
-/* Whether each setting named has the value given: setting it is no change. */
-static bool config_is_so(const struct gd_kv_parser *parser, const struct gd_slice *args,
-                         size_t count)
+static const struct gd_kv_setting *find_setting(const struct gd_kv_parser *parser,
+                                                struct gd_slice name)
 {
-    bool all = count % 2 == 0;
-
-    for (size_t at = 2; at + 1 < count && all; at += 2) {
-        bool found = false;
-        for (size_t i = 0; i < parser->setting_count; i++) {
-            const char *value = parser->settings[i].value;
-            found = found || (gd_slice_is(args[at], parser->settings[i].name) &&
-                              args[at + 1].size == strlen(value) &&
-                              memcmp(args[at + 1].data, value, args[at + 1].size) == 0);
+    for (size_t i = 0; i < parser->setting_count; i++) {
+        if (gd_slice_is(name, parser->settings[i].name)) {
+            return &parser->settings[i];
         }
-        all = found;
     }
-    return all;
+    return NULL;
+}
+
+/* The limit on a bulk can be set; each of the others to what it is. */
+static void config_set(struct gd_kv_parser *parser, const struct gd_slice *args, size_t count,
+                       struct gd_reply *reply)
+{
+    int64_t number;
+
+    if (gd_slice_is(args[2], "proto-max-bulk-len") && count == 4 &&
+        gd_number_parse(args[3], &number) && number >= 1024 * 1024 &&
+        number <= (int64_t)GD_ITEM_SIZE_MAX) {
+        parser->limits.bulk_size_max = (uint64_t)number;
+        gd_reply_simple(reply, "OK");
+        return;
+    }
+    for (size_t at = 2; at < count; at += 2) {
+        const struct gd_kv_setting *setting = find_setting(parser, args[at]);
+        if (setting == NULL || at + 1 == count) {
+            gd_reply_error_format(reply,
+                                  "ERR Unknown option or number of arguments for CONFIG SET "
+                                  "- '%.*s'",
+                                  (int)(args[at].size < 128 ? args[at].size : 128),
+                                  (const char *)args[at].data);
+            return;
+        }
+        if (args[at + 1].size != strlen(setting->value) ||
+            memcmp(args[at + 1].data, setting->value, args[at + 1].size) != 0) {
+            gd_reply_error_format(reply,
+                                  "ERR CONFIG SET failed (possibly related to argument '%s') - "
+                                  "can't set immutable config",
+                                  setting->name);
+            return;
+        }
+    }
+    gd_reply_simple(reply, "OK");
 }
 
 static void config_get(const struct gd_kv_parser *parser, const struct gd_slice *args, size_t count,
@@ -803,21 +830,7 @@ static void local_config(struct gd_kv_parser *parser, struct gd_kv_session *sess
     if (gd_slice_is(args[1], "get") && count >= 3) {
         config_get(parser, args, count, reply);
     } else if (gd_slice_is(args[1], "set") && count >= 4) {
-        int64_t number;
-        if (gd_slice_is(args[2], "proto-max-bulk-len") && count == 4 &&
-            gd_number_parse(args[3], &number) && number >= 1024 * 1024 &&
-            number <= (int64_t)GD_ITEM_SIZE_MAX) {
-            parser->limits.bulk_size_max = (uint64_t)number;
-            gd_reply_simple(reply, "OK");
-        } else if (config_is_so(parser, args, count)) {
-            gd_reply_simple(reply, "OK");
-        } else {
-            gd_reply_error_format(reply,
-                                  "ERR Unknown option or number of arguments for CONFIG SET "
-                                  "- '%.*s'",
-                                  (int)(args[2].size < 128 ? args[2].size : 128),
-                                  (const char *)args[2].data);
-        }
+        config_set(parser, args, count, reply);
     } else if (gd_slice_is(args[1], "resetstat") && count == 2) {
         gd_reply_simple(reply, "OK");
     } else {

@@ -103,8 +103,8 @@ static bool transaction_sound(struct gd_reader reader)
     commands = gd_reader_le32(&reader);
     for (uint32_t i = 0; i < commands && !reader.failed; i++) {
         uint32_t args = gd_reader_le32(&reader);
-        if (args == 0) {
-            return false;
+        if (args == 0) { /* An answer. */
+            args = 1;
         }
         for (uint32_t k = 0; k < args && !reader.failed; k++) {
             (void)gd_reader_slice(&reader, gd_reader_le32(&reader));
@@ -130,7 +130,12 @@ static bool run_transaction(struct gd_command_context *context, struct gd_reader
     }
     gd_reply_array(context->reply, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!run_next(context, reader)) {
+        struct gd_reader ahead = *reader;
+        if (gd_reader_le32(&ahead) == 0) {
+            struct gd_slice answer = gd_reader_slice(&ahead, gd_reader_le32(&ahead));
+            gd_reply_raw(context->reply, answer);
+            *reader = ahead;
+        } else if (!run_next(context, reader)) {
             return false;
         }
     }

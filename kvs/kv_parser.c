@@ -121,6 +121,31 @@ static void data_request(struct gd_kv_session *session, const struct gd_command 
     set_slot(command, args, count, &request->has_slot, &request->slot);
 }
 
+/* Whether a command that this node answers only tells something, or changes what every client of
+ * the node shares (CONFIG SET, from when it is queued): its answer may stand in a transaction. What
+ * changes the connection may not: DISCARD could not take it back. */
+static bool told_in_multi(const struct gd_command *command, const struct gd_slice *args,
+                          size_t count)
+{
+    static const char *const whole[] = {"asking", "cluster",  "command",   "config", "function",
+                                        "info",   "readonly", "readwrite", "slowlog"};
+    static const char *const parts[][2] = {
+        {"client", "getname"}, {"client", "help"}, {"client", "id"},  {"client", "info"},
+        {"client", "list"},    {"raft", "help"},   {"raft", "nodes"}, {"raft", "status"}};
+
+    for (size_t i = 0; i < GD_COUNT(whole); i++) {
+        if (is_name(command, whole[i])) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < GD_COUNT(parts); i++) {
+        if (is_name(command, parts[i][0]) && count > 1 && gd_slice_is(args[1], parts[i][1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void queue(struct gd_kv_session *session, const struct gd_command *command,
                   const struct gd_slice *args, size_t count, struct gd_request *request)
 {
@@ -129,6 +154,9 @@ static void queue(struct gd_kv_session *session, const struct gd_command *comman
     if (is_name(command, "watch")) { /* Refused alone: the transaction goes on. */
         fault(session, request, "ERR WATCH inside MULTI is not allowed");
         return;
+    }
+    if (command->run == NULL && told_in_multi(command, args, count)) {
+        return; /* LOCAL: its answer is queued, see queue_answer. */
     }
     if (command->run == NULL) {
         session->multi_failed = true;
@@ -437,6 +465,24 @@ static void parse(struct gd_parser *parser, void *context, struct gd_slice input
 
 /* ---------------------------------------------------------------- answers */
 
+/* Inside MULTI a command that the Tracker does not know is answered as it is queued, and EXEC
+ * carries the answer: no other node could give it, and this one only with the node's facts. */
+static void queue_answer(struct gd_kv_parser *parser, struct gd_kv_session *session,
+                         const struct gd_node_status *status, struct gd_reply *reply)
+{
+    struct gd_bytes answer = {0};
+    struct gd_reply told = {.out = &answer, .protocol = session->protocol};
+    struct gd_local_result nothing = {.kind = GD_LOCAL_NOTHING};
+
+    gd_kv_local(parser, session, session->reader.args, session->reader.arg_count, status, &told,
+                &nothing);
+    GD_ASSERT(nothing.kind == GD_LOCAL_NOTHING);
+    gd_body_add_answer(&session->queued, gd_bytes_slice(&answer));
+    session->queued_count++;
+    gd_bytes_release(&answer);
+    gd_reply_simple(reply, "QUEUED");
+}
+
 static void local(struct gd_parser *parser, void *context, const struct gd_request *request,
                   const struct gd_node_status *status, struct gd_bytes *out,
                   struct gd_local_result *result)
@@ -448,6 +494,10 @@ static void local(struct gd_parser *parser, void *context, const struct gd_reque
     result->kind = GD_LOCAL_NOTHING;
     if (session->local == NULL || session->fault.size > 0) {
         gd_bytes_add(out, session->fault.data, session->fault.size);
+        return;
+    }
+    if (session->multi) {
+        queue_answer((struct gd_kv_parser *)parser, session, status, &reply);
         return;
     }
     gd_kv_local((struct gd_kv_parser *)parser, session, session->reader.args,

@@ -111,3 +111,10 @@ void gd_reply_set(struct gd_reply *reply, size_t count)
 {
     add_head(reply, reply->protocol == 3 ? '~' : '*', (int64_t)count);
 }
+
+void gd_reply_raw(struct gd_reply *reply, struct gd_slice written)
+{
+    if (reply->out != NULL) {
+        gd_bytes_add(reply->out, written.data, written.size);
+    }
+}

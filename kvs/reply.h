@@ -28,4 +28,6 @@ void gd_reply_array(struct gd_reply *reply, size_t count);
 void gd_reply_map(struct gd_reply *reply, size_t count);
 /* The head of a set (an array in RESP2). */
 void gd_reply_set(struct gd_reply *reply, size_t count);
+/* A whole reply that was written before. */
+void gd_reply_raw(struct gd_reply *reply, struct gd_slice written);
 #endif

@@ -19,14 +19,15 @@ struct rig {
 
 static void rig_init(struct rig *rig, const char *password)
 {
-    static const struct gd_kv_setting settings[] = {{"save", ""}, {"appendonly", "no"}};
+    static const struct gd_kv_setting settings[] = {
+        {"save", ""}, {"appendonly", "no"}, {"databases", "16"}};
 
     *rig = (struct rig){.index = 0};
     gd_kv_init(&rig->kv, 1, 2);
     gd_kv_parser_init(&rig->parser, &(struct gd_kv_parser_options){.password = password,
                                                                    .kv = &rig->kv,
                                                                    .settings = settings,
-                                                                   .setting_count = 2});
+                                                                   .setting_count = 3});
 }
 
 static void rig_release(struct rig *rig)
@@ -212,6 +213,13 @@ static const char *const line_cases[] = {
     "multi|get|exec",
     "multi|client foo|exec",
     "multi|watch a|exec",
+    "multi|client getname|get zs|exec",
+    "multi|config set nosuch 1|set zs 2|exec|get zs",
+    "multi|config get appendonly|slowlog len|exec",
+    "multi|config get|exec",
+    "multi|config set databases 7|exec",
+    "multi|client id x|exec",
+    "multi|slowlog reset|discard|get zs",
     "multi|discard|exec",
     "watch",
     "watch zz|multi|ping|exec",
