@@ -68,6 +68,8 @@ struct gd__session {
 
     struct gd__slot *first, *last; /* Requests in flight. */
     uint32_t slot_count, write_count, read_count, other_count;
+    uint32_t timed_count; /* Of them, reads that wait for the replicated clock. */
+    int64_t timed_ms;     /* What the last of those waits for. */
 
     struct gd_bytes output;  /* Replies to send next. */
     struct gd_bytes sending; /* Being sent. */

@@ -8,7 +8,10 @@
  *
  * Invariants
  *   Q1. A read is asked for after it came, and queried after its index is applied (paper section
- * 8). Q2. Only one question is open at a time: those that come meanwhile share the next. */
+ *       8).
+ *   Q2. Only one question is open at a time: those that come meanwhile share the next.
+ *   Q3. A client's reads see the state in the order in which it sent them: while one is in `timed`,
+ *       the later ones follow it there, whatever they were answered. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -54,6 +57,28 @@ static void end_read(struct gd_node *node, struct gd__read *read)
 {
     node->reads.size -= weight(read);
     gd_free(read);
+}
+
+/* Into `timed`, behind the client's others there (Q3). */
+static void hold(struct gd_node *node, struct gd__read *read, int64_t needs_ms)
+{
+    struct gd__session *session = read->slot->session;
+
+    gd_bytes_clear(&read->slot->reply);
+    if (session->timed_count == 0 || needs_ms > session->timed_ms) {
+        session->timed_ms = needs_ms;
+    }
+    session->timed_count++;
+    read->needs_ms = session->timed_ms;
+    push(&node->reads.timed, read);
+}
+
+static struct gd__read *pop_timed(struct gd__read_list *list)
+{
+    struct gd__read *read = pop(list);
+
+    read->slot->session->timed_count--;
+    return read;
 }
 
 void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body)
@@ -139,9 +164,10 @@ static void on_queried(void *context, enum gd_err err)
             end_read(node, read);
         } else if (query->result == GD_QUERY_NEEDS_TIME) {
             GD_REACHED("read waits for the replicated clock");
-            gd_bytes_clear(&read->slot->reply);
-            read->needs_ms = query->needs_ms;
-            push(&reads->timed, read);
+            hold(node, read, query->needs_ms);
+        } else if (read->slot->session->timed_count > 0) {
+            GD_REACHED("read waits behind one that waits for the clock");
+            hold(node, read, 0);
         } else {
             gd__slot_done(read->slot);
             end_read(node, read);
@@ -155,16 +181,22 @@ static void on_queried(void *context, enum gd_err err)
     gd__node_kick(node);
 }
 
-/* Reads whose clock has come are safe again. */
+/* Reads whose clock has come are safe again, in front of all that came later (Q3). */
 static void wake_timed(struct gd_node *node)
 {
-    struct gd__read_list waiting = node->reads.timed;
+    struct gd__reads *reads = &node->reads;
+    struct gd__read_list waiting = reads->timed, woken = {0};
 
-    node->reads.timed = (struct gd__read_list){0};
+    reads->timed = (struct gd__read_list){0};
     while (waiting.first != NULL) {
-        struct gd__read *read = pop(&waiting);
-        push(read->needs_ms <= node->apply.stamp_ms ? &node->reads.safe : &node->reads.timed, read);
+        if (waiting.first->needs_ms <= node->apply.stamp_ms) {
+            push(&woken, pop_timed(&waiting));
+        } else {
+            push(&reads->timed, pop(&waiting));
+        }
     }
+    move_all(&woken, &reads->safe);
+    reads->safe = woken;
 }
 
 bool gd__reads_query(struct gd_node *node)
@@ -183,6 +215,10 @@ bool gd__reads_query(struct gd_node *node)
         struct gd__read *read = pop(&reads->safe);
         if (read->index > node->apply.applied) { /* Q1 */
             push(&later, read);
+            continue;
+        }
+        if (read->slot->session->timed_count > 0) {
+            hold(node, read, 0);
             continue;
         }
         reads->batch[reads->batch_count++] = (struct gd_query){
@@ -213,12 +249,14 @@ static void expire_list(struct gd_node *node, struct gd__read_list *list, gd_tim
 
     *list = (struct gd__read_list){0};
     while (all.first != NULL) {
-        struct gd__read *read = pop(&all);
+        bool timed = list == &node->reads.timed;
+        struct gd__read *read = timed ? pop_timed(&all) : pop(&all);
         if (now - read->begun_ns >= patience) {
             GD_REACHED("read refused: waited too long");
             gd__slot_outcome(read->slot, GD_OUTCOME_NO_LEADER, why);
             end_read(node, read);
         } else {
+            read->slot->session->timed_count += timed ? 1 : 0;
             push(list, read);
         }
     }

@@ -179,7 +179,7 @@ const struct gd_snapshot_meta *gd_snapshot_store_get(const struct gd_snapshot_st
     return nth < store->count ? &store->kept[nth] : NULL;
 }
 
-bool gd_snapshot_store_unreadable(const struct gd_snapshot_store *store)
+struct gd_position gd_snapshot_store_unreadable(const struct gd_snapshot_store *store)
 {
     return store->unreadable;
 }
@@ -461,8 +461,12 @@ static void look_done(struct gd_disk_op *op, enum gd_err err)
     } else if (opening->look >= LOOK_OPENING) {
         /* An older one may do. If none does, the node must not call this damage: a disk that fails
          * once may give the file at the next start. */
+        struct gd_position named = {0, 0};
         opening->wrong = "it cannot be read";
-        store->unreadable = true;
+        (void)name_parse(opening->name, ".snap", &named);
+        if (named.index > store->unreadable.index) {
+            store->unreadable = named;
+        }
         if (opening->open) {
             look_close(store);
         } else {

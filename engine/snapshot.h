@@ -24,9 +24,9 @@ const struct gd_snapshot_meta *gd_snapshot_store_get(const struct gd_snapshot_st
 /* The newest proved damaged: it is not there any more. Its file goes once another snapshot is
  * durable; a start before that meets it again. */
 void gd_snapshot_store_forget(struct gd_snapshot_store *store);
-/* The open passed over a file because the disk failed to read it: what is missing may be there at
- * the next start, unlike what is damaged. */
-bool gd_snapshot_store_unreadable(const struct gd_snapshot_store *store);
+/* The newest of those that the open passed over because the disk failed to read them; index 0: none.
+ * It may be there at the next start, unlike what is damaged. */
+struct gd_position gd_snapshot_store_unreadable(const struct gd_snapshot_store *store);
 
 /* Writing one: at most one writer and one receiver at a time. */
 void gd_snapshot_write_begin(struct gd_snapshot_store *store, const struct gd_snapshot_meta *meta,

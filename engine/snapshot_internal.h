@@ -149,9 +149,9 @@ struct gd_snapshot_store {
     struct gd_position forgotten[GD__SNAPSHOT_KEPT];     /* Proved damaged; on the disk yet. */
     unsigned forgotten_count;
     unsigned count;
-    bool unreadable;         /* The open passed over a file that it could not read. */
-    unsigned temporaries;    /* Names of .tmp files so far. */
-    struct gd_position part; /* A half received file that was there at open; index 0: none. */
+    struct gd_position unreadable; /* The newest file that the open could not read. */
+    unsigned temporaries;          /* Names of .tmp files so far. */
+    struct gd_position part;       /* A half received file that was there at open; index 0: none. */
     struct gd__snapshot_opening *opening;
     struct gd__snapshot_writer writer;
     struct gd__snapshot_receiver receiver;

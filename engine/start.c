@@ -194,24 +194,50 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
     start_raft(node);
 }
 
+/* Whether the log leads past what a snapshot at `position` holds. */
+static bool log_covers(const struct gd_wal_recovered *log, struct gd_position position)
+{
+    if (position.index <= log->before.index) {
+        return true;
+    }
+    position.index -= log->before.index + 1;
+    return position.index < log->entry_count &&
+           log->entries[position.index]->position.term == position.term;
+}
+
+/* A snapshot that the disk failed to read may be all there is of what this node has promised to
+ * keep. */
+static bool misses_unreadable(struct gd_node *node, const struct gd_snapshot_meta *newest)
+{
+    struct gd_position missed = gd_snapshot_store_unreadable(node->store);
+    gd_index before = node->recovered.before.index;
+    gd_index reached = newest == NULL ? 0 : newest->position.index;
+    struct gd_error error;
+
+    if (missed.index <= reached || (reached >= before && log_covers(&node->recovered, missed))) {
+        return false;
+    }
+    GD_REACHED("snapshot that could not be read is missing at start");
+    (void)gd_error_set(&error, GD_ERR_IO,
+                       "the snapshot at index %llu cannot be read, and the log does not hold "
+                       "what it holds; check the disk and start again",
+                       (unsigned long long)missed.index);
+    gd__node_fail(node, GD_ERR_IO, &error);
+    return true;
+}
+
 static void try_restore(struct gd_node *node)
 {
     const struct gd_snapshot_meta *meta = gd_snapshot_store_get(node->store, 0);
     gd_index held = node->options.tracker->v->applied(node->options.tracker);
     struct gd_error error;
 
+    if (misses_unreadable(node, meta)) {
+        return;
+    }
     if (meta == NULL || meta->position.index < node->recovered.before.index) {
         if (node->recovered.before.index == 0) {
             start_raft(node); /* The log reaches the beginning. */
-            return;
-        }
-        if (gd_snapshot_store_unreadable(node->store)) {
-            GD_REACHED("snapshot that could not be read is missing at start");
-            (void)gd_error_set(&error, GD_ERR_IO,
-                               "a snapshot cannot be read, and no other reaches the log, which "
-                               "begins behind index %llu; check the disk and start again",
-                               (unsigned long long)node->recovered.before.index);
-            gd__node_fail(node, GD_ERR_IO, &error);
             return;
         }
         (void)gd_error_set(&error, GD_ERR_CORRUPT,

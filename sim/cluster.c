@@ -31,7 +31,6 @@ struct slot {
     bool stopping;
     bool refused;
     bool damaged;
-    bool unreadable; /* A read was to fail: what cannot be read may be taken for damaged, once. */
     enum gd_err err;
     char error[GD_ERROR_TEXT_SIZE];
     gd_time_ns start_at; /* To be started then; UINT64_MAX: no. */
@@ -461,8 +460,6 @@ static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
     if (slot->err == GD_ERR_CORRUPT && slot->damaged) {
         GD_REACHED("simulated node refused a damaged disk");
         slot->refused = true;
-    } else if (slot->err == GD_ERR_CORRUPT && slot->unreadable) {
-        GD_REACHED("simulated node refused a disk that could not be read for once");
     } else if (slot->err == GD_ERR_CORRUPT || slot->err == GD_ERR_VERSION) {
         (void)snprintf(text, sizeof text, "node %u refuses a disk that nobody damaged: %s",
                        slot->id, slot->error);
@@ -620,7 +617,6 @@ void gd_sim_cluster_full_disk(struct gd_sim_cluster *cluster, unsigned id, bool 
 void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned op, uint64_t count)
 {
     if (id >= 1 && id <= cluster->nodes) {
-        cluster->slots[id].unreadable |= op == GD_DISK_READ && count > 0;
         gd_world_fail_at(cluster->world, id, (enum gd_disk_kind)op, count, GD_ERR_IO);
     }
 }
