@@ -6,6 +6,7 @@
  * the cuts. */
 #include "engine/memory.h"
 #include "engine/prng.h"
+#include "kvs/number.h"
 #include "kvs/resp.h"
 #include <stdio.h>
 
@@ -14,12 +15,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct gd_resp_limits limits = {
     .bulk_size_max = 1 << 20, .line_size_max = 65536, .arg_count_max = 1 << 20};
 
+/* A mark, a number, the line's end; printf is the slowest part of a run without this. */
+static void note_head(struct gd_bytes *out, char mark, size_t number)
+{
+    char line[32];
+    size_t size = 1;
+
+    line[0] = mark;
+    size += gd_number_format((int64_t)number, line + 1);
+    memcpy(line + size, "\r\n", 2);
+    gd_bytes_add(out, line, size + 2);
+}
+
 /* One request as text that is the same however it came. */
 static void note(struct gd_bytes *out, const struct gd_resp_reader *reader)
 {
-    gd_bytes_format(out, "*%zu\r\n", reader->arg_count);
+    note_head(out, '*', reader->arg_count);
     for (size_t i = 0; i < reader->arg_count; i++) {
-        gd_bytes_format(out, "$%zu\r\n", reader->args[i].size);
+        note_head(out, '$', reader->args[i].size);
         gd_bytes_add(out, reader->args[i].data, reader->args[i].size);
         gd_bytes_add_text(out, "\r\n");
     }
