@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# nightly.sh - what takes too long for every change: a long sweep, every mutant, every fuzz target.
+# nightly.sh - what takes too long for every change: a long sweep, every mutant, every fuzz target,
+# the thread sanitizer over real nodes, valgrind over a few seeds.
 #
-#   ci/nightly.sh [--seeds A..B] [--fuzz SECONDS] [--mutant SECONDS] [sweep] [mutants] [fuzz]
+#   ci/nightly.sh [--seeds A..B] [--fuzz SECONDS] [--mutant SECONDS] [sweep] [mutants] [fuzz] [tsan]
+#                 [valgrind]
 #
-# Without a stage's name all three run. Exit status 1 when any of them found something.
+# Without a stage's name all run. Exit status 1 when any of them found something.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -16,12 +18,32 @@ while [ $# -gt 0 ]; do
     --seeds) seeds=$2; shift ;;
     --fuzz) fuzz_seconds=$2; shift ;;
     --mutant) mutant_seconds=$2; shift ;;
-    sweep | mutants | fuzz) stages+=("$1") ;;
-    *) die "unknown word $1: usage: nightly.sh [--seeds A..B] [--fuzz S] [--mutant S] [sweep] [mutants] [fuzz]" ;;
+    sweep | mutants | fuzz | tsan | valgrind) stages+=("$1") ;;
+    *) die "unknown word $1: nightly.sh's first lines tell the usage" ;;
     esac
     shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(sweep mutants fuzz)
+[ ${#stages[@]} -gt 0 ] || stages=(sweep mutants fuzz tsan valgrind)
+
+# Real nodes of three, under load, killed and restarted, with every access between threads watched.
+run_tsan() {
+    build tsan >/dev/null &&
+        (cd "$TOP/build/tsan" &&
+            TSAN_OPTIONS="suppressions=$TOP/ci/tsan.supp" ctest -L process -j "$(jobs_count)" \
+                --output-on-failure)
+}
+
+# Whole clusters, node by node dropped and restarted, with every byte watched.
+run_valgrind() {
+    local seed status=0
+    install_missing valgrind
+    build debug -- gandalf-sim >/dev/null || return 1
+    for seed in 1 2 3 4 5 6 7 8; do
+        valgrind -q --error-exitcode=9 --leak-check=full "$TOP/build/debug/sim/gandalf-sim" \
+            run --seeds "$seed..$seed" --jobs 1 --no-marks || status=1
+    done
+    return $status
+}
 
 install_missing "${BUILD_PACKAGES[@]}"
 passed=0
@@ -35,6 +57,8 @@ for stage in "${stages[@]}"; do
         ;;
     mutants) "$TOP/ci/mutants.sh" --seconds "$mutant_seconds" --jobs "$(jobs_count)" ;;
     fuzz) "$TOP/ci/fuzz.sh" "$fuzz_seconds" ;;
+    tsan) run_tsan ;;
+    valgrind) run_valgrind ;;
     esac
     if [ $? -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done

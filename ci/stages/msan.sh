@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# msan.sh - clang's memory sanitizer over the unit tests of engine, kvs and io-sim and over the fuzz
-# corpora. Left out: what runs in libraries that are not built with it (libuv, libyaml, processes),
+# msan.sh - clang's memory sanitizer over the unit tests of engine, kvs and io-sim, over the fuzz
+# corpora, and over forty seeds of the simulator. Left out: what runs in libraries that are not built with it (libuv, libyaml, processes),
 # the check of symbols (clang brings its own), the long explorers, and test_world (it sends bytes that
 # nobody wrote on purpose, and these are not poisoned alike here).
 set -uo pipefail
@@ -22,4 +22,11 @@ all=$(sed -n 's/.* out of \([0-9]*\)$/\1/p' <<<"$line")
 bad=$(sed -n 's/.*, \([0-9]*\) tests\{0,1\} failed.*/\1/p' <<<"$line")
 [ -n "$all" ] || { all=1; bad=1; }
 [ "$bad" -eq 0 ] || tail -60 "$log"
+if "$TOP/build/msan/sim/gandalf-sim" run --seeds 1..40 --jobs "$(jobs_count)" --no-marks --quiet >"$log" 2>&1; then
+    all=$((all + 1))
+else
+    tail -40 "$log"
+    all=$((all + 1))
+    bad=$((bad + 1))
+fi
 say "$((all - bad)) passed, $bad failed"
