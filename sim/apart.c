@@ -43,6 +43,18 @@ uint64_t gd_sim_real_ns(void)
     return (uint64_t)now.tv_sec * GD_SIM_S + (uint64_t)now.tv_nsec;
 }
 
+#ifdef GD_COVERAGE
+void __gcov_dump(void);
+#endif
+
+_Noreturn void gd_sim_leave(int status)
+{
+#ifdef GD_COVERAGE
+    __gcov_dump(); /* _exit passes over it. */
+#endif
+    _exit(status);
+}
+
 bool gd_sim_write_all(int fd, const void *data, size_t size)
 {
     const char *at = data;
@@ -175,7 +187,7 @@ void gd_sim_run_apart(const struct gd_sim_plan *plan, unsigned limit_s,
         (void)close(data[0]);
         (void)close(errors[0]);
         gd_sim_run(plan, &options, result);
-        _exit(gd_sim_write_all(data[1], result, sizeof *result) ? 0 : 70);
+        gd_sim_leave(gd_sim_write_all(data[1], result, sizeof *result) ? 0 : 70);
     }
     (void)close(data[1]);
     (void)close(errors[1]);

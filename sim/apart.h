@@ -6,6 +6,8 @@
 /* Real time, monotonic: for limits and rates of the harness alone. */
 uint64_t gd_sim_real_ns(void);
 bool gd_sim_write_all(int fd, const void *data, size_t size);
+/* The end of a process that was forked off: nothing of the parent's is flushed twice. */
+_Noreturn void gd_sim_leave(int status);
 /* False at the end of the stream. */
 bool gd_sim_read_all(int fd, void *data, size_t size);
 /* The result of a run whose process ended with `status` (waitpid's) after it had `said` that. */

@@ -9,6 +9,7 @@
  * see its end, when damage took what the promises rest on, or when the history could not be decided
  * within the limit. */
 #include "sim/run.h"
+#include "sim/apart.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
 #include "sim/verdict.h"
@@ -144,7 +145,7 @@ static void on_failed(void *context, const struct gd_world_failure *failure)
     (void)fprintf(stderr,
                   "seed %" PRIu64 ", node %" PRIu32 ", event %" PRIu64 ", at %" PRIu64 " ns\n",
                   failure->seed, failure->process, failure->event, failure->at);
-    _Exit(70);
+    gd_sim_leave(70);
 }
 
 /* ---------------------------------------------------------------- events */

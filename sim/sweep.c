@@ -88,7 +88,7 @@ _Noreturn static void work(int ask, int answer)
             break;
         }
     }
-    _exit(0);
+    gd_sim_leave(0);
 }
 
 static void start_worker(struct sweep *sweep, struct worker *worker)

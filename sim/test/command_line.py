@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""gandalf-sim as people type it: what it prints, what it writes, how it ends.
+
+    command_line.py        all tests; $GANDALF_SIM names the program
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+SIM = os.environ.get("GANDALF_SIM", "build/debug/sim/gandalf-sim")
+
+# Nobody can lead within so short a life: liveness is violated, whatever else happens.
+HOPELESS = """seed 5
+nodes 3
+duration 4s
+settle 1s
+node.election_timeout 30s
+clients 3
+operations 40
+keys 3
+at 1s pause node 2 for 0.5s
+at 1.2s crash node 1 for 0.3s
+at 2s isolate node 3 for 0.7s
+"""
+
+
+def sim(*words, status=0, environment=None):
+    done = subprocess.run([SIM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=120, env={**os.environ, **(environment or {})})
+    assert done.returncode == status, (words, done.returncode, done.stdout[-2000:], done.stderr)
+    return done.stdout if status in (0, 1, 3) else done.stderr
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="gandalf-sim-")
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name, text=None):
+        path = os.path.join(self.folder.name, name)
+        if text is not None:
+            with open(path, "w") as f:
+                f.write(text)
+        return path
+
+    def hash_of(self, output):
+        return re.search(r"hash=([0-9a-f]{16})", output).group(1)
+
+    def test_a_seed_its_plan_and_both_replayed_are_one_run(self):
+        plan = self.path("seed.plan", sim("plan", "4"))
+        outputs = [sim("run", "--seeds", "4..4", "--no-marks", "--json"), sim("run", plan),
+                   sim("replay", "4"), sim("replay", plan)]
+        hashes = {json.loads(outputs[0].splitlines()[0])["hash"]}
+        hashes |= {self.hash_of(output) for output in outputs[1:]}
+        self.assertEqual(len(hashes), 1)
+        sim("replay", plan, "--check-determinism")
+
+    def test_the_trace_of_a_span(self):
+        lines = [line for line in
+                 sim("replay", "4", "--trace", "--from", "2s", "--to", "2.5s").splitlines()
+                 if re.match(r"^ +\d+\.\d{6} ", line)]
+        self.assertGreater(len(lines), 20)
+        times = [float(line.split()[0]) for line in lines]
+        self.assertEqual(times, sorted(times))
+        self.assertTrue(2.0 <= times[0] and times[-1] <= 2.5)
+
+    def test_a_history_is_written_and_checked(self):
+        history = self.path("history")
+        sim("replay", "4", "--history", history)
+        with open(history) as f:
+            operations = [json.loads(line) for line in f]
+        self.assertGreater(len(operations), 100)
+        self.assertTrue(all("client" in o and "call" in o for o in operations))
+        sim("check", history)
+
+    def test_shards_part_the_seeds(self):
+        seen = []
+        for shard in ("0/3", "1/3", "2/3"):
+            output = sim("run", "--seeds", "1..6", "--json", "--no-marks", "--shard", shard)
+            by_environment = sim("run", "--seeds", "1..6", "--json", "--no-marks",
+                                 environment={"GANDALF_SHARD": shard})
+            seeds = [json.loads(line)["seed"] for line in output.splitlines()
+                     if line.startswith("{")]
+            self.assertEqual(seeds, [json.loads(line)["seed"]
+                                     for line in by_environment.splitlines()
+                                     if line.startswith("{")])
+            seen += seeds
+        self.assertEqual(sorted(seen), [1, 2, 3, 4, 5, 6])
+
+    def test_marks_are_counted(self):
+        output = sim("run", "--seeds", "1..2", "--jobs", "2")
+        self.assertRegex(output, r"marks: \d+ of \d+ reached")
+        self.assertIn("  NEVER", output)
+        self.assertIn("snapshot taken", sim("list", "marks"))
+
+    def test_lists(self):
+        self.assertIn("crash-at", sim("list", "faults"))
+        self.assertIn("node.election_timeout", sim("list", "parameters"))
+        self.assertIn("replay", sim("--help"))
+
+    def test_a_violation_is_told_and_shrunk(self):
+        plan = self.path("hopeless.plan", HOPELESS)
+        output = sim("run", plan, status=1)
+        self.assertIn("violated: liveness", output)
+        self.assertIn("nobody leads", output)
+        self.assertIn("gandalf-sim replay %s --trace" % plan, sim("replay", plan, status=1))
+        least = self.path("least.plan")
+        sim("shrink", plan, "-o", least, "--time-limit", "20")
+        with open(least) as f:
+            text = f.read()
+        self.assertTrue(text.startswith("# liveness\n"), text)
+        self.assertNotIn("\nat ", text)
+        self.assertRegex(text, r"\nnodes 1\n")
+        self.assertIn("violated: liveness", sim("run", least, status=1))
+
+    def test_what_does_not_fail_is_not_shrunk(self):
+        least = self.path("least.plan")
+        done = subprocess.run([SIM, "shrink", "4", "-o", least], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.stdout.count("\n"), 1, done.stdout)
+        self.assertFalse(os.path.exists(least))
+
+    def test_bad_plans_name_their_line(self):
+        for text, line in (("seed 1\nnodse 3\n", 2), ("seed 1\nnodes 3\nat 1s crash\n", 3),
+                           ("seed 1\nat 2s crash node 1 for 1s\nat 1s crash node 1 for 1s\n", 3),
+                           ("seed 1\nnodes 99\n", 2), ("seed 1\nnodes 3\nat 1s explode node 1\n", 3)):
+            error = sim("run", self.path("bad.plan", text), status=2)
+            self.assertIn("bad.plan: line %d:" % line, error)
+            self.assertEqual(error.count("\n"), 1, error)
+
+    def test_bad_words(self):
+        for words in (("fly",), ("run",), ("run", "--seeds", "9..1"), ("run", "--seeds", "x"),
+                      ("run", "--seeds", "1..2", "--shard", "3/3"), ("replay",), ("plan", "x"),
+                      ("run", "--seeds", "1..2", "--jobs", "0"), ("list", "nothing"),
+                      ("replay", "4", "--from", "11"), ("replay", "/nowhere.plan"),
+                      ("shrink",), ("check",)):
+            error = sim(*words, status=2)
+            self.assertEqual(error.count("\n"), 1, (words, error))
+        sim("run", "--seeds", "1..2", status=2, environment={"GANDALF_SHARD": "a/b"})
+
+    def test_interrupted_it_tells_what_is_known(self):
+        process = subprocess.Popen([SIM, "run", "--seeds", "1..100000", "--no-marks", "--json"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        first = process.stdout.readline()
+        self.assertIn('"seed":1', first)
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=60)
+        self.assertIn(" seeds: ", output + error)
+
+    def test_a_time_limit_ends_a_sweep(self):
+        output = sim("run", "--seeds", "1..100000", "--no-marks", "--quiet", "--time-limit", "1")
+        self.assertRegex(output, r"^\d+ seeds: ")
+
+
+if __name__ == "__main__":
+    unittest.main()
