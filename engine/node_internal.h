@@ -276,8 +276,8 @@ void gd__snapshot_consider(struct gd_node *node); /* Begin one when enough has b
 void gd__snapshot_begin(struct gd_node *node);    /* The Tracker's turn has come. */
 void gd__snapshot_send(struct gd_node *node, const struct gd_message *message);
 void gd__snapshot_receive(struct gd_node *node, const struct gd_raft_chunk *chunk);
-/* Replace the state by the newest snapshot of the store: applied, stamp and dedup follow. With `tracker`
- * false only the node's own tables are read. */
+/* Replace the state by the newest snapshot of the store: applied, stamp and dedup follow. With
+ * `tracker` false only the node's own tables are read. */
 void gd__snapshot_restore(struct gd_node *node, bool tracker,
                           void (*restored)(struct gd_node *node, enum gd_err err,
                                            const struct gd_error *error));

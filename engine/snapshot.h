@@ -24,8 +24,8 @@ const struct gd_snapshot_meta *gd_snapshot_store_get(const struct gd_snapshot_st
 /* The newest proved damaged: it is not there any more. Its file goes once another snapshot is
  * durable; a start before that meets it again. */
 void gd_snapshot_store_forget(struct gd_snapshot_store *store);
-/* The newest of those that the open passed over because the disk failed to read them; index 0: none.
- * It may be there at the next start, unlike what is damaged. */
+/* The newest of those that the open passed over because the disk failed to read them; index 0:
+ * none. It may be there at the next start, unlike what is damaged. */
 struct gd_position gd_snapshot_store_unreadable(const struct gd_snapshot_store *store);
 
 /* Writing one: at most one writer and one receiver at a time. */
