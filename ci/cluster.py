@@ -228,12 +228,8 @@ class Cluster:
 
     def __exit__(self, kind, value, traceback):
         ends = {n.number: n.process.poll() if n.process else None for n in self.nodes}
-        for node in self.nodes:
-            if node.alive():
-                node.process.send_signal(signal.SIGCONT)
-                node.process.kill()
-                node.process.wait()
-        if kind is not None:
+        bad = self.stop()
+        if kind is not None or bad:
             for node in self.nodes:
                 if os.path.exists(node.log_path):
                     end = ends[node.number]
@@ -241,6 +237,27 @@ class Cluster:
                     print("---- node %d (%s), last lines" % (node.number, state), file=sys.stderr)
                     print("\n".join(node.log().splitlines()[-25:]), file=sys.stderr)
         shutil.rmtree(self.directory, ignore_errors=True)
+        if kind is None and bad:
+            raise AssertionError("ended badly: " + ", ".join(bad))
+
+    def stop(self):
+        """Asks those that live to stop, as an operator would, and returns how some failed to: what
+        a sanitizer finds at the end, leaks above all, is the program's exit status."""
+        living = [n for n in self.nodes if n.alive()]
+        bad = []
+        for node in living:
+            node.process.send_signal(signal.SIGCONT)
+            node.process.send_signal(signal.SIGTERM)
+        for node in living:
+            try:
+                status = node.process.wait(PATIENCE)
+                if status != 0:
+                    bad.append("node %d with status %d" % (node.number, status))
+            except subprocess.TimeoutExpired:
+                bad.append("node %d did not stop" % node.number)
+                node.process.kill()
+                node.process.wait()
+        return bad
 
     def leader(self, among=None):
         """The one leader of the highest term that all of `among` follow; waits for it."""
