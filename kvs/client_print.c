@@ -44,7 +44,7 @@ static int digits(size_t number)
     return count;
 }
 
-static void print_terminal(struct gd_slice *left, int indent);
+static void print_terminal(struct gd_slice *left, int indent, const char *end);
 
 /* The elements of an aggregate; the first stands on the line begun. */
 static void print_elements(struct gd_slice *left, const struct gd_resp_item *item, int indent)
@@ -53,19 +53,21 @@ static void print_elements(struct gd_slice *left, const struct gd_resp_item *ite
     int width = digits(item->count);
 
     if (item->count == 0) {
-        (void)printf(item->kind == '%' ? "(empty map)\n" : "(empty array)\n");
+        (void)printf(mark == '#'   ? "(empty hash)\n"
+                     : mark == '~' ? "(empty set)\n"
+                                   : "(empty array)\n");
     }
     for (size_t i = 0; i < item->count; i++) {
         (void)printf("%*s%*zu%c ", i == 0 ? 0 : indent, "", width, i + 1, mark);
-        print_terminal(left, indent + width + 2);
         if (mark == '#') {
-            (void)printf("%*s=> ", indent + width + 2, "");
-            print_terminal(left, indent + width + 5);
+            print_terminal(left, indent + width + 2, " => ");
         }
+        print_terminal(left, indent + width + 2, "\n");
     }
 }
 
-static void print_terminal(struct gd_slice *left, int indent)
+/* `end` follows a single value; an aggregate ends its own lines. */
+static void print_terminal(struct gd_slice *left, int indent, const char *end)
 {
     struct gd_resp_item item;
 
@@ -82,7 +84,7 @@ static void print_terminal(struct gd_slice *left, int indent)
     case '|':
         print_elements(left, &item, indent);
         (void)printf("%*s", indent, "");
-        print_terminal(left, indent);
+        print_terminal(left, indent, end);
         return;
     case '$':
         put_quoted(item.text);
@@ -114,7 +116,7 @@ static void print_terminal(struct gd_slice *left, int indent)
         put(item.text);
         break;
     }
-    (void)putchar('\n');
+    (void)fputs(end, stdout);
 }
 
 /* ---------------------------------------------------------------- raw */
@@ -279,7 +281,7 @@ bool gd_client_print(enum gd_client_form form, struct gd_slice reply)
     bool is_error = reply.size > 0 && (reply.data[0] == '-' || reply.data[0] == '!');
 
     if (form == GD_CLIENT_TERMINAL) {
-        print_terminal(&reply, 0);
+        print_terminal(&reply, 0, "\n");
     } else if (form == GD_CLIENT_RAW) {
         print_raw(reply);
     } else {

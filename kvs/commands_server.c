@@ -707,33 +707,20 @@ static void local_command(struct gd_kv_parser *parser, struct gd_kv_session *ses
 
 /* ---------------------------------------------------------------- CONFIG, DEBUG, the rest */
 
-/* `pattern` with * and ? against a name, without regard to case. */
-static bool matches(const char *pattern, size_t size, const char *name)
-{
-    for (; size > 0; pattern++, size--) {
-        char p = (char)(*pattern >= 'A' && *pattern <= 'Z' ? *pattern + 32 : *pattern);
-        if (p == '*') {
-            for (const char *rest = name;; rest++) {
-                if (matches(pattern + 1, size - 1, rest)) {
-                    return true;
-                }
-                if (*rest == '\0') {
-                    return false;
-                }
-            }
-        }
-        if (*name == '\0' || (p != '?' && p != *name)) {
-            return false;
-        }
-        name++;
-    }
-    return *name == '\0';
-}
-
+/* Whether one of the patterns behind CONFIG GET means `name`, without regard to case. */
 static bool wanted(const struct gd_slice *args, size_t count, const char *name)
 {
     for (size_t i = 2; i < count; i++) {
-        if (args[i].size <= 128 && matches((const char *)args[i].data, args[i].size, name)) {
+        uint8_t lower[128];
+        if (args[i].size > sizeof lower) {
+            continue;
+        }
+        for (size_t k = 0; k < args[i].size; k++) {
+            uint8_t c = args[i].data[k];
+            lower[k] = (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        }
+        if (gd_pattern_matches((struct gd_slice){lower, args[i].size},
+                               (struct gd_slice){(const uint8_t *)name, strlen(name)})) {
             return true;
         }
     }

@@ -952,36 +952,5 @@ def ioredis():
         assert done.returncode == 0 and "fine" in done.stdout, done.stdout
 
 
-@test
-def kvs_client():
-    """gandalf-kvs: a command, lines, JSON, errors, MOVED, the cluster as a table."""
-    program = os.path.join(os.path.dirname(harness.gandalf_path()), "..", "kvs", "gandalf-kvs")
-    with Cluster(follower="redirect") as c:
-        leader = c.leader()
-        follower = c.followers()[0]
-        put(leader, "k", "v")
-
-        def kvs(*words, node=leader, status=0, lines=None):
-            done = subprocess.run([program, "--port", str(node.client_port), *words], input=lines,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  timeout=60)
-            assert done.returncode == status, (words, done)
-            return done.stdout
-
-        assert kvs("get", "k") == "v\n"
-        assert kvs("set", "m", "1", node=follower) == "OK\n"  # It follows MOVED.
-        assert kvs("--json", "mget", "k", "nokey") == '["v",null]\n'
-        assert kvs("incr", "k", status=1).startswith("ERR value is not an integer")
-        assert kvs(lines='set "a b" "x\\ty"\nget "a b"\n') == "OK\nx\ty\n"
-        table = kvs("status", node=follower).splitlines()
-        assert len(table) >= 4, table
-        assert sum(line.split()[4:5] == ["leader"] for line in table) == 1, table
-        follower.kill()
-        table = kvs("status").splitlines()
-        assert table[-1].startswith("2 of 3 voters answer"), table
-        assert subprocess.run([program, "--port", str(harness.free_ports(1)[0]), "ping"],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode != 0
-
-
 if __name__ == "__main__":
     harness.main(TESTS)
