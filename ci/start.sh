@@ -3,26 +3,39 @@
 #
 #   ./ci/start.sh               data in a temporary folder, gone at the end
 #   ./ci/start.sh --data DIR    data in DIR, kept: the next start goes on from there
+#   ./ci/start.sh --database D  each node in front of a database of its own: D is redis (Debian's
+#                               redis-server) or kvs-server; kvs, embedded, is the default
 #
 # Clients at 127.0.0.1:9876, 9877 and 9878. Interrupt (Ctrl-C) stops the nodes.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 data=
+database=kvs
 while [ $# -gt 0 ]; do
     case $1 in
     --data) [ $# -ge 2 ] || { say "start.sh: --data wants a directory" >&2; exit 2; }
             data=$2; shift 2 ;;
     --data=*) data=${1#--data=}; shift ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) say "start.sh: unknown flag $1: --data DIR and --help are all there is" >&2; exit 2 ;;
+    --database) [ $# -ge 2 ] || { say "start.sh: --database wants kvs, redis or kvs-server" >&2; exit 2; }
+            database=$2; shift 2 ;;
+    --database=*) database=${1#--database=}; shift ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) say "start.sh: unknown flag $1: --data DIR, --database D and --help are all there is" >&2; exit 2 ;;
     esac
 done
 
-install_missing "${BUILD_PACKAGES[@]}"
+case $database in
+kvs | redis | kvs-server) ;;
+*) say "start.sh: --database wants kvs, redis or kvs-server, not $database" >&2; exit 2 ;;
+esac
+
+packages=("${BUILD_PACKAGES[@]}")
+[ "$database" != redis ] || packages+=(redis-server)
+install_missing "${packages[@]}"
 say "building (the first time takes a minute) ..."
 log=$(mktemp)
-build release -- gandalf gandalf-kvs >"$log" 2>&1 || {
+build release -- gandalf gandalf-kvs gandalf-kvs-server >"$log" 2>&1 || {
     tail -40 "$log" >&2
     rm -f "$log"
     die "the build failed: its last lines are above"
@@ -38,6 +51,7 @@ mkdir -p "$data"
 data=$(cd "$data" && pwd)
 
 pids=()
+databases=()
 told=()
 stopping=no
 stop() {
@@ -45,6 +59,8 @@ stop() {
     trap '' INT TERM
     [ ${#pids[@]} -gt 0 ] && kill -TERM "${pids[@]}" 2>/dev/null
     wait "${pids[@]}" 2>/dev/null || true
+    [ ${#databases[@]} -gt 0 ] && kill -TERM "${databases[@]}" 2>/dev/null
+    [ ${#databases[@]} -gt 0 ] && wait "${databases[@]}" 2>/dev/null || true
     if [ "$keep" = no ]; then rm -rf "$data"; else say "data kept in $data"; fi
     say "stopped."
 }
@@ -52,11 +68,29 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap stop EXIT
 
+# Databases of their own, in sessions of their own; each stops with the nodes.
+options=()
+for n in 1 2 3; do
+    port=$((7610 + n))
+    mkdir -p "$data/database$n"
+    case $database in
+    redis)
+        setsid redis-server --port "$port" --bind 127.0.0.1 --dir "$data/database$n" --save '' \
+            --appendonly yes >>"$data/database$n.log" 2>&1 &
+        databases+=($!) ;;
+    kvs-server)
+        setsid "$TOP/build/release/kvs/gandalf-kvs-server" --port "$port" \
+            --dir "$data/database$n" 2>>"$data/database$n.log" &
+        databases+=($!) ;;
+    esac
+done
+
 for n in 1 2 3; do
     mkdir -p "$data/node$n"
+    [ "$database" = kvs ] || options=(--database "resp://127.0.0.1:$((7610 + n))")
     # A session of its own: Ctrl-C reaches this script, which then stops the nodes in good order.
     setsid "$gandalf" --config "$TOP/ci/gandalf_$n.conf" --data_dir "$data/node$n" \
-        2>>"$data/node$n.log" &
+        "${options[@]}" 2>>"$data/node$n.log" &
     pids+=($!)
 done
 
@@ -118,7 +152,9 @@ while :; do
         elif [ -n "${told[$i]:-}" ]; then :; else
             told[i]=yes
             say "node $((i + 1)) has gone. Start it again with:"
-            say "  $gandalf --config $TOP/ci/gandalf_$((i + 1)).conf --data_dir $data/node$((i + 1))"
+            again="$gandalf --config $TOP/ci/gandalf_$((i + 1)).conf --data_dir $data/node$((i + 1))"
+            [ "$database" = kvs ] || again+=" --database resp://127.0.0.1:$((7611 + i))"
+            say "  $again"
         fi
     done
     [ "$alive" -gt 0 ] || { [ "$stopping" = yes ] || die "all nodes have gone: see $data/node*.log"; }

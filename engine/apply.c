@@ -5,9 +5,13 @@
  * keep and to check when nothing overlaps; batches keep it fast. Entries and queries take turns, so
  * that neither starves the other.
  *
- * A database that fails is away: the batch stays, the database is opened again until it answers,
- * says which index it holds, and the rest of the batch goes on behind it. One that went back
- * further than this node had applied has lost its state and is rebuilt from the newest snapshot.
+ * A database that fails is away: new requests are told so, the batch stays, the database is opened
+ * again until it answers, says which index it holds, and the rest of the batch goes on behind it.
+ * One that holds less than this node had applied has lost state (it was emptied, or came back with
+ * an old file): this node goes back to its newest snapshot, gives it to the database unless that
+ * holds at least as much, and applies the log from there; meanwhile reads wait. Rejected: applying
+ * again only what is missing. The table of proposals is known at the snapshot and at the end, not
+ * in between, and without it a repeated proposal would be applied twice.
  *
  * Invariants
  *   A1. Entries are handed over in order, each once while the database stays (`applied` by one).
@@ -83,16 +87,43 @@ static void finish_batch(struct gd_node *node)
     apply->skip = 0;
 }
 
+/* What waits in the batch is told that its fate is not known. */
+static void let_go(struct gd_node *node, const char *why)
+{
+    struct gd__apply *apply = &node->apply;
+
+    for (size_t i = 0; i < apply->count; i++) {
+        if (apply->slots[i] != NULL) {
+            gd_bytes_clear(&apply->slots[i]->reply);
+            gd__slot_outcome(apply->slots[i], GD_OUTCOME_UNKNOWN, why);
+            apply->slots[i] = NULL;
+        }
+        apply->batch[i].session = NULL;
+        apply->batch[i].reply = NULL;
+    }
+}
+
 static void went_away(struct gd_node *node)
 {
     struct gd__apply *apply = &node->apply;
 
     GD_REACHED("database away");
+    set_up(node);
     if (!apply->away) {
         gd__node_log(node, GD_LOG_WARNING, "the database is away; trying again");
+        apply->away_ns = gd_io_now(node->io);
     }
     apply->away = true;
+    gd__reads_away(node);
+    if (gd_io_now(node->io) - apply->away_ns >= node->options.request_timeout_ms * GD_NS_PER_MS) {
+        let_go(node, "the write is committed; it will be applied when the database is back");
+    }
     gd_timer_start(node->io, &apply->retry, gd_io_now(node->io) + AWAY_RETRY_NS);
+}
+
+void gd__apply_away(struct gd_node *node)
+{
+    went_away(node);
 }
 
 static void on_applied(void *context, enum gd_err err)
@@ -174,6 +205,52 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
     gd__node_kick(node);
 }
 
+/* Back to the newest snapshot; true when the Tracker has become busy. */
+static bool rebuild(struct gd_node *node)
+{
+    struct gd__apply *apply = &node->apply;
+    struct gd__snapshots *s = &node->snapshots;
+    gd_index held = node->options.tracker->v->applied(node->options.tracker);
+    const struct gd_snapshot_meta *meta;
+    struct gd_error error;
+
+    if ((s->taking && !s->begin_wanted) || s->receiving) {
+        return false; /* They end soon, and the pump runs again. */
+    }
+    let_go(node, "the write was applied, its reply was lost with the database");
+    for (size_t i = 0; i < apply->count; i++) {
+        gd_entry_drop(apply->entries[i]);
+    }
+    apply->count = apply->skip = 0;
+    apply->rebuild = false;
+    s->restore_wanted = false;
+    meta = gd_snapshot_store_get(node->store, 0);
+    gd__node_log(node, GD_LOG_WARNING,
+                 "the database holds index %llu and had held %llu: rebuilding it from snapshot "
+                 "%llu and the log",
+                 (unsigned long long)held, (unsigned long long)apply->applied,
+                 (unsigned long long)(meta == NULL ? 0 : meta->position.index));
+    if (meta != NULL) {
+        GD_REACHED("database rebuilt from a snapshot");
+        apply->restoring = true;
+        gd__snapshot_restore(node, held < meta->position.index, on_restored);
+        return true;
+    }
+    if (gd_raft_entry(node->raft, 1) == NULL) {
+        (void)gd_error_set(&error, GD_ERR_CORRUPT,
+                           "the database lost its state, and there is neither a snapshot nor the "
+                           "beginning of the log to rebuild it; replace this node");
+        gd__node_fail(node, GD_ERR_CORRUPT, &error);
+        return true;
+    }
+    GD_REACHED("database rebuilt from the log");
+    gd_dedup_release(&apply->dedup);
+    apply->applied = 0;
+    apply->applied_term = 0;
+    apply->stamp_ms = 0;
+    return false;
+}
+
 void gd__apply_pump(struct gd_node *node)
 {
     struct gd__apply *apply = &node->apply;
@@ -181,6 +258,9 @@ void gd__apply_pump(struct gd_node *node)
 
     set_up(node);
     if (apply->busy || apply->away || apply->restoring) {
+        return;
+    }
+    if (apply->rebuild && (rebuild(node) || apply->rebuild)) {
         return;
     }
     if (node->snapshots.restore_wanted && apply->count == 0) {
@@ -221,15 +301,9 @@ static void on_reopened(void *context, enum gd_err err)
     apply->away = false;
     gd__node_log(node, GD_LOG_INFO, "the database is back, at index %llu",
                  (unsigned long long)node->options.tracker->v->applied(node->options.tracker));
-    if (node->options.tracker->v->applied(node->options.tracker) < apply->applied &&
-        !node->snapshots.restore_wanted) {
-        struct gd_error error;
+    if (node->options.tracker->v->applied(node->options.tracker) < apply->applied) {
         GD_REACHED("database went back");
-        (void)gd_error_set(
-            &error, GD_ERR_CORRUPT,
-            "the database lost writes it had confirmed; restart the node to rebuild it");
-        gd__node_fail(node, GD_ERR_CORRUPT, &error);
-        return;
+        apply->rebuild = true;
     }
     gd__node_kick(node);
 }

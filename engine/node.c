@@ -421,7 +421,8 @@ void gd_node_status(struct gd_node *node, struct gd_node_status *status)
     status->wall_ms = gd_io_wall_ms(node->io);
     status->uptime_ns = gd_io_now(node->io) - node->started_ns;
     status->redirect = node->options.redirect;
-    status->ready = node->phase == GD__SERVING && !node->apply.away && !node->apply.restoring;
+    status->ready = node->phase == GD__SERVING && !node->apply.away && !node->apply.restoring &&
+                    !node->apply.rebuild;
     status->peer_address = node->options.peer_address;
     status->client_address = node->options.client_address;
     status->snapshots_taken = node->snapshots.taken;

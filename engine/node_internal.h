@@ -216,16 +216,20 @@ void gd__reads_answered(struct gd_node *node, const struct gd_raft_read *read);
 /* Give the Tracker what is ready; true when it has become busy. */
 bool gd__reads_query(struct gd_node *node);
 bool gd__reads_expire(struct gd_node *node, gd_time_ns now);
+/* The database is away: what waits for it is told so. */
+void gd__reads_away(struct gd_node *node);
 void gd__reads_fail_all(struct gd_node *node);
 void gd__reads_release(struct gd_node *node);
 
 /* ---------------------------------------------------------------- apply: the Tracker's turn */
 
 struct gd__apply {
-    bool busy;        /* An operation of the Tracker is in flight. */
-    bool away;        /* The database is away; `retry` opens it again. */
-    bool restoring;   /* Its state is being replaced. */
-    gd_index applied; /* Handed over and done. */
+    bool busy;      /* An operation of the Tracker is in flight. */
+    bool away;      /* The database is away; `retry` opens it again. */
+    bool restoring; /* Its state is being replaced. */
+    bool rebuild;   /* It has lost writes that it had: the snapshot and the log bring them back. */
+    gd_time_ns away_ns; /* Since when it is away. */
+    gd_index applied;   /* Handed over and done. */
     gd_term applied_term;
     int64_t stamp_ms; /* Of the entry at `applied`. */
     struct gd_dedup dedup;
@@ -243,6 +247,8 @@ struct gd__apply {
 /* Give the Tracker its next operation when it has none: reads, entries, a snapshot's begin. */
 void gd__apply_pump(struct gd_node *node);
 void gd__apply_watch_expiry(struct gd_node *node);
+/* The database is away: open it again and again until it is back. */
+void gd__apply_away(struct gd_node *node);
 /* The Tracker is closed: what it had in hand is answered. */
 void gd__apply_fail(struct gd_node *node);
 void gd__apply_release(struct gd_node *node);

@@ -89,6 +89,11 @@ void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice
         gd__slot_outcome(slot, GD_OUTCOME_STOPPING, "the node is stopping");
         return;
     }
+    if (node->apply.away) {
+        GD_REACHED("read refused: database away");
+        gd__slot_outcome(slot, GD_OUTCOME_DATABASE, "the database of this node is away");
+        return;
+    }
     if (node->reads.size + body.size > node->options.pending_size_max) {
         GD_REACHED("read refused: too many open");
         gd__slot_outcome(slot, GD_OUTCOME_BUSY, "too many reads wait on this node");
@@ -160,7 +165,7 @@ static void on_queried(void *context, enum gd_err err)
         const struct gd_query *query = &reads->batch[i];
         if (err != GD_OK) {
             gd_bytes_clear(&read->slot->reply);
-            gd__slot_outcome(read->slot, GD_OUTCOME_DATABASE, "the database is away");
+            gd__slot_outcome(read->slot, GD_OUTCOME_DATABASE, "the database of this node is away");
             end_read(node, read);
         } else if (query->result == GD_QUERY_NEEDS_TIME) {
             GD_REACHED("read waits for the replicated clock");
@@ -175,8 +180,7 @@ static void on_queried(void *context, enum gd_err err)
     }
     reads->batch_count = 0;
     if (err != GD_OK) {
-        node->apply.away = true;
-        gd_timer_start(node->io, &node->apply.retry, gd_io_now(node->io));
+        gd__apply_away(node);
     }
     gd__node_kick(node);
 }
@@ -277,24 +281,37 @@ bool gd__reads_expire(struct gd_node *node, gd_time_ns now)
     return reads->size > 0;
 }
 
-static void fail_list(struct gd_node *node, struct gd__read_list *list)
+static void fail_list(struct gd_node *node, struct gd__read_list *list, enum gd_outcome_kind kind,
+                      const char *why)
 {
     while (list->first != NULL) {
         struct gd__read *read = pop(list);
         gd_bytes_clear(&read->slot->reply);
-        gd__slot_outcome(read->slot, GD_OUTCOME_STOPPING, "the node is stopping");
+        gd__slot_outcome(read->slot, kind, why);
         end_read(node, read);
     }
+}
+
+/* Those asked for stay: their question is open. Timed ones wait for the log, not for the
+ * database. */
+void gd__reads_away(struct gd_node *node)
+{
+    const char *why = "the database of this node is away";
+
+    fail_list(node, &node->reads.fresh, GD_OUTCOME_DATABASE, why);
+    fail_list(node, &node->reads.safe, GD_OUTCOME_DATABASE, why);
 }
 
 /* The Tracker is closed: it works on none of them. */
 void gd__reads_fail_all(struct gd_node *node)
 {
-    fail_list(node, &node->reads.fresh);
-    fail_list(node, &node->reads.asked);
-    fail_list(node, &node->reads.safe);
-    fail_list(node, &node->reads.timed);
-    fail_list(node, &node->reads.busy);
+    const char *why = "the node is stopping";
+
+    fail_list(node, &node->reads.fresh, GD_OUTCOME_STOPPING, why);
+    fail_list(node, &node->reads.asked, GD_OUTCOME_STOPPING, why);
+    fail_list(node, &node->reads.safe, GD_OUTCOME_STOPPING, why);
+    fail_list(node, &node->reads.timed, GD_OUTCOME_STOPPING, why);
+    fail_list(node, &node->reads.busy, GD_OUTCOME_STOPPING, why);
 }
 
 static void free_list(struct gd__read_list *list)

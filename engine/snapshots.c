@@ -206,7 +206,8 @@ void gd__snapshot_consider(struct gd_node *node)
 {
     struct gd__snapshots *s = &node->snapshots;
 
-    if (s->taking || s->receiving || node->apply.restoring || node->phase != GD__SERVING) {
+    if (s->taking || s->receiving || node->apply.restoring || node->apply.rebuild ||
+        node->apply.away || node->phase != GD__SERVING) {
         return;
     }
     if (s->waiting_count == 0 &&
@@ -317,7 +318,8 @@ void gd__snapshot_receive(struct gd_node *node, const struct gd_raft_chunk *chun
 {
     struct gd__snapshots *s = &node->snapshots;
 
-    if (s->receiving || s->taking || node->apply.restoring || s->restore_wanted) {
+    if (s->receiving || s->taking || node->apply.restoring || node->apply.rebuild ||
+        s->restore_wanted) {
         GD_REACHED("snapshot chunk dropped: busy");
         return; /* The sender tries again. */
     }

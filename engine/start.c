@@ -247,7 +247,7 @@ static void try_restore(struct gd_node *node)
         gd__node_fail(node, GD_ERR_CORRUPT, &error);
         return;
     }
-    gd__snapshot_restore(node, held < meta->position.index, on_restored);
+    gd__snapshot_restore(node, !node->apply.away && held < meta->position.index, on_restored);
 }
 
 /* ---------------------------------------------------------------- Raft on top */
@@ -345,6 +345,10 @@ static void on_wal_started(void *context, enum gd_err err, const struct gd_error
     }
     node->phase = GD__SERVING;
     node->known_term = gd_raft_term(node->raft);
+    if (node->apply.away) {
+        node->apply.away = false; /* To be told of. */
+        gd__apply_away(node);
+    }
     gd_raft_start(node->raft, gd_io_now(node->io));
     catch_up_snapshot(node);
     GD_ASSERT(node->apply.applied >= gd_raft_snapshot(node->raft)->position.index); /* O3 */
@@ -419,9 +423,13 @@ static void on_tracker_opened(void *context, enum gd_err err)
     if (node->phase != GD__OPENING) {
         return;
     }
-    if (err != GD_OK) {
-        fail(node, err, "the database cannot be reached");
+    if (err == GD_ERR_INVALID) { /* It is there, and not ours. */
+        fail(node, err, "the database is not this node's: the line above says why");
         return;
+    }
+    if (err != GD_OK) { /* Vote and log do without it. */
+        GD_REACHED("database away at start");
+        node->apply.away = true;
     }
     node->store = gd_snapshot_store_new(node->io, "snapshot");
     gd_snapshot_store_open(node->store, on_store_opened, node);

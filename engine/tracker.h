@@ -10,7 +10,9 @@
  * between them. Each is accepted always and calls `done` once, from the loop, never from inside the
  * call. The batch and all that it points to stay the caller's, borrowed until then. An error given
  * to `done` means that the database is away (it did nothing of the batch for certain only as far as
- * gd_tracker.applied() says): the node retries by open. */
+ * gd_tracker.applied() says): the node retries by open. A database that then holds less than it had
+ * held has lost state, and is restored. GD_ERR_INVALID from open: it is there and is not this
+ * node's; nothing of it was changed. */
 #ifndef GANDALF_ENGINE_TRACKER_H
 #define GANDALF_ENGINE_TRACKER_H
 #include "engine/bytes.h"
@@ -59,7 +61,7 @@ struct gd_tracker_vtable {
      * INT64_MAX when nothing does. */
     int64_t (*next_expiry_ms)(const struct gd_tracker *tracker);
     /* Freeze the state as it is now, at applied(). Later applies do not change what the stream
-     * gives. At most one at a time. `done` GD_ERR_BUSY: not now, try later. */
+     * gives (they may wait until snapshot_end). At most one at a time. `done` GD_ERR_BUSY: not now, try later. */
     void (*snapshot_begin)(struct gd_tracker *tracker, gd_tracker_fn *done, void *context);
     /* The next bytes, at most `capacity` (at least 64 KiB): a bounded piece of work, a few ms. */
     void (*snapshot_read)(struct gd_tracker *tracker, uint8_t *to, size_t capacity,
@@ -67,7 +69,8 @@ struct gd_tracker_vtable {
     /* Let go, at the end or before it; no read is in flight. At once. */
     void (*snapshot_end)(struct gd_tracker *tracker);
     /* Replace the whole state by a stream that snapshot_read gave. The old state stays in force
-     * until restore_end with `commit`; then applied() is `index` and the clock `stamp_ms`. Without
+     * until restore_end with `commit`, or (a database that cannot hold two) is gone from
+     * restore_begin on, and applied() is 0 until then; with `commit` applied() is `index` and the clock `stamp_ms`. Without
      * `commit` all is as before. restore_write may be cut anywhere. GD_ERR_CORRUPT: not such a
      * stream. */
     void (*restore_begin)(struct gd_tracker *tracker, gd_tracker_fn *done, void *context);

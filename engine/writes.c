@@ -80,6 +80,11 @@ void gd__write_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slic
         gd__slot_outcome(slot, GD_OUTCOME_STOPPING, "the node is stopping");
         return;
     }
+    if (node->apply.away) {
+        GD_REACHED("write refused: database away");
+        gd__slot_outcome(slot, GD_OUTCOME_DATABASE, "the database of this node is away");
+        return;
+    }
     if (body.size > node->options.request_size_max) {
         gd__slot_outcome(slot, GD_OUTCOME_BUSY, "the request is larger than request_size_max");
         return;

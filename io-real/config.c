@@ -62,6 +62,8 @@ static const struct key keys[] = {
      "kvs (embedded), resp://host:port, or resp (at client_host:client_port)"},
     {"client_host", KIND_HOST, AT(client_host), 0, 0, "127.0.0.1", "the database's host"},
     {"client_port", KIND_PORT, AT(client_port), 1, 65535, "6379", "the database's port"},
+    {"database_password", KIND_TEXT, AT(database_password), 0, 0, "",
+     "what the database wants to hear in AUTH"},
     {"data_dir", KIND_TEXT, AT(data_dir), 0, 0, NULL,
      "where log and snapshots are kept; gandalf-data-PORT when not given"},
     {"snapshot_path", KIND_TEXT, AT(snapshot_path), 0, 0, NULL,

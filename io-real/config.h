@@ -31,6 +31,7 @@ struct gd_node_config {
     char database[GD_CONFIG_TEXT_SIZE]; /* "kvs", "resp" or "resp://host:port". */
     char client_host[GD_CONFIG_TEXT_SIZE];
     uint64_t client_port;
+    char database_password[GD_CONFIG_TEXT_SIZE]; /* "": none. */
 
     /* The disk. */
     char data_dir[GD_CONFIG_TEXT_SIZE];      /* Never "" after gd_config_finish. */

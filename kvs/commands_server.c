@@ -253,6 +253,10 @@ static void local_hello(struct gd_kv_parser *parser, struct gd_kv_session *sessi
             return;
         }
         protocol = args[1].data[0] - '0';
+        if (protocol == 3 && parser->find != NULL) { /* Clients fall back to 2. */
+            gd_reply_error(reply, "NOPROTO replies come from the database, in RESP2");
+            return;
+        }
     }
     for (size_t at = 2; at < count;) {
         if (gd_slice_is(args[at], "auth") && at + 2 < count) {

@@ -358,10 +358,21 @@ static bool before_auth(const struct gd_command *command)
            is_name(command, "reset");
 }
 
-static void sort_request(struct gd_kv_session *session, const struct gd_slice *args, size_t count,
-                         struct gd_request *request)
+/* The command's row in whichever table this parser has. */
+static const struct gd_command *find_command(const struct gd_kv_parser *parser,
+                                             const struct gd_slice *args, size_t count,
+                                             const char **refusal)
 {
-    const struct gd_command *command = gd_command_find(args[0]);
+    *refusal = NULL;
+    return parser->find == NULL ? gd_command_find(args[0])
+                                : parser->find(parser->find_context, args, count, refusal);
+}
+
+static void sort_request(const struct gd_kv_parser *parser, struct gd_kv_session *session,
+                         const struct gd_slice *args, size_t count, struct gd_request *request)
+{
+    const char *refusal;
+    const struct gd_command *command = find_command(parser, args, count, &refusal);
 
     request->kind = GD_REQUEST_LOCAL;
     session->local = command;
@@ -375,11 +386,14 @@ static void sort_request(struct gd_kv_session *session, const struct gd_slice *a
         return;
     }
     memcpy(session->last_command, command->name, strlen(command->name) + 1);
-    if (!check_arguments(session, command, args, count)) {
+    if (refusal == NULL && !check_arguments(session, command, args, count)) {
         session->multi_failed = session->multi;
         session->local = NULL;
     } else if (!session->authenticated && !before_auth(command)) {
         fault(session, request, "NOAUTH Authentication required.");
+    } else if (refusal != NULL) {
+        session->multi_failed = session->multi;
+        fault(session, request, refusal);
     } else if (is_name(command, "quit")) {
         gd_bytes_add_text(&session->body, "+OK\r\n");
         request->kind = GD_REQUEST_CLOSE;
@@ -433,7 +447,6 @@ static void parse(struct gd_parser *parser, void *context, struct gd_slice input
 {
     struct gd_kv_session *session = context;
 
-    (void)parser;
     *request = (struct gd_request){.kind = GD_REQUEST_MORE};
     *consumed = 0;
     session->reader.guest = !session->authenticated;
@@ -458,7 +471,8 @@ static void parse(struct gd_parser *parser, void *context, struct gd_slice input
     }
     gd_bytes_clear(&session->body);
     gd_bytes_clear(&session->fault);
-    sort_request(session, session->reader.args, session->reader.arg_count, request);
+    sort_request((struct gd_kv_parser *)parser, session, session->reader.args,
+                 session->reader.arg_count, request);
     set_silence(session, request);
     ((struct gd_kv_parser *)parser)->commands_done++;
 }
@@ -589,6 +603,8 @@ void gd_kv_parser_init(struct gd_kv_parser *parser, const struct gd_kv_parser_op
         .kv = options->kv,
         .settings = options->settings,
         .setting_count = options->setting_count,
+        .find = options->find,
+        .find_context = options->find_context,
     };
     if (options->password != NULL && options->password[0] != '\0') {
         size_t size = strlen(options->password) + 1;

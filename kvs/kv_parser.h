@@ -16,12 +16,19 @@ struct gd_kv_setting {
     const char *name, *value; /* Borrowed from whoever made the parser. */
 };
 
+typedef const struct gd_command *gd_kv_find_fn(void *context, const struct gd_slice *args,
+                                               size_t count, const char **refusal);
+
 struct gd_kv_parser_options {
     const char *password;                 /* requirepass; NULL or empty: none. Copied. */
     uint64_t bulk_size_max;               /* proto-max-bulk-len; 0: 512 MiB. */
     const struct gd_kv *kv;               /* For INFO; borrowed. */
     const struct gd_kv_setting *settings; /* Borrowed. */
     size_t setting_count;
+    /* NULL: the kvs's own table. Else the row of a client's command, as gd_proxy_find tells it, and
+     * RESP2 alone is spoken, since replies are passed as the database gives them. */
+    gd_kv_find_fn *find;
+    void *find_context;
 };
 
 struct gd_kv_parser {
@@ -31,6 +38,8 @@ struct gd_kv_parser {
     const struct gd_kv *kv;
     const struct gd_kv_setting *settings;
     size_t setting_count;
+    gd_kv_find_fn *find;
+    void *find_context;
     uint64_t commands_done;
 };
 void gd_kv_parser_init(struct gd_kv_parser *parser, const struct gd_kv_parser_options *options);

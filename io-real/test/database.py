@@ -1,0 +1,398 @@
+#!/usr/bin/env python3
+"""Process tests: nodes in front of databases of their own, both killed in every order.
+
+    database.py [TEST...]       all of them without a name; $GANDALF names the program
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ci"))
+import cluster as harness  # noqa: E402
+from cluster import Client, Cluster, Error, Skip, free_ports, wait_until  # noqa: E402
+
+TESTS = {}
+KEY = b"__gandalf:applied"
+
+
+def test(function):
+    TESTS[function.__name__] = function
+    return function
+
+
+class Database:
+    """One database: `kind` is redis or kvs; `keeps` says what outlives kill -9."""
+
+    def __init__(self, directory, kind, port, keeps):
+        self.kind, self.port, self.keeps = kind, port, keeps
+        self.directory = directory
+        self.process = None
+        os.makedirs(directory, exist_ok=True)
+
+    def command(self):
+        if self.kind == "redis":
+            if not shutil.which("redis-server"):
+                raise Skip("no redis-server")
+            return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                    "--dir", self.directory, "--appendonly", "yes" if self.keeps else "no"]
+        program = os.path.join(os.path.dirname(harness.gandalf_path()), "..", "kvs",
+                               "gandalf-kvs-server")
+        keep = ["--dir", self.directory, "--appendfsync", "always"] if self.keeps else []
+        return [program, "--port", str(self.port)] + keep
+
+    def start(self):
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until("a database that answers", lambda: self.ask("PING") == "PONG")
+
+    def kill(self):
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def ask(self, *words):
+        with Client(self.port, timeout=30) as c:
+            return c(*words)
+
+    def contents(self):
+        """Every key's DUMP and deadline."""
+        with Client(self.port, timeout=30) as c:
+            return {k: (c("DUMP", k), c("PEXPIRETIME", k)) for k in c("KEYS", "*") if k != KEY}
+
+
+class Fronted:
+    """Three nodes, each in front of a database of its own."""
+
+    def __init__(self, kind, keeps=False, **options):
+        self.cluster = Cluster(start=False, **options)
+        self.databases = []
+        for node, port in zip(self.cluster.nodes, free_ports(3)):
+            directory = os.path.join(self.cluster.directory, "database%d" % node.number)
+            self.databases.append(Database(directory, kind, port, keeps))
+            node.options["database"] = "resp://127.0.0.1:%d" % port
+
+    def __enter__(self):
+        try:
+            for database in self.databases:
+                database.start()
+            self.cluster.start()
+            self.cluster.leader()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, *what):
+        self.cluster.__exit__(*what)
+        for database in self.databases:
+            database.kill()
+
+    def served(self):
+        """Waits until every node answers."""
+        for node in self.cluster.nodes:
+            def answers(node=node):
+                with node.client(timeout=15) as c:
+                    return [c("GET", "nothing")]
+            wait_until("node %d that serves" % node.number, answers)
+
+    def equal(self):
+        """Waits for the end of all applying; the three databases must hold the same."""
+        self.served()
+        index = self.cluster.level()
+        for d in self.databases:
+            wait_until("a database at %d" % index, lambda d=d: d.ask("GET", KEY) == b"%d" % index)
+        all_contents = [d.contents() for d in self.databases]
+        for number, contents in enumerate(all_contents[1:], 2):
+            for k in set(contents) | set(all_contents[0]):
+                assert contents.get(k) == all_contents[0].get(k), (number, k)
+        return all_contents[0]
+
+
+class Load:
+    """Writers whose every write is one transaction on several keys: what is applied twice, half or
+    not at all shows in the end."""
+
+    def __init__(self, fronted, writers=4, rich=True):
+        self.nodes, self.rich = fronted.cluster.nodes, rich
+        self.stop, self.wrong = False, []
+        self.done = [[] for _ in range(writers)]
+        self.unknown = [[] for _ in range(writers)]
+        self.refused = [[] for _ in range(writers)]
+        self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(writers)]
+        for t in self.threads:
+            t.start()
+
+    def once(self, c, w, name):
+        for words in ([("MULTI",), ("INCR", "n%d" % w), ("APPEND", "s%d" % w, name + " ")]
+                      + ([("LPUSH", "l%d" % w, name), ("ZADD", "z%d" % w, len(name), name)]
+                         if self.rich else []) + [("EXEC",)]):
+            c.send(*words)
+        replies, error = [], None
+        for _ in range(6 if self.rich else 4):
+            try:
+                replies.append(c.read())
+            except Error as e:
+                error = e
+        if error is not None:
+            raise error
+        return replies[-1]
+
+    def work(self, w):
+        i = 0
+        while not self.stop:
+            node = self.nodes[(w + i) % 3]
+            name = "w%d.%d" % (w, i)
+            begun = False
+            try:
+                with node.client(timeout=20) as c:
+                    while not self.stop:
+                        i += 1
+                        name = "w%d.%d" % (w, i)
+                        try:
+                            begun = True
+                            self.once(c, w, name)
+                            self.done[w].append(name)
+                        except Error as e:
+                            text = str(e)
+                            if text.startswith("UNKNOWN"):
+                                self.unknown[w].append(name)
+                            elif text.startswith(("DBDOWN", "CLUSTERDOWN", "BUSY")):
+                                self.refused[w].append(name)
+                                break
+                            else:
+                                self.wrong.append(text)
+                        begun = False
+            except (OSError, EOFError):
+                if begun:
+                    self.unknown[w].append(name)
+            i += 1
+            time.sleep(0.02)
+
+    def count(self):
+        return sum(len(d) for d in self.done)
+
+    def goes_on(self, more=100):
+        begin = self.count()
+        wait_until("writes that go on", lambda: self.count() >= begin + more)
+
+    def finish(self):
+        self.stop = True
+        for t in self.threads:
+            t.join()
+        assert not self.wrong, self.wrong[:5]
+
+    def check(self, node):
+        with node.client(timeout=30) as c:
+            for w in range(len(self.threads)):
+                names = (c("GET", "s%d" % w) or b"").decode().split()
+                there = set(names)
+                assert len(names) == len(there), "applied twice"
+                assert int(c("GET", "n%d" % w) or 0) == len(names), "INCR is not APPEND"
+                if self.rich:
+                    assert [x.decode() for x in c("LRANGE", "l%d" % w, 0, -1)] == names[::-1]
+                    assert c("ZCARD", "z%d" % w) == len(names)
+                missing = [n for n in self.done[w] if n not in there]
+                assert not missing, ("acknowledged and gone", missing[:5])
+                ghosts = [n for n in self.refused[w] if n in there]
+                assert not ghosts, ("refused and applied", ghosts[:5])
+                strangers = there - set(self.done[w]) - set(self.unknown[w])
+                assert not strangers, ("never sent", list(strangers)[:5])
+
+
+def kill_in_every_order(kind, keeps, rich):
+    with Fronted(kind, keeps, snapshot_offset=300, tail_count=50) as f:
+        load = Load(f, rich=rich)
+        load.goes_on()
+        for number, (node, database) in enumerate(zip(f.cluster.nodes, f.databases)):
+            database.kill()  # The database alone.
+            load.goes_on(50)
+            database.start()
+            load.goes_on(50)
+            node.kill()  # The node alone.
+            load.goes_on(50)
+            node.start()
+            load.goes_on(50)
+            first, second = (node, database) if number % 2 else (database, node)
+            first.kill()  # Both, and back in the order of one, then of the other.
+            second.kill()
+            load.goes_on(50)
+            first.start() if first is database else None
+            node.start()
+            time.sleep(0.3)
+            second.start() if second is database else None
+            load.goes_on(50)
+        f.served()
+        load.finish()
+        f.equal()
+        for node in f.cluster.nodes:
+            load.check(node)
+
+
+@test
+def redis_that_forgets():
+    """Redis without persistence: each kill -9 empties it, and the node fills it again."""
+    kill_in_every_order("redis", False, True)
+
+
+@test
+def redis_that_keeps():
+    """Redis with its append-only file: the node goes on where the database is."""
+    kill_in_every_order("redis", True, True)
+
+
+@test
+def kvs_server_that_forgets():
+    kill_in_every_order("kvs", False, False)
+
+
+@test
+def kvs_server_that_keeps():
+    kill_in_every_order("kvs", True, False)
+
+
+@test
+def all_databases_at_once():
+    """All three databases die, empty: the cluster says so, keeps its log, and fills them again."""
+    with Fronted("redis", snapshot_offset=100, tail_count=20) as f:
+        load = Load(f)
+        load.goes_on(300)
+        for d in f.databases:
+            d.kill()
+
+        def told():
+            with f.cluster.nodes[0].client() as c:
+                try:
+                    c("GET", "n0")
+                except Error as e:
+                    return str(e).startswith("DBDOWN")
+        wait_until("-DBDOWN", told)
+        f.cluster.leader()
+        for d in f.databases:
+            d.start()
+        load.goes_on(100)
+        load.finish()
+        f.equal()
+        load.check(f.cluster.nodes[1])
+
+
+@test
+def flushed_by_hand():
+    """FLUSHALL behind the node's back is noticed before the next answer, and undone."""
+    with Fronted("redis") as f:
+        node, database = f.cluster.nodes[0], f.databases[0]
+        with node.client() as c:
+            assert c("SET", "k", "v") == "OK"
+            for round_ in range(3):
+                database.ask("FLUSHALL")
+
+                def back():
+                    value = c("GET", "k")
+                    assert value == b"v", value
+                    return True
+                wait_until("the value", back)
+                if round_ == 0:
+                    c("RAFT", "SNAPSHOT")
+        f.equal()
+
+
+@test
+def foreign_database():
+    """A database with somebody's data is not taken over."""
+    with Fronted("redis") as f:
+        node, database = f.cluster.nodes[2], f.databases[2]
+        node.kill()
+        database.kill()
+        database.start()
+        database.ask("SET", "precious", "1")
+        node.start()
+        assert node.wait() == 1
+        assert "it holds 1 keys and no __gandalf:applied" in node.log(), node.log()
+        assert database.ask("GET", "precious") == b"1"
+        database.ask("FLUSHALL")
+        node.start()
+        f.equal()
+
+
+@test
+def stopped_database():
+    """A database that stands still (SIGSTOP) is away; when it wakes, what it had not yet read from
+    the old connection changes nothing."""
+    with Fronted("redis") as f:
+        load = Load(f)
+        load.goes_on()
+        f.databases[0].process.send_signal(signal.SIGSTOP)
+        time.sleep(7)
+        f.databases[0].process.send_signal(signal.SIGCONT)
+        f.served()
+        load.goes_on(50)
+        load.finish()
+        f.equal()
+        load.check(f.cluster.nodes[0])
+
+
+@test
+def commands():
+    """Every kind of data goes through; what cannot be replicated is refused; replicas are equal."""
+    with Fronted("redis") as f:
+        with f.cluster.nodes[0].client() as c, f.cluster.nodes[1].client() as d:
+            assert c("HSET", "h", "f", "1", "g", "2") == 2
+            assert c("SADD", "set", "1", "2", "3") == 3
+            assert c("RPUSH", "l", "a", "b") == 2
+            first, second = c("XADD", "x", "*", "f", "v"), c("XADD", "x", "*", "f", "v")
+            assert tuple(map(int, first.split(b"-"))) < tuple(map(int, second.split(b"-")))
+            assert c("SET", "e", "v", "EX", "1000") == "OK"
+            assert c("EXPIRE", "l", "1000") == 1
+            assert c("SETEX", "e2", "1000", "v") == "OK"
+            assert c("GETEX", "e2", "PX", "500000") == b"v"
+            dump = c("DUMP", "h")
+            assert c("RESTORE", "h2", "100000", dump) == "OK"
+            assert d("HGETALL", "h2") == [b"f", b"1", b"g", b"2"]
+            assert d("DBSIZE") == 8 - 1
+            assert KEY not in d("KEYS", "*") and len(d("KEYS", "*")) == 7
+            assert KEY not in d("SCAN", "0", "COUNT", "100")[1]
+            assert all(d("RANDOMKEY") != KEY for _ in range(50))
+            for words in (("SPOP", "set"), ("BLPOP", "l", "0"), ("EVAL", "return 1", "0"),
+                          ("SUBSCRIBE", "c"), ("CONFIG", "NONSENSE"), ("REPLICAOF", "no", "one"),
+                          ("GET", KEY), ("WATCH", "l"), ("XREAD", "BLOCK", "0", "STREAMS", "x", "0"),
+                          ("LPUSH", "h", "1"), ("NOSUCH",), ("GET",), ("DEBUG", "DIGEST"),
+                          ("COPY", "h", "h9", "DB", "1"), ("HELLO", "3")):
+                try:
+                    reply = c(*words)
+                    raise AssertionError("%r was answered: %r" % (words, reply))
+                except Error:
+                    pass
+            c.send("MULTI"), c.send("INCR", "n"), c.send("HGET", "h", "f"), c.send("EXEC")
+            assert [c.read() for _ in range(4)] == ["OK", "QUEUED", "QUEUED", [1, b"1"]]
+            assert c("FLUSHDB") == "OK" and d("DBSIZE") == 0
+            assert c("INCR", "n") == 1
+        f.equal()
+
+
+@test
+def kvs_server_alone():
+    """gandalf-kvs-server keeps what it acknowledged over kill -9, and cuts a torn end."""
+    with Fronted("kvs", True) as f:
+        d = f.databases[0]
+        f.cluster.nodes[0].kill()
+        d.kill()
+        with open(os.path.join(d.directory, "appendonly"), "ab") as file:
+            file.write(b"torn")
+        d.start()
+        assert d.ask("SET", "mine", "v") == "OK"
+        d.kill()
+        d.start()
+        assert d.ask("GET", "mine") == b"v"
+        d.ask("DEL", "mine")
+        f.cluster.nodes[0].start()
+        f.equal()
+
+
+if __name__ == "__main__":
+    harness.main(TESTS)
