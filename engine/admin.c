@@ -80,6 +80,7 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
         break;
     case GD_ADMIN_SNAPSHOT:
     case GD_ADMIN_TRANSFER:
+    case GD_ADMIN_BACKUP:
         return false;
     }
     *why = "the cluster is at its largest";
@@ -95,6 +96,10 @@ void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct g
 
     if (admin->kind == GD_ADMIN_SNAPSHOT) {
         begin_snapshot(node, slot);
+        return;
+    }
+    if (admin->kind == GD_ADMIN_BACKUP) {
+        gd__backup_begin(node, slot, admin);
         return;
     }
     if (node->admin.slot != NULL) {

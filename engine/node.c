@@ -323,6 +323,7 @@ void gd_node_free(struct gd_node *node)
     gd__reads_release(node);
     gd__apply_release(node);
     gd__snapshots_release(node);
+    gd__backup_release(node);
     for (size_t i = 0; i < node->forwarded_count; i++) {
         gd_entry_drop(node->forwarded[i].entry);
     }

@@ -85,6 +85,8 @@ void gd__sessions_close(struct gd_node *node);
 void gd__slot_done(struct gd__slot *slot);
 /* The slot's reply is an outcome. */
 void gd__slot_outcome(struct gd__slot *slot, enum gd_outcome_kind kind, const char *text);
+/* The slot's reply is an outcome, done, that consists of bytes. */
+void gd__slot_data(struct gd__slot *slot, struct gd_slice data);
 /* Go on parsing and send what can be sent, for all sessions touched since the last flush. */
 void gd__sessions_flush(struct gd_node *node);
 void gd__session_close(struct gd__session *session);
@@ -306,6 +308,13 @@ struct gd__admin_wait {
     gd_index index; /* Of the change's entry. */
 };
 
+/* A piece of a snapshot's file on its way to a client; one at a time. */
+struct gd__backup {
+    struct gd__slot *slot; /* NULL: nobody waits for it (any more). */
+    uint8_t *piece;        /* Owned; NULL: nothing is being read. */
+    struct gd_snapshot_chunk_read read;
+};
+
 struct gd_node {
     struct gd_node_options options;
     struct gd_address *nodes; /* Owned copy. */
@@ -348,6 +357,7 @@ struct gd_node {
     struct gd__apply apply;
     struct gd__snapshots snapshots;
     struct gd__admin_wait admin;
+    struct gd__backup backup;
 
     /* Recovery, in start.c. */
     struct gd_wal_recovered recovered; /* Our own copy. */
@@ -394,6 +404,10 @@ void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct g
 bool gd__admin_expire(struct gd_node *node, gd_time_ns now);
 void gd__admin_pump(struct gd_node *node);
 void gd__admin_fail(struct gd_node *node);
+/* backup.c */
+void gd__backup_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin);
+void gd__backup_fail(struct gd_node *node);
+void gd__backup_release(struct gd_node *node);
 
 /* A line with node and term in front. */
 void gd__node_log(struct gd_node *node, enum gd_log_level level, const char *format, ...)

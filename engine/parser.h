@@ -32,11 +32,14 @@ enum gd_admin_kind {
     GD_ADMIN_REMOVE,   /* `id`. */
     GD_ADMIN_REPLACE,  /* `id` by `other` at `address`. */
     GD_ADMIN_MOVE,     /* `id` is at `address` now. */
+    GD_ADMIN_BACKUP,   /* With `size`: bytes of the snapshot at term `id`, index `other`, from
+                          `offset` on; without: which is the newest ("term index size"). */
 };
 struct gd_admin {
     enum gd_admin_kind kind;
     gd_node_id id, other;
     struct gd_address address;
+    uint64_t offset, size;
     bool learner;
     bool force;
 };
@@ -71,7 +74,8 @@ struct gd_outcome {
     enum gd_outcome_kind kind;
     uint16_t slot;
     struct gd_address address;
-    const char *text; /* Borrowed; never NULL. */
+    const char *text;     /* Borrowed; never NULL. */
+    struct gd_slice data; /* DONE: the reply, when `data.data` is not NULL. Borrowed. */
 };
 
 /* What a local request wants of the node beyond its reply. */

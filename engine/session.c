@@ -178,6 +178,16 @@ void gd__slot_outcome(struct gd__slot *slot, enum gd_outcome_kind kind, const ch
     gd__slot_done(slot);
 }
 
+void gd__slot_data(struct gd__slot *slot, struct gd_slice data)
+{
+    struct gd_outcome outcome = {
+        .kind = GD_OUTCOME_DONE, .slot = slot->key_slot, .text = "", .data = data};
+    struct gd_parser *parser = slot->session->node->options.parser;
+
+    parser->v->outcome(parser, slot->session->parser_session, &outcome, &slot->reply);
+    gd__slot_done(slot);
+}
+
 static void on_sent(struct gd_write *write, enum gd_err err)
 {
     struct gd__session *session = write->context;

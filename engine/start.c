@@ -150,6 +150,14 @@ static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_re
         return;
     }
     keep_recovered(node, recovered);
+    if (recovered->empty && gd_snapshot_store_get(node->store, 0) != NULL) {
+        /* The log had this node's term and vote: without them it must not vote. */
+        GD_REACHED("snapshots without a log: refused");
+        fail(node, GD_ERR_CORRUPT,
+             "there are snapshots and no log: the log was removed, or a restore did not end; "
+             "restore again, or replace this node");
+        return;
+    }
     if (recovered->empty) {
         if (node->options.join) {
             fail(node, GD_ERR_INVALID, "joining a running cluster is not possible yet");
@@ -515,6 +523,7 @@ void gd__close(struct gd_node *node)
     if (up) {
         gd__writes_fail_all(node);
         gd__admin_fail(node);
+        gd__backup_fail(node);
         gd__peers_close(node);
     }
     gd__sessions_close(node);

@@ -278,6 +278,7 @@ static void header_encode(struct gd_wal *wal)
     struct gd__wal_header header = {.segment = wal->current->number,
                                     .identity = wal->identity,
                                     .reset = wal->reset_next,
+                                    .adopts = wal->adopt_next,
                                     .state = wal->state};
     size_t begin = record_begin(wal);
 
@@ -286,6 +287,7 @@ static void header_encode(struct gd_wal *wal)
     GD_ASSERT(wal->batch.size - begin <= GD__WAL_HEADER_SIZE_MAX);
     record_end(wal, begin, GD__WAL_HEADER);
     wal->reset_next = false;
+    wal->adopt_next = false;
 }
 
 /* Entries at and after `from` will not be there: none of them is told as the last one. */
@@ -602,6 +604,8 @@ void gd_wal_start(struct gd_wal *wal, const struct gd_wal_identity *identity,
     wal->stage = GD__WAL_HEADING;
     wal->started = started;
     wal->started_context = context;
+    wal->adopt_next =
+        wal->identity.cluster_id != 0 && wal->identity.cluster_id != identity->cluster_id;
     wal->identity = *identity;
     wal->state.hard_state = *hard_state;
     wal->state.snapshot = *snapshot;

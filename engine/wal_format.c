@@ -25,6 +25,7 @@ enum {
 };
 /* HEADER: flags. */
 #define HEADER_RESET 1u
+#define HEADER_ADOPTS 2u
 
 size_t gd__wal_record_begin(struct gd_bytes *bytes)
 {
@@ -146,7 +147,8 @@ enum gd_err gd__wal_snapshot_decode(struct gd_slice body, struct gd_snapshot_met
 void gd__wal_header_add(struct gd_bytes *bytes, const struct gd__wal_header *header)
 {
     gd_bytes_add_le32(bytes, GD__WAL_VERSION);
-    gd_bytes_add_le32(bytes, header->reset ? HEADER_RESET : 0);
+    gd_bytes_add_le32(bytes,
+                      (header->reset ? HEADER_RESET : 0u) | (header->adopts ? HEADER_ADOPTS : 0u));
     gd_bytes_add_le64(bytes, header->segment);
     gd_bytes_add_le64(bytes, header->identity.cluster_id);
     gd_bytes_add_le64(bytes, header->identity.node_id);
@@ -167,6 +169,7 @@ enum gd_err gd__wal_header_decode(struct gd_slice body, struct gd__wal_header *h
         return GD_ERR_VERSION;
     }
     read.reset = (flags & HEADER_RESET) != 0;
+    read.adopts = (flags & HEADER_ADOPTS) != 0;
     read.segment = gd_reader_le64(&reader);
     read.identity.cluster_id = gd_reader_le64(&reader);
     read.identity.node_id = gd_reader_le64(&reader);
@@ -174,7 +177,7 @@ enum gd_err gd__wal_header_decode(struct gd_slice body, struct gd__wal_header *h
     read.state.hard_state.term = gd_reader_le64(&reader);
     read.state.hard_state.vote = gd_reader_le64(&reader);
     read.state.tail = position_read(&reader);
-    if (reader.failed || (flags & ~HEADER_RESET) != 0 ||
+    if (reader.failed || (flags & ~(HEADER_RESET | HEADER_ADOPTS)) != 0 ||
         gd__wal_snapshot_decode((struct gd_slice){reader.at, reader.left}, &read.state.snapshot,
                                 &read.state.keep_after) != GD_OK) {
         return GD_ERR_CORRUPT;

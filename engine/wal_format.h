@@ -42,7 +42,9 @@ struct gd__wal_state {
 struct gd__wal_header {
     uint64_t segment;
     struct gd_wal_identity identity;
-    bool reset; /* Nothing of the log in older segments counts. */
+    bool reset;  /* Nothing of the log in older segments counts. */
+    bool adopts; /* Older segments may name another cluster: an operator recovered this node into
+                    the one named here. */
     struct gd__wal_state state;
 };
 

@@ -83,6 +83,7 @@ struct gd_wal {
     struct gd_wal_identity identity;
     struct gd__wal_state state;
     bool reset_next; /* The next header says that what is older does not count. */
+    bool adopt_next; /* ... that it names another cluster than what is older. */
     struct gd__wal_run *runs;
     size_t run_count, run_capacity;
     uint64_t lsn_next;

@@ -192,7 +192,7 @@ static const char *header_apply(struct gd__wal_recovery *r, const struct gd__wal
     if (header->segment != r->numbers[r->at]) {
         return "the header of another segment";
     }
-    if (r->any && (was->cluster_id != header->identity.cluster_id ||
+    if (r->any && ((was->cluster_id != header->identity.cluster_id && !header->adopts) ||
                    was->node_id != header->identity.node_id)) {
         return "a segment of another node";
     }

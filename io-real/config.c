@@ -676,13 +676,19 @@ char *gd_config_help(void)
     struct gd_bytes text = {0};
 
     gd_bytes_add_text(
-        &text, "gandalf: a node that brings consensus to a database.\n\n"
-               "  gandalf --config FILE [--KEY VALUE ...]   run a node\n"
-               "  gandalf --check-config FILE               read a configuration, run nothing\n"
-               "  gandalf --version | --help\n\n"
-               "FILE is YAML, a `key: value` on each line. Every key is also a flag; a flag wins.\n"
-               "Exit status: 0 fine, 1 the node could not start or go on, 2 bad usage or\n"
-               "configuration, 70 an internal error.\n\n");
+        &text,
+        "gandalf: a node that brings consensus to a database.\n\n"
+        "  gandalf --config FILE [--KEY VALUE ...]   run a node\n"
+        "  gandalf --check-config FILE               read a configuration, run nothing\n"
+        "  gandalf inspect [--json] DIRECTORY ...    what a stopped node holds, and is it "
+        "sound\n"
+        "  gandalf backup --from HOST:PORT -o FILE   a snapshot of a running cluster\n"
+        "  gandalf restore FILE --data-dir DIRECTORY --nodes HOST:PORT,... --self HOST:PORT\n"
+        "  gandalf recover --data-dir DIRECTORY --nodes HOST:PORT [--yes]   a lost majority\n"
+        "  gandalf --version | --help\n\n"
+        "FILE is YAML, a `key: value` on each line. Every key is also a flag; a flag wins.\n"
+        "Exit status: 0 fine, 1 the node could not start or go on, 2 bad usage or\n"
+        "configuration, 70 an internal error.\n\n");
     for (size_t i = 0; i < GD_COUNT(keys); i++) {
         const struct key *key = &keys[i];
         bool shown = key->fallback != NULL && key->fallback[0] != '\0';

@@ -7,6 +7,7 @@
  * does not wait. */
 #include "io-real/config.h"
 #include "io-real/database.h"
+#include "io-real/tools.h"
 #include "io-real/uv.h"
 #include "engine/memory.h"
 #include "engine/node.h"
@@ -185,7 +186,11 @@ int main(int argc, char **argv)
     struct gd_error error = {0};
     enum gd_config_action action;
     char *help;
+    int status;
 
+    if (gd_tools_run(argc, argv, &status)) {
+        return status;
+    }
     if (gd_config_command_line(&program.config, argc, argv, &action, &error) != GD_OK) {
         return complain(&error, EXIT_USAGE);
     }

@@ -238,7 +238,7 @@ static void discard(struct gd_kv_session *session, struct gd_request *request)
 
 /* ---------------------------------------------------------------- RAFT's changes */
 
-static bool read_id(struct gd_slice arg, gd_node_id *id)
+static bool read_number(struct gd_slice arg, uint64_t *number)
 {
     uint64_t value = 0;
 
@@ -251,8 +251,13 @@ static bool read_id(struct gd_slice arg, gd_node_id *id)
         }
         value = value * 10 + (uint64_t)(arg.data[i] - '0');
     }
-    *id = value;
-    return value != 0;
+    *number = value;
+    return true;
+}
+
+static bool read_id(struct gd_slice arg, gd_node_id *id)
+{
+    return read_number(arg, id) && *id != 0;
 }
 
 static bool read_address(struct gd_slice arg, struct gd_address *address)
@@ -267,7 +272,8 @@ static bool read_address(struct gd_slice arg, struct gd_address *address)
     return strlen(text) == arg.size && gd_address_parse(text, address) == GD_OK;
 }
 
-/* The words behind RAFT: `i` an id, `o` another id, `a` an address. */
+/* The words behind RAFT: `i` an id, `o` another id, `a` an address, `n` an
+ * offset, `s` a size. */
 static bool read_words(const char *form, const struct gd_slice *args, size_t count,
                        struct gd_admin *admin)
 {
@@ -276,6 +282,8 @@ static bool read_words(const char *form, const struct gd_slice *args, size_t cou
     for (; *form != '\0'; form++, at++) {
         if (at >= count || (*form == 'i' && !read_id(args[at], &admin->id)) ||
             (*form == 'o' && !read_id(args[at], &admin->other)) ||
+            (*form == 'n' && !read_number(args[at], &admin->offset)) ||
+            (*form == 's' && (!read_number(args[at], &admin->size) || admin->size == 0)) ||
             (*form == 'a' && !read_address(args[at], &admin->address))) {
             return false;
         }
@@ -303,6 +311,7 @@ static void raft_request(struct gd_kv_session *session, const struct gd_slice *a
         {"transfer", "", GD_ADMIN_TRANSFER},  {"add", "ia", GD_ADMIN_ADD},
         {"promote", "i", GD_ADMIN_PROMOTE},   {"remove", "i", GD_ADMIN_REMOVE},
         {"replace", "ioa", GD_ADMIN_REPLACE}, {"move", "ia", GD_ADMIN_MOVE},
+        {"backup", "ions", GD_ADMIN_BACKUP},  {"backup", "", GD_ADMIN_BACKUP},
     };
     bool known = false;
 
@@ -527,6 +536,10 @@ static void outcome(struct gd_parser *parser, void *context, const struct gd_out
     (void)parser;
     switch (outcome->kind) {
     case GD_OUTCOME_DONE:
+        if (outcome->data.data != NULL) {
+            gd_reply_bulk(&reply, outcome->data);
+            break;
+        }
         gd_reply_simple(&reply, outcome->text[0] == '\0' ? "OK" : outcome->text);
         break;
     case GD_OUTCOME_MOVED:
