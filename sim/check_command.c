@@ -9,14 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEYS_MAX 1024
 #define KEY_SIZE_MAX 512
 #define VALUE_SIZE_MAX ((size_t)1 << 20)
 
 struct history {
     struct gd_sim_record *record;
-    char *keys[KEYS_MAX]; /* Owned. */
-    size_t key_count;
+    uint32_t *index; /* Owned: hash table of the record's keys, counted from 1. */
+    size_t index_capacity;
 };
 struct fields { /* Of one operation, or of one step of a transaction. */
     int what;   /* enum gd_sim_do; -1: not given. */
@@ -191,28 +190,50 @@ static bool read_value(struct history *history, struct text *text, struct gd_sim
     return true;
 }
 
+static uint32_t *key_place(const struct history *history, const char *name, size_t size)
+{
+    size_t mask = history->index_capacity - 1;
+    size_t i = gd_crc32c(0, name, size) & mask;
+    for (; history->index[i] != 0; i = (i + 1) & mask) {
+        const char *known = history->record->key_names[history->index[i] - 1];
+        if (strlen(known) == size && memcmp(known, name, size) == 0) {
+            break;
+        }
+    }
+    return &history->index[i];
+}
+
+static void make_room_for_key(struct history *history)
+{
+    const struct gd_sim_record *record = history->record;
+    if (2 * record->key_name_count < history->index_capacity) {
+        return;
+    }
+    free(history->index);
+    history->index_capacity = history->index_capacity == 0 ? 256 : 2 * history->index_capacity;
+    history->index = calloc(history->index_capacity, sizeof *history->index);
+    GD_ASSERT(history->index != NULL);
+    for (size_t i = 0; i < record->key_name_count; i++) {
+        const char *name = record->key_names[i];
+        *key_place(history, name, strlen(name)) = (uint32_t)i + 1;
+    }
+}
+
 static bool read_key(struct history *history, struct text *text, unsigned *key)
 {
     struct gd_bytes bytes = {0};
     bool good = read_text(text, &bytes);
-    gd_bytes_add_u8(&bytes, 0);
-    for (size_t i = 0; good && i < history->key_count; i++) {
-        if (strlen(history->keys[i]) + 1 == bytes.size &&
-            memcmp(history->keys[i], bytes.data, bytes.size) == 0) {
-            *key = (unsigned)i;
-            gd_bytes_release(&bytes);
-            return true;
-        }
-    }
-    if (good && history->key_count == KEYS_MAX) {
-        good = fail(text, "more than 1024 keys");
+    if (good && bytes.size > 0 && memchr(bytes.data, 0, bytes.size) != NULL) {
+        good = fail(text, "a key with a zero byte");
     }
     if (good) {
-        char *copy = malloc(bytes.size);
-        GD_ASSERT(copy != NULL);
-        memcpy(copy, bytes.data, bytes.size);
-        history->keys[history->key_count] = copy;
-        *key = (unsigned)history->key_count++;
+        make_room_for_key(history);
+        const char *name = bytes.size > 0 ? (const char *)bytes.data : "";
+        uint32_t *place = key_place(history, name, bytes.size);
+        if (*place == 0) {
+            *place = gd_sim_record_key(history->record, name, bytes.size) + 1;
+        }
+        *key = *place - 1;
     }
     gd_bytes_release(&bytes);
     return good;
@@ -421,9 +442,7 @@ enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *rec
             err = gd_error_set(error, GD_ERR_INVALID, "line %u: %s", line, text.why);
         }
     }
-    for (size_t i = 0; i < history->key_count; i++) {
-        free(history->keys[i]);
-    }
+    free(history->index);
     free(history);
     return err;
 }

@@ -21,10 +21,35 @@ void gd_sim_record_release(struct gd_sim_record *record)
     for (size_t i = 0; i < record->text_count; i++) {
         free(record->texts[i]);
     }
+    for (size_t i = 0; i < record->key_name_count; i++) {
+        free(record->key_names[i]);
+    }
+    free(record->key_names);
     free(record->texts);
     free(record->steps);
     free(record->operations);
     *record = (struct gd_sim_record){0};
+}
+
+unsigned gd_sim_record_key(struct gd_sim_record *record, const char *name, size_t size)
+{
+    char *copy = malloc(size + 1);
+    GD_ASSERT(copy != NULL);
+    memcpy(copy, name, size);
+    copy[size] = '\0';
+    record->key_names = grown(record->key_names, &record->key_name_capacity, record->key_name_count,
+                              sizeof *record->key_names);
+    record->key_names[record->key_name_count] = copy;
+    return (unsigned)record->key_name_count++;
+}
+
+void gd_sim_record_key_text(const struct gd_sim_record *record, unsigned key, char *to, size_t size)
+{
+    if (record->key_names != NULL) {
+        (void)snprintf(to, size, "%s", record->key_names[key]);
+    } else {
+        (void)snprintf(to, size, "k%u", key);
+    }
 }
 
 size_t gd_sim_record_call(struct gd_sim_record *record, uint64_t client, const char *name,

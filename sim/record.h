@@ -59,6 +59,8 @@ struct gd_sim_record {
     size_t operation_count, operation_capacity;
     struct gd_sim_step *steps; /* Owned. */
     size_t step_count, step_capacity;
+    char **key_names; /* Owned, each of them too; NULL: key 3 is "k3". */
+    size_t key_name_count, key_name_capacity;
     char **texts; /* Owned, each of them too. */
     size_t text_count, text_capacity;
     uint64_t done_count, unknown_count, refused_count;
@@ -72,6 +74,11 @@ struct gd_sim_step *gd_sim_record_step(struct gd_sim_record *record, enum gd_sim
                                        unsigned key);
 void gd_sim_record_return(struct gd_sim_record *record, size_t operation, enum gd_sim_fate fate,
                           gd_time_ns now);
+/* A key of that name (of `size` bytes) is added; its number. */
+unsigned gd_sim_record_key(struct gd_sim_record *record, const char *name, size_t size);
+/* "k3", or the name it was given, cut to `size`. */
+void gd_sim_record_key_text(const struct gd_sim_record *record, unsigned key, char *to,
+                            size_t size);
 struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size);
 struct gd_sim_value gd_sim_value_number(int64_t number);
 struct gd_sim_value gd_sim_value_bool(bool value);

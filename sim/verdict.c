@@ -19,6 +19,8 @@
  *
  * Values are numbers here: each distinct text has one, so states compare in one step. */
 #include "sim/verdict.h"
+#include "sim/parts.h"
+#include "sim/zones.h"
 #include "engine/prng.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +28,6 @@
 
 #define STEPS_MAX 250000 /* Of one search. */
 #define ABSENT 0u
-#define KEYS_MAX 1024
 
 struct text {
     const char *data; /* Borrowed, or owned by the list of made texts. */
@@ -67,8 +68,8 @@ struct judge {
     size_t index_capacity;
     char **made;
     size_t made_count, made_capacity;
-    uint32_t parts[KEYS_MAX]; /* Union-find over keys. */
-    uint32_t state[KEYS_MAX];
+    struct gd_sim_parts parts;
+    uint32_t *state; /* Owned: by key. */
     struct call *calls;
     size_t call_count;
     struct point *points; /* [0] is the head. */
@@ -87,10 +88,11 @@ struct judge {
     uint64_t steps;
     uint32_t *writers; /* Owned: foreign texts, by number: steps that write it. */
     size_t writer_count;
-    bool plain[KEYS_MAX];  /* Keys that are only set, read and swapped. */
+    bool *plain;           /* Owned, by key: only set, read and swapped. */
     uint64_t relevant;     /* The keys that matter to whoever must be done next. */
     size_t deepest, stuck; /* Longest order found; the call it could not place. */
     uint32_t stuck_state;
+    char told[512]; /* What zones.c found; empty: nothing. */
 };
 
 static void *grow(void *array, size_t *capacity, size_t count, size_t size)
@@ -607,32 +609,9 @@ static enum gd_sim_outcome search(struct judge *judge, const uint32_t *keys, siz
 
 /* ---------------------------------------------------------------- parts */
 
-static uint32_t part_of(struct judge *judge, uint32_t key)
-{
-    while (judge->parts[key] != key) {
-        key = judge->parts[key];
-    }
-    return key;
-}
-
-static void bind_keys(struct judge *judge)
-{
-    for (uint32_t key = 0; key < KEYS_MAX; key++) {
-        judge->parts[key] = key;
-    }
-    for (size_t i = 0; i < judge->record->operation_count; i++) {
-        const struct gd_sim_operation *op = &judge->record->operations[i];
-        for (size_t k = 1; k < op->count && op->fate != GD_SIM_FATE_NO_EFFECT; k++) {
-            uint32_t a = part_of(judge, judge->record->steps[op->first].key);
-            uint32_t b = part_of(judge, judge->record->steps[op->first + k].key);
-            judge->parts[a > b ? a : b] = a < b ? a : b;
-        }
-    }
-}
-
 static void find_plain_keys(struct judge *judge)
 {
-    memset(judge->plain, true, sizeof judge->plain);
+    memset(judge->plain, true, judge->parts.key_count * sizeof *judge->plain);
     for (size_t i = 0; i < judge->record->step_count; i++) {
         const struct gd_sim_step *step = &judge->record->steps[i];
         if (step->what == GD_SIM_DO_APPEND || step->what == GD_SIM_DO_INCR ||
@@ -739,17 +718,17 @@ static gd_time_ns seen_by(struct judge *judge, const struct gd_sim_operation *op
     return least;
 }
 
-static void gather_calls(struct judge *judge, uint32_t part)
+static void gather_calls(struct judge *judge, size_t part)
 {
     struct gd_prng prng;
-    gd_prng_init(&prng, part);
+    gd_prng_init(&prng, judge->parts.keys[judge->parts.key_first[part]]);
     judge->call_count = 0;
-    for (size_t i = 0; i < judge->record->operation_count; i++) {
+    for (size_t at = judge->parts.operation_first[part];
+         at < judge->parts.operation_first[part + 1]; at++) {
+        size_t i = judge->parts.operations[at];
         const struct gd_sim_operation *op = &judge->record->operations[i];
         bool open = op->fate == GD_SIM_FATE_OPEN;
-        if (op->count == 0 || op->fate == GD_SIM_FATE_NO_EFFECT ||
-            part_of(judge, judge->record->steps[op->first].key) != part ||
-            (open && !changes_something(judge, op))) {
+        if (open && !changes_something(judge, op)) {
             continue;
         }
         struct call *call = &judge->calls[judge->call_count++];
@@ -840,19 +819,39 @@ static enum gd_sim_outcome search_anew(struct judge *judge, const uint32_t *keys
     return search(judge, keys, key_count);
 }
 
-static enum gd_sim_outcome judge_part(struct judge *judge, uint32_t part)
+/* What can be told of one key without a search. */
+static enum gd_sim_zones look_at_zones(struct judge *judge, size_t key_count)
 {
-    uint32_t keys[KEYS_MAX];
-    size_t key_count = 0;
-    for (uint32_t key = 0; key < KEYS_MAX; key++) {
-        if (part_of(judge, key) == part) {
-            keys[key_count++] = key;
-            judge->state[key] = ABSENT;
-        }
+    size_t *operations = zeroed(judge->call_count, sizeof *operations);
+    size_t placed;
+    bool single = key_count == 1;
+    enum gd_sim_zones zones = GD_SIM_ZONES_OPEN;
+    for (size_t i = 0; i < judge->call_count; i++) {
+        operations[i] = judge->calls[i].operation;
+        single = single && judge->record->operations[operations[i]].count == 1;
     }
+    if (single) {
+        zones = gd_sim_zones(judge->record, operations, judge->call_count, NULL, &placed,
+                             judge->told, sizeof judge->told);
+    }
+    free(operations);
+    return zones;
+}
+
+static enum gd_sim_outcome judge_part(struct judge *judge, size_t part)
+{
+    const uint32_t *keys = judge->parts.keys + judge->parts.key_first[part];
+    size_t key_count = judge->parts.key_first[part + 1] - judge->parts.key_first[part];
     gather_calls(judge, part);
     if (judge->call_count == 0) {
         return GD_SIM_PASS;
+    }
+    enum gd_sim_zones zones = look_at_zones(judge, key_count);
+    if (zones == GD_SIM_ZONES_ILLEGAL) {
+        return GD_SIM_FAIL;
+    }
+    if (zones == GD_SIM_ZONES_LEGAL && !judge->ordered) {
+        return GD_SIM_PASS; /* Who asks for an order of connections asks for more. */
     }
     build_points(judge);
     /* Which order finds an answer soon depends on the history: ask each for a while. */
@@ -908,7 +907,9 @@ static void explain(const struct judge *judge, char *to, size_t size)
                     op->client, op->node, call, back);
     for (size_t i = 0; i < op->count && i < 6; i++) {
         const struct gd_sim_step *step = &judge->record->steps[op->first + i];
-        gd_bytes_format(&bytes, " k%u gave ", step->key);
+        char key[64];
+        gd_sim_record_key_text(judge->record, step->key, key, sizeof key);
+        gd_bytes_format(&bytes, " %s gave ", key);
         say_value(&bytes, &step->output);
     }
     if (judge->stuck_state == ABSENT) {
@@ -939,6 +940,9 @@ static void release(struct judge *judge)
     free(judge->watchers);
     free(judge->seen_at);
     free(judge->writers);
+    free(judge->plain);
+    free(judge->state);
+    gd_sim_parts_release(&judge->parts);
     free(judge);
 }
 
@@ -955,19 +959,20 @@ enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record,
     judge->frames = zeroed(record->operation_count, sizeof *judge->frames);
     judge->texts = grow(judge->texts, &judge->text_capacity, 0, sizeof *judge->texts);
     judge->text_count = 1;
-    bind_keys(judge);
+    gd_sim_parts_find(&judge->parts, record);
+    judge->state = zeroed(judge->parts.key_count, sizeof *judge->state);
+    judge->plain = zeroed(judge->parts.key_count, sizeof *judge->plain);
     if (judge->foreign) {
         count_writers(judge);
     } else {
         find_plain_keys(judge);
         look_for_names(judge);
     }
-    for (uint32_t key = 0; key < KEYS_MAX && outcome != GD_SIM_FAIL; key++) {
-        if (part_of(judge, key) != key) {
-            continue;
-        }
-        enum gd_sim_outcome part = judge_part(judge, key);
-        if (part == GD_SIM_FAIL) {
+    for (size_t i = 0; i < judge->parts.count && outcome != GD_SIM_FAIL; i++) {
+        enum gd_sim_outcome part = judge_part(judge, i);
+        if (part == GD_SIM_FAIL && judge->told[0] != '\0') {
+            (void)snprintf(text, size, "%s", judge->told);
+        } else if (part == GD_SIM_FAIL) {
             explain(judge, text, size);
         } else if (part == GD_SIM_INCONCLUSIVE) {
             (void)snprintf(text, size, "more than %d steps", STEPS_MAX);
