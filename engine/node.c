@@ -440,6 +440,11 @@ const struct gd_raft *gd_node_raft(const struct gd_node *node)
     return node->raft;
 }
 
+struct gd_position gd_node_durable(const struct gd_node *node)
+{
+    return node->wal_told;
+}
+
 gd_index gd_node_applied(const struct gd_node *node)
 {
     return node->apply.applied;

@@ -74,6 +74,9 @@ void gd_node_status(struct gd_node *node, struct gd_node_status *status);
 
 /* For checks from outside (the simulator's invariants); read only. NULL before the log is open. */
 const struct gd_raft *gd_node_raft(const struct gd_node *node);
+/* The last entry that the log on disk has told as durable since the start; index 0: none yet. Unlike
+ * gd_raft_stored it owes nothing to what Raft concludes from it. */
+struct gd_position gd_node_durable(const struct gd_node *node);
 /* The last entry handed to the Tracker and done; 0 before. */
 gd_index gd_node_applied(const struct gd_node *node);
 /* A digest of all replicated state: the Tracker's and the node's own tables; comparable between

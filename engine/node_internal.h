@@ -323,6 +323,7 @@ struct gd_node {
     struct gd_wal_identity identity;
 
     struct gd_wal *wal;
+    struct gd_position wal_told; /* The last entry the log called durable, whatever Raft made of it. */
     struct gd_snapshot_store *store;
     struct gd_raft *raft;
     bool stepping;

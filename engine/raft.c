@@ -594,6 +594,16 @@ bool gd_raft_leader_ready(const struct gd_raft *raft)
     return raft->role == GD_ROLE_LEADER && raft->commit >= raft->term_start;
 }
 
+gd_index gd_raft_match(const struct gd_raft *raft, gd_node_id peer)
+{
+    for (uint32_t i = 0; raft->role == GD_ROLE_LEADER && i < raft->progress_count; i++) {
+        if (raft->progress[i].id == peer) {
+            return raft->progress[i].match;
+        }
+    }
+    return 0;
+}
+
 bool gd_raft_progress(const struct gd_raft *raft, gd_node_id peer, gd_time_ns now,
                       struct gd_member_status *status)
 {

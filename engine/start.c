@@ -387,6 +387,9 @@ static void on_stored(void *context, uint64_t sequence, struct gd_position last)
     if (node->phase != GD__SERVING && node->phase != GD__DRAINING) {
         return;
     }
+    if (last.index != 0) {
+        node->wal_told = last;
+    }
     gd__node_release_held(node);
     event.persisted.sequence = sequence;
     event.persisted.last = last;

@@ -310,6 +310,48 @@ static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const stru
     shadow->commit = commit;
 }
 
+/* What Raft takes as stored, the log on disk has told: an entry that was cut and came again in
+ * another term is not the one whose write has ended. */
+static void look_at_stored(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    struct gd_position stored = checks->shadows[id].stored;
+    struct gd_position told = gd_node_durable(node);
+    if (told.index != 0 && stored.index == told.index && stored.term != 0 &&
+        stored.term != told.term) {
+        violated(checks, "durability",
+                 "node %u takes entry %" PRIu64 " of term %" PRIu64
+                 " as stored; on its disk is one of term %" PRIu64,
+                 id, stored.index, stored.term, told.term);
+    }
+}
+
+/* What a leader believes a peer to hold, the disk of that peer holds: commitment counts on it. A
+ * peer that has gone on to a later term may have cut what an older leader still believes in. */
+static void look_at_match(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    if (gd_raft_role(raft) != GD_ROLE_LEADER) {
+        return;
+    }
+    for (unsigned peer = 1; peer <= checks->plan->nodes; peer++) {
+        const struct shadow *shadow = &checks->shadows[peer];
+        struct gd_position match = {0, 0};
+        if (peer == id || shadow->damaged || !shadow->running ||
+            shadow->term > gd_raft_term(raft)) {
+            continue;
+        }
+        match.index = gd_raft_match(raft, peer);
+        match.term = gd_raft_term_at(raft, match.index);
+        if (match.index != 0 && match.term != 0 && !holds(checks, peer, match)) {
+            violated(checks, "durability",
+                     "node %u leads term %" PRIu64 " and counts entry %" PRIu64 " of term %" PRIu64
+                     " as stored on node %u, whose disk holds %" PRIu64 " of term %" PRIu64,
+                     id, gd_raft_term(raft), match.index, match.term, peer, shadow->stored.index,
+                     shadow->stored.term);
+            return;
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- leaders, terms */
 
 static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
@@ -418,6 +460,32 @@ static void look_at_queues(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+/* What a leader takes in while something is uncommitted stays within the limit. Called while the
+ * shadow still shows the log as it was before the event; what Raft adds of itself (an empty entry,
+ * a stamp, a configuration) is small, and goes beyond it. */
+#define UNCOMMITTED_SLACK 4096
+static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
+                                const struct gd_raft *raft)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    gd_index last = gd_raft_last(raft).index;
+    uint64_t size = 0;
+    if (!shadow->led || gd_raft_role(raft) != GD_ROLE_LEADER ||
+        shadow->term != gd_raft_term(raft) || gd_raft_commit(raft) != shadow->commit ||
+        last <= shadow->last.index || shadow->last.index == shadow->commit) {
+        return;
+    }
+    for (gd_index i = shadow->commit + 1; i <= last; i++) {
+        const struct gd_entry *entry = gd_raft_entry(raft, i);
+        size += entry != NULL && gd_raft_term_at(raft, i) == shadow->term ? entry->size : 0;
+    }
+    if (size > checks->plan->uncommitted_size + UNCOMMITTED_SLACK) {
+        violated(checks, "bounded queues",
+                 "node %u leads with %" PRIu64 " bytes uncommitted; the limit is %" PRIu64, id,
+                 size, checks->plan->uncommitted_size);
+    }
+}
+
 static void look_at_digest(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
     struct shadow *shadow = &checks->shadows[id];
@@ -448,9 +516,12 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     if (!shadow->running) {
         look_at_start(checks, id, raft);
     }
+    look_at_uncommitted(checks, id, raft);
     follow_log(checks, id, raft);
     shadow->stored = gd_raft_stored(raft);
+    look_at_stored(checks, id, node);
     look_at_leader(checks, id, raft);
+    look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);
     look_at_digest(checks, id, node);
     if (shadow->looks++ % 32 == 0) {

@@ -343,6 +343,10 @@ static void ask_expiring(struct client *client)
 static void ask_one(struct client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
+    if (client->reads_only) {
+        (void)ask_single(client, SINGLE_GET, draw_key(client));
+        return;
+    }
     const uint64_t weights[] = {
         plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
         plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,

@@ -61,6 +61,7 @@ enum gd_sim_unit {
     X(idle_chance, "client.idle_chance", GD_SIM_PPM, 0, 0, 1000000)                                \
     X(idle_time, "client.idle_time", GD_SIM_TIME, 3 * GD_SIM_S, 0, 600 * GD_SIM_S)                 \
     X(leave_chance, "client.leave_chance", GD_SIM_PPM, 0, 0, 1000000)                              \
+    X(readers, "client.readers", GD_SIM_PPM, 0, 0, 1000000)                                        \
     X(value_size, "value.size", GD_SIM_BYTES, 16, 0, 16 << 20)                                     \
     X(value_large_chance, "value.large_chance", GD_SIM_PPM, 0, 0, 1000000)                         \
     X(value_large_size, "value.large_size", GD_SIM_BYTES, 32 << 10, 1, 16 << 20)                   \

@@ -294,6 +294,9 @@ struct gd_sim_workload *gd_sim_workload_new(const struct gd_sim_workload_options
         client->patience = (struct gd_timer){.fire = patience_ends, .context = client};
         gd_prng_init(&client->prng,
                      gd_prng_mix(options->plan->seed, gd_prng_mix(UINT64_C(0x636c69), i + 1)));
+        if (options->plan->readers > 0) {
+            client->reads_only = gd_prng_chance(&client->prng, options->plan->readers, 1000000);
+        }
     }
     return (struct gd_sim_workload *)all;
 }

@@ -66,6 +66,7 @@ struct client {
     unsigned watched_key;
     struct gd_sim_value watched; /* What GET saw there. */
     bool watched_known;
+    bool reads_only; /* Never waits behind a write of its own. */
     bool final_write, final_read;
     char refusal[96];
 };
