@@ -200,3 +200,60 @@ void gd_sim_run_apart(const struct gd_sim_plan *plan, unsigned limit_s,
     }
     free(said);
 }
+
+/* ---------------------------------------------------------------- the last events */
+
+#define LAST_EVENTS 20
+#define LAST_EVENTS_LIMIT_S 30
+#define LAST_EVENTS_SPAN (2 * GD_SIM_S)
+
+static void print_tail(FILE *from, FILE *to)
+{
+    char lines[LAST_EVENTS][256];
+    size_t count = 0;
+    rewind(from);
+    while (fgets(lines[count % LAST_EVENTS], (int)sizeof lines[0], from) != NULL) {
+        char *line = lines[count % LAST_EVENTS];
+        if (strchr(line, '\n') == NULL) { /* Longer than is shown. */
+            for (int c = fgetc(from); c != EOF && c != '\n'; c = fgetc(from)) {
+            }
+        }
+        line[strcspn(line, "\n")] = '\0';
+        count++;
+    }
+    for (size_t i = count > LAST_EVENTS ? count - LAST_EVENTS : 0; i < count; i++) {
+        (void)fprintf(to, "  | %s\n", lines[i % LAST_EVENTS]);
+    }
+}
+
+void gd_sim_print_last_events(const struct gd_sim_plan *plan, const struct gd_sim_result *result,
+                              FILE *to)
+{
+    FILE *trace = tmpfile();
+    if (trace == NULL) {
+        return;
+    }
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct gd_sim_result again;
+        struct gd_sim_run_options options = {.trace = {.to = trace, .until = UINT64_MAX}};
+        if (result->at > LAST_EVENTS_SPAN) {
+            options.trace.from = result->at - LAST_EVENTS_SPAN;
+        }
+        (void)alarm(LAST_EVENTS_LIMIT_S);
+        (void)setvbuf(trace, NULL, _IOLBF, 0); /* What is shown before a crash stays. */
+        (void)freopen("/dev/null", "w", stderr);
+        gd_sim_run(plan, &options, &again);
+        (void)fflush(trace);
+        gd_sim_leave(0);
+    }
+    if (pid > 0) {
+        int status = 0;
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
+        (void)fprintf(to, "  the last events:\n");
+        print_tail(trace, to);
+    }
+    (void)fclose(trace);
+}

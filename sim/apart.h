@@ -12,4 +12,8 @@ _Noreturn void gd_sim_leave(int status);
 bool gd_sim_read_all(int fd, void *data, size_t size);
 /* The result of a run whose process ended with `status` (waitpid's) after it had `said` that. */
 void gd_sim_died(struct gd_sim_result *result, uint64_t seed, int status, const char *said);
+/* Runs a plan that failed once more, in a process of its own, and shows the last events before the
+ * failure as a trace has them. A run that dies is shown up to where it died. */
+void gd_sim_print_last_events(const struct gd_sim_plan *plan, const struct gd_sim_result *result,
+                              FILE *to);
 #endif

@@ -199,6 +199,19 @@ static void look_at_entry(struct gd_sim_checks *checks, unsigned id, const struc
     }
 }
 
+/* A log that begins anew behind an installed snapshot says nothing of what is below it, and the
+ * shadow may still show entries that were never committed there. Where the terms at the log's edge
+ * agree, so does all below (log matching). */
+static void forget_below(struct shadow *shadow, const struct gd_raft *raft, gd_index first)
+{
+    gd_term edge = first > 1 ? gd_raft_term_at(raft, first - 1) : 0;
+    if (edge == 0 || shadow->terms[first - 1] == edge) {
+        return;
+    }
+    memset(shadow->terms, 0, (size_t)first * sizeof *shadow->terms);
+    shadow->terms[first - 1] = edge;
+}
+
 /* Brings the shadow of the log up to date, looking at each entry that is new in it. */
 static void follow_log(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
 {
@@ -231,6 +244,7 @@ static void follow_log(struct gd_sim_checks *checks, unsigned id, const struct g
             look_at_entry(checks, id, raft, entry);
         }
     }
+    forget_below(shadow, raft, first);
     shadow->last = last;
 }
 
@@ -316,8 +330,8 @@ static void look_at_stored(struct gd_sim_checks *checks, unsigned id, const stru
 {
     struct gd_position stored = checks->shadows[id].stored;
     struct gd_position told = gd_node_durable(node);
-    if (told.index != 0 && stored.index == told.index && stored.term != 0 &&
-        stored.term != told.term) {
+    bool of_log = stored.index >= gd_raft_first_index(gd_node_raft(node)); /* Not of a snapshot. */
+    if (told.index != 0 && of_log && stored.index == told.index && stored.term != told.term) {
         violated(checks, "durability",
                  "node %u takes entry %" PRIu64 " of term %" PRIu64
                  " as stored; on its disk is one of term %" PRIu64,

@@ -159,11 +159,16 @@ static int command_plan(int count, char **words)
 
 /* ---------------------------------------------------------------- run */
 
-static void print_failure(const struct gd_sim_result *result, const char *what)
+/* `plan`: what ran, to show its last events; NULL where they are on the screen already. */
+static void print_failure(const struct gd_sim_result *result, const struct gd_sim_plan *plan,
+                          const char *what)
 {
     if (result->outcome == GD_SIM_FAIL) {
         (void)printf("  violated: %s\n  %s\n  replay: gandalf-sim replay %s --trace\n",
                      result->property, result->text, what);
+        if (plan != NULL) {
+            gd_sim_print_last_events(plan, result, stdout);
+        }
     } else if (result->property[0] != '\0') {
         (void)printf("  reason: %s\n", result->property);
     }
@@ -184,7 +189,7 @@ static int run_files(int count, char **names, unsigned limit_s)
         gd_sim_run_apart(plan, limit_s, &result);
         gd_sim_result_line(&result, line, sizeof line);
         (void)printf("%s plan=%s\n", line, names[i]);
-        print_failure(&result, names[i]);
+        print_failure(&result, plan, names[i]);
         (void)fflush(stdout);
         status = gd_sim_outcome_status(result.outcome);
         worst = status == EXIT_WRONG || worst == 0 ? status : worst;
@@ -302,7 +307,7 @@ static int replay(const struct gd_sim_plan *plan, const char *what,
     }
     gd_sim_result_line(&result, line, sizeof line);
     (void)printf("%s\n", line);
-    print_failure(&result, what);
+    print_failure(&result, options->trace.to == NULL ? plan : NULL, what);
     return gd_sim_outcome_status(result.outcome);
 }
 

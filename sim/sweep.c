@@ -155,6 +155,8 @@ static void print_json_text(const char *text)
     }
 }
 
+/* Failures beyond these are told without their last events, since each costs a run. */
+#define TOLD_IN_FULL 3
 static void print_result(struct sweep *sweep, const struct gd_sim_result *result)
 {
     char line[256];
@@ -176,6 +178,13 @@ static void print_result(struct sweep *sweep, const struct gd_sim_result *result
         gd_sim_result_line(result, line, sizeof line);
         (void)printf("%s\n  violated: %s\n  %s\n  replay: %s replay %" PRIu64 " --trace\n", line,
                      result->property, result->text, options->program, result->seed);
+        if (sweep->counts[GD_SIM_FAIL] <= TOLD_IN_FULL) {
+            struct gd_sim_plan *plan = malloc(sizeof *plan);
+            GD_ASSERT(plan != NULL);
+            gd_sim_plan_draw(plan, result->seed);
+            gd_sim_print_last_events(plan, result, stdout);
+            free(plan);
+        }
     } else if (!options->quiet) {
         gd_sim_result_line(result, line, sizeof line);
         (void)printf("%s%s%s\n", line, result->property[0] != '\0' ? " reason: " : "",
