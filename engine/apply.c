@@ -299,6 +299,7 @@ static void on_reopened(void *context, enum gd_err err)
         return;
     }
     apply->away = false;
+    apply->skip = 0; /* What it held of the batch it may hold no more. */
     gd__node_log(node, GD_LOG_INFO, "the database is back, at index %llu",
                  (unsigned long long)node->options.tracker->v->applied(node->options.tracker));
     if (node->options.tracker->v->applied(node->options.tracker) < apply->applied) {

@@ -268,18 +268,36 @@ static void run_read(struct gd_kv_server *server, struct client *client, struct 
     }
 }
 
-static void run_write(struct gd_kv_server *server, struct client *client, struct gd_slice body)
+static void write_body(struct gd_kv_server *server, struct gd_slice body, void *session,
+                       struct gd_bytes *reply)
 {
     int64_t wall_ms = gd_io_wall_ms(server->io);
     int64_t clock_ms = gd_keyspace_clock_ms(server->kv.ks);
     int64_t stamp_ms = wall_ms > clock_ms ? wall_ms : clock_ms;
 
-    gd_kv_apply(&server->kv, server->kv.applied + 1, stamp_ms, body, client->parser_session,
-                &client->output);
+    gd_kv_apply(&server->kv, server->kv.applied + 1, stamp_ms, body, session, reply);
     append(server, stamp_ms, body);
     if (!gd_timer_running(&server->upkeep)) {
         gd_timer_start(server->io, &server->upkeep, gd_io_now(server->io) + GD_NS_PER_MS);
     }
+}
+
+static void run_write(struct gd_kv_server *server, struct client *client, struct gd_slice body)
+{
+    write_body(server, body, client->parser_session, &client->output);
+}
+
+void gd_kv_server_flush(struct gd_kv_server *server)
+{
+    const char word[] = "FLUSHALL";
+    struct gd_slice args[] = {{(const uint8_t *)word, sizeof word - 1}};
+    struct gd_bytes body = {0};
+
+    gd_body_begin(&body, GD_BODY_COMMAND, 2);
+    gd_body_add_args(&body, args, 1);
+    write_body(server, gd_bytes_slice(&body), NULL, NULL);
+    gd_bytes_release(&body);
+    file_pump(server);
 }
 
 static void run_local(struct gd_kv_server *server, struct client *client,

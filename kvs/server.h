@@ -26,6 +26,8 @@ struct gd_kv_server_options {
 };
 struct gd_kv_server *gd_kv_server_new(const struct gd_kv_server_options *options);
 void gd_kv_server_start(struct gd_kv_server *server);
+/* FLUSHALL, as another client would send it. */
+void gd_kv_server_flush(struct gd_kv_server *server);
 /* For looks from outside; borrowed. */
 const struct gd_kv *gd_kv_server_kv(const struct gd_kv_server *server);
 #endif

@@ -12,6 +12,7 @@
 #include "engine/message.h"
 #include "kvs/kv_parser.h"
 #include "kvs/kv_tracker.h"
+#include "kvs/proxy_tracker.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ struct slot {
     struct gd_sim_cluster *cluster;
     unsigned id;
     struct gd_node *node; /* In the process's heap, as the two below. NULL: does not run. */
-    struct gd_kv_tracker *tracker;
+    struct gd_kv_tracker *tracker; /* One of the two. */
+    struct gd_proxy_tracker *proxy;
     struct gd_kv_parser *parser;
     bool wanted;  /* Up, if nothing stands against it. */
     bool ready;   /* The node has restored its state and listens. */
@@ -44,7 +46,8 @@ struct gd_sim_cluster {
     struct slot slots[GD_SIM_NODES_MAX + 1];
     unsigned nodes;
     unsigned blocks[GD_SIM_NODES_MAX + 1][GD_SIM_NODES_MAX + 1];
-    struct gd_sim_workload *workload; /* In the clients' heap. */
+    struct gd_sim_databases *databases; /* Owned; NULL: embedded. */
+    struct gd_sim_workload *workload;   /* In the clients' heap. */
     struct gd_world_link_options link;
     struct gd_world_disk_options disk;
     struct gd_prng prng; /* For what a fault leaves open. */
@@ -53,6 +56,11 @@ struct gd_sim_cluster {
 struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster)
 {
     return cluster->world;
+}
+
+struct gd_sim_databases *gd_sim_cluster_databases(const struct gd_sim_cluster *cluster)
+{
+    return cluster->databases;
 }
 
 struct gd_sim_workload *gd_sim_cluster_workload(const struct gd_sim_cluster *cluster)
@@ -144,6 +152,36 @@ static void fill_options(struct gd_node_options *options, const struct gd_sim_pl
     options->session_pipeline_max = (uint32_t)plan->session_pipeline;
 }
 
+static const struct gd_command *find_external(void *context, const struct gd_slice *args,
+                                              size_t count, const char **refusal)
+{
+    const struct gd_proxy_tracker *proxy = context;
+    return gd_proxy_find(&proxy->table, args, count, refusal);
+}
+
+/* The database, embedded or a process of its own, and its Parser. */
+static void make_database(struct slot *slot, struct gd_io *io, struct gd_node_options *options)
+{
+    struct gd_kv_parser_options parser = {0};
+    slot->parser = gd_calloc(1, sizeof *slot->parser);
+    if (slot->cluster->databases != NULL) {
+        struct gd_proxy_options proxy = {.io = io, .patience_ms = 2000};
+        gd_sim_database_address(slot->id, &proxy.address);
+        slot->proxy = gd_calloc(1, sizeof *slot->proxy);
+        gd_proxy_tracker_init(slot->proxy, &proxy);
+        parser.find = find_external;
+        parser.find_context = slot->proxy;
+        options->tracker = &slot->proxy->tracker;
+    } else {
+        slot->tracker = gd_calloc(1, sizeof *slot->tracker);
+        gd_kv_tracker_init(slot->tracker, io);
+        parser.kv = &slot->tracker->kv;
+        options->tracker = &slot->tracker->tracker;
+    }
+    gd_kv_parser_init(slot->parser, &parser);
+    options->parser = &slot->parser->parser;
+}
+
 /* Runs inside the process, at each of its starts. */
 static void node_entry(struct gd_io *io, void *context)
 {
@@ -156,15 +194,10 @@ static void node_entry(struct gd_io *io, void *context)
             gd_sim_peer_address(id, &others[options.node_count++]);
         }
     }
-    slot->tracker = gd_calloc(1, sizeof *slot->tracker);
-    slot->parser = gd_calloc(1, sizeof *slot->parser);
-    gd_kv_tracker_init(slot->tracker, io);
-    gd_kv_parser_init(slot->parser, &(struct gd_kv_parser_options){.kv = &slot->tracker->kv});
+    make_database(slot, io, &options);
     gd_sim_peer_address(slot->id, &options.peer_address);
     gd_sim_client_address(slot->id, &options.client_address);
     fill_options(&options, cluster->options.plan);
-    options.parser = &slot->parser->parser;
-    options.tracker = &slot->tracker->tracker;
     options.ready = node_ready;
     options.stopped = node_stopped;
     options.context = slot;
@@ -195,6 +228,7 @@ static void forget(struct slot *slot)
 {
     slot->node = NULL;
     slot->tracker = NULL;
+    slot->proxy = NULL;
     slot->parser = NULL;
     slot->ready = false;
     slot->stopped = false;
@@ -207,6 +241,8 @@ static void hook_crashing(void *context, uint32_t process)
     struct gd_sim_cluster *cluster = context;
     if (process >= 1 && process <= cluster->nodes) {
         forget(&cluster->slots[process]);
+    } else if (cluster->databases != NULL) {
+        gd_sim_databases_crashing(cluster->databases, process);
     }
 }
 
@@ -340,17 +376,24 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
     for (unsigned id = 1; id <= cluster->nodes; id++) {
         add_node(cluster, id);
     }
+    if (options->plan->database_external != 0) {
+        cluster->databases = gd_sim_databases_new(cluster->world, options->plan);
+    }
     return cluster;
 }
 
 void gd_sim_cluster_free(struct gd_sim_cluster *cluster)
 {
     gd_world_free(cluster->world);
+    gd_sim_databases_free(cluster->databases);
     free(cluster);
 }
 
 void gd_sim_cluster_begin(struct gd_sim_cluster *cluster)
 {
+    for (unsigned id = 1; id <= cluster->nodes && cluster->databases != NULL; id++) {
+        gd_sim_database_start(cluster->databases, id);
+    }
     for (unsigned id = 1; id <= cluster->nodes; id++) {
         gd_sim_cluster_start(cluster, id);
     }
@@ -442,7 +485,7 @@ bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster)
             return true;
         }
     }
-    return false;
+    return cluster->databases != NULL && gd_sim_databases_need_tending(cluster->databases);
 }
 
 /* A node has said its last word: its process puts everything away and ends. */
@@ -456,6 +499,7 @@ static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
     gd_kv_parser_release(slot->parser);
     gd_free(slot->parser);
     gd_free(slot->tracker);
+    gd_free(slot->proxy);
     gd_world_leave(cluster->world);
     if (slot->err == GD_ERR_CORRUPT && slot->damaged) {
         GD_REACHED("simulated node refused a damaged disk");
@@ -486,6 +530,9 @@ static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
 
 void gd_sim_cluster_tend(struct gd_sim_cluster *cluster)
 {
+    if (cluster->databases != NULL) {
+        gd_sim_databases_tend(cluster->databases);
+    }
     for (unsigned id = 1; id <= cluster->nodes; id++) {
         struct slot *slot = &cluster->slots[id];
         if (slot->stopped && lives(cluster, id)) {

@@ -7,6 +7,7 @@
 #define GANDALF_SIM_CLUSTER_H
 #include "engine/node.h"
 #include "io-sim/world.h"
+#include "sim/databases.h"
 #include "sim/plan.h"
 #include "sim/record.h"
 #include "sim/workload.h"
@@ -27,6 +28,8 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
 /* Drops everything as it is. */
 void gd_sim_cluster_free(struct gd_sim_cluster *cluster);
 struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster);
+/* NULL: each node has its own embedded. */
+struct gd_sim_databases *gd_sim_cluster_databases(const struct gd_sim_cluster *cluster);
 struct gd_sim_workload *gd_sim_cluster_workload(const struct gd_sim_cluster *cluster);
 /* Clients and all nodes start. */
 void gd_sim_cluster_begin(struct gd_sim_cluster *cluster);

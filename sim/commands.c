@@ -502,8 +502,8 @@ enum error_kind { ERROR_NONE, ERROR_NO_EFFECT, ERROR_UNKNOWN, ERROR_OTHER };
 /* What an error says of the fate; a client acts on it at once. */
 static enum error_kind take_error(struct client *client, const struct gd_sim_reply *reply)
 {
-    static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",       "TRYAGAIN",    "LOADING",
-                                           "EXECABORT",   "MASTERDOWN", "ERR Protocol"};
+    static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",       "TRYAGAIN",     "LOADING",
+                                           "EXECABORT",   "MASTERDOWN", "ERR Protocol", "DBDOWN"};
     if (reply->type != GD_SIM_REPLY_ERROR) {
         return ERROR_NONE;
     }

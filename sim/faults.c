@@ -278,6 +278,54 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
     }
 }
 
+static void strike_database(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                            unsigned target)
+{
+    struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
+    if (databases == NULL) {
+        return;
+    }
+    switch (fault->kind) {
+    case GD_SIM_FAULT_DATABASE_CRASH:
+        gd_sim_database_crash(databases, target);
+        break;
+    case GD_SIM_FAULT_DATABASE_EMPTY:
+        gd_sim_database_empty(databases, target);
+        break;
+    case GD_SIM_FAULT_DATABASE_OLD:
+        gd_sim_database_age(databases, target);
+        break;
+    case GD_SIM_FAULT_DATABASE_PAUSE:
+        gd_sim_database_pause(databases, target, true);
+        break;
+    case GD_SIM_FAULT_DATABASE_FLUSH:
+        gd_sim_database_flush(databases, target);
+        break;
+    case GD_SIM_FAULT_DATABASE_SLOW:
+        gd_sim_database_slow(databases, target, fault->count > 0 ? fault->count : 1);
+        break;
+    default:
+        gd_sim_database_cut(databases, target);
+        break;
+    }
+}
+
+static void end_database(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                         unsigned target)
+{
+    struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
+    if (databases == NULL) {
+        return;
+    }
+    if (fault->kind == GD_SIM_FAULT_DATABASE_PAUSE) {
+        gd_sim_database_pause(databases, target, false);
+    } else if (fault->kind == GD_SIM_FAULT_DATABASE_SLOW) {
+        gd_sim_database_slow(databases, target, 1);
+    } else {
+        gd_sim_database_start(databases, target);
+    }
+}
+
 static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
 {
     const struct gd_sim_fault *fault = &faults->plan->faults[place];
@@ -293,6 +341,9 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
     switch (gd_sim_fault_forms[fault->kind].class_) {
     case GD_SIM_CLASS_PARTITION:
         strike_partition(faults, fault, target, true);
+        break;
+    case GD_SIM_CLASS_DATABASE:
+        strike_database(faults, fault, target);
         break;
     case GD_SIM_CLASS_CRASH:
     case GD_SIM_CLASS_CRASH_POINT:
@@ -318,6 +369,10 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     struct gd_sim_cluster *cluster = faults->cluster;
     unsigned target = faults->active[place].target;
     faults->active[place].stage = STAGE_OVER; /* F1 */
+    if (gd_sim_fault_forms[fault->kind].class_ == GD_SIM_CLASS_DATABASE) {
+        end_database(faults, fault, target);
+        return;
+    }
     switch (fault->kind) {
     case GD_SIM_FAULT_CLOG:
         gd_sim_cluster_clog(cluster, target, false);
@@ -444,7 +499,12 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults)
     faults->watching = 0;
     faults->next_end = UINT64_MAX;
     faults->healed = true;
+    struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
     for (unsigned id = 1; id <= faults->plan->nodes; id++) { /* F2 */
+        if (databases != NULL) {
+            gd_sim_database_pause(databases, id, false);
+            gd_sim_database_start(databases, id);
+        }
         gd_sim_cluster_resume(faults->cluster, id);
         gd_sim_cluster_start(faults->cluster, id);
     }

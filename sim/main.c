@@ -16,7 +16,7 @@ enum { EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_INCONCLUSIVE = 3, EXIT_INTERNAL = 70
 static const char usage_text[] =
     "usage: gandalf-sim COMMAND ...\n"
     "  run --seeds A..B [--jobs J] [--shard I/N] [--time-limit SECONDS] [--run-limit SECONDS]\n"
-    "      [--json] [--quiet] [--no-marks] [--stop-at-failure]\n"
+    "      [--json] [--quiet] [--no-marks] [--stop-at-failure] [--database kvs|resp]\n"
     "        runs the seeds in order; GANDALF_SHARD=I/N in the environment does as --shard\n"
     "  run PLAN...          runs plan files\n"
     "  replay SEED|PLAN [--trace] [--from T] [--to T] [--history FILE]\n"
@@ -25,6 +25,7 @@ static const char usage_text[] =
     "  shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
     "  check HISTORY...     is a history linearizable?\n"
     "  list [faults|parameters|marks]\n"
+    "A SEED may be resp:N: the databases are processes of their own (run: --database resp).\n"
     "Exit status: 0 fine, 1 a property is violated, 2 bad usage or input, 3 inconclusive, 70\n"
     "internal error. docs/plan.md describes plans.\n";
 
@@ -118,6 +119,10 @@ static int load_plan(const char *what, struct gd_sim_plan *plan)
     struct gd_error error = {0};
     if (parse_number(what, &seed)) {
         gd_sim_plan_draw(plan, seed);
+        return 0;
+    }
+    if (strncmp(what, "resp:", 5) == 0 && parse_number(what + 5, &seed)) {
+        gd_sim_plan_draw_external(plan, seed);
         return 0;
     }
     if (!read_file(what, &text, &size)) {
@@ -231,6 +236,12 @@ static int command_run(int count, char **words)
                 return usage("--run-limit wants seconds, not '%s'", value);
             }
             options.run_limit_s = (unsigned)number;
+            i++;
+        } else if (strcmp(word, "--database") == 0) {
+            options.external = strcmp(value, "resp") == 0;
+            if (!options.external && strcmp(value, "kvs") != 0) {
+                return usage("--database wants kvs or resp, not '%s'", value);
+            }
             i++;
         } else if (strcmp(word, "--json") == 0) {
             options.json = true;

@@ -48,8 +48,8 @@ static const char *const op_names[GD_DISK_KIND_COUNT] = {
 const char *gd_sim_class_text(enum gd_sim_class class_)
 {
     static const char *const names[GD_SIM_CLASS_COUNT] = {
-        "partition",  "stream",      "crash", "crash point", "pause",    "slow disk", "full disk",
-        "disk error", "disk damage", "clock", "snapshot",    "transfer", "membership"};
+        "partition",  "stream",      "crash", "crash point", "pause",    "slow disk",  "full disk",
+        "disk error", "disk damage", "clock", "snapshot",    "transfer", "membership", "database"};
     return names[class_];
 }
 

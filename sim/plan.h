@@ -98,7 +98,9 @@ enum gd_sim_unit {
     X(disk_torn, "disk.torn", GD_SIM_PPM, 0, 0, 1000000)                                           \
     X(disk_lost, "disk.lost", GD_SIM_PPM, 500000, 0, 1000000)                                      \
     X(clock_skew, "clock.skew", GD_SIM_TIME, 0, 0, 3600 * GD_SIM_S)                                \
-    X(clock_drift, "clock.drift", GD_SIM_PPM, 0, 0, 100000)
+    X(clock_drift, "clock.drift", GD_SIM_PPM, 0, 0, 100000)                                        \
+    X(database_external, "database.external", GD_SIM_FLAG, 0, 0, 1)                                \
+    X(database_sync, "database.sync", GD_SIM_COUNT, 0, 0, 2)
 
 /* What a fault needs behind its name. */
 enum gd_sim_aim {
@@ -120,6 +122,7 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
                     GD_SIM_CLASS_SNAPSHOT,
                     GD_SIM_CLASS_TRANSFER,
                     GD_SIM_CLASS_MEMBERSHIP,
+                    GD_SIM_CLASS_DATABASE, /* Of runs with external databases alone. */
                     GD_SIM_CLASS_COUNT
 };
 /* X(NAME, name in text, class, aim, lasts: `for D` is wanted). Each is described in docs/plan.md.
@@ -156,7 +159,14 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(TRANSFER, "transfer", TRANSFER, NODE, false)                                                 \
     X(ADD, "add", MEMBERSHIP, NODE, false)                                                         \
     X(REMOVE, "remove", MEMBERSHIP, NODE, false)                                                   \
-    X(REPLACE, "replace", MEMBERSHIP, NODE, false)
+    X(REPLACE, "replace", MEMBERSHIP, NODE, false)                                                 \
+    X(DATABASE_CRASH, "database-crash", DATABASE, NODE, true)                                      \
+    X(DATABASE_EMPTY, "database-empty", DATABASE, NODE, true)                                      \
+    X(DATABASE_OLD, "database-old", DATABASE, NODE, true)                                          \
+    X(DATABASE_PAUSE, "database-pause", DATABASE, NODE, true)                                      \
+    X(DATABASE_SLOW, "database-slow", DATABASE, NODE, true)                                        \
+    X(DATABASE_FLUSH, "database-flush", DATABASE, NODE, false)                                     \
+    X(DATABASE_CUT, "database-cut", DATABASE, NODE, false)
 #define GD_SIM_FAULT_ENUM(name, text, class_, aim, lasts) GD_SIM_FAULT_##name,
 enum gd_sim_fault_kind { GD_SIM_FAULTS(GD_SIM_FAULT_ENUM) GD_SIM_FAULT_KIND_COUNT };
 
@@ -197,6 +207,8 @@ void gd_sim_plan_defaults(struct gd_sim_plan *plan);
 /* The plan of a seed. Swarm testing: which classes of faults and of commands exist at all is drawn
  * first, then how hard each strikes (Groce et al., Swarm Testing, ISSTA 2012). */
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed);
+/* The same seed with each node's database a process of its own, and faults that strike it. */
+void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed);
 void gd_sim_plan_print(const struct gd_sim_plan *plan, struct gd_bytes *bytes);
 void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes);
 /* Returns   GD_OK; GD_ERR_INVALID: `*error` says line and reason; `*plan` is then unspecified. */

@@ -24,8 +24,10 @@ enum part {
     PART_DISK,
     PART_CLOCK,
     PART_CLASSES,
-    PART_CLASS, /* and the class behind it */
-    PART_TOGETHER = 100
+    PART_CLASS,                                       /* and the class behind it */
+    PART_VICTIM = PART_CLASS + GD_SIM_CLASS_DATABASE, /* Where it was before that class came. */
+    PART_TOGETHER = 100,
+    PART_DATABASE = 200 /* and its class behind it */
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -256,7 +258,7 @@ static unsigned draw_op(struct gd_prng *prng)
  */
 static unsigned draw_victim(struct gd_prng *prng, const struct gd_sim_plan *plan)
 {
-    struct gd_prng once = stream_of(plan->seed, PART_CLASS + GD_SIM_CLASS_COUNT);
+    struct gd_prng once = stream_of(plan->seed, PART_VICTIM);
     unsigned first = (unsigned)gd_prng_below(&once, plan->nodes);
     unsigned minority = (unsigned)(plan->nodes - 1) / 2;
     return 1 + (first + (unsigned)gd_prng_below(prng, minority)) % (unsigned)plan->nodes;
@@ -278,6 +280,9 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         break;
     case GD_SIM_FAULT_SLOW_DISK:
         fault->count = draw_log(prng, 4, 1000);
+        break;
+    case GD_SIM_FAULT_DATABASE_SLOW:
+        fault->count = draw_log(prng, 4, 200);
         break;
     case GD_SIM_FAULT_CRASH_AT:
         fault->op = draw_op(prng);
@@ -360,7 +365,9 @@ static gd_time_ns draw_span(struct gd_prng *prng, const struct gd_sim_plan *plan
 
 static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_CLASS + (unsigned)class_);
+    bool database = class_ == GD_SIM_CLASS_DATABASE;
+    struct gd_prng prng =
+        stream_of(plan->seed, database ? PART_DATABASE + 1 : PART_CLASS + (unsigned)class_);
     gd_time_ns gap = draw_log(&prng, 500, 16000) * GD_SIM_MS;
     enum span span = (enum span)gd_prng_below(&prng, SPAN_COUNT);
     gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
@@ -472,7 +479,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     draw_clock(plan);
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
-    for (unsigned class_ = 0; class_ < GD_SIM_CLASS_COUNT; class_++) {
+    for (unsigned class_ = 0; class_ < GD_SIM_CLASS_DATABASE; class_++) {
         bool has = gd_prng_chance(&prng, among, 10);
         /* D1: who is removed takes a disk out of the count; damage to others would be too much. */
         if (class_ == GD_SIM_CLASS_MEMBERSHIP && damages(plan)) {
@@ -483,4 +490,17 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
         }
     }
     draw_together(plan);
+}
+
+void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
+{
+    struct gd_prng prng = stream_of(seed, PART_DATABASE);
+    gd_sim_plan_draw(plan, seed);
+    plan->database_external = 1;
+    plan->database_sync = gd_prng_below(&prng, 3);
+    /* What is refused in front of another's database. */
+    plan->mix_watch = plan->mix_expire = plan->mix_snap = plan->mix_load = 0;
+    if (gd_prng_chance(&prng, 4, 5)) {
+        draw_class(plan, GD_SIM_CLASS_DATABASE);
+    }
 }

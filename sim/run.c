@@ -264,6 +264,36 @@ static void settle(struct run *run)
     }
 }
 
+/* Those of nodes that have applied the same must hold the same. */
+static void compare_databases(struct run *run)
+{
+    const struct gd_sim_databases *databases = gd_sim_cluster_databases(run->cluster);
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    unsigned first = 0;
+    if (databases == NULL || leader == 0) {
+        return;
+    }
+    const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
+    for (unsigned id = 1; id <= run->plan->nodes; id++) {
+        struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+        if (node == NULL || gd_config_find(gd_raft_config(leading), id) == NULL) {
+            continue; /* One that was removed may not know how much of its log is committed. */
+        }
+        if (first == 0) {
+            first = id;
+        }
+        struct gd_node *other = gd_sim_cluster_node(run->cluster, first);
+        if (gd_node_applied(node) == gd_node_applied(other) &&
+            gd_sim_database_digest(databases, id) != gd_sim_database_digest(databases, first)) {
+            char text[128];
+            (void)snprintf(text, sizeof text,
+                           "the databases of nodes %u and %u hold different keys at entry %" PRIu64,
+                           first, id, gd_node_applied(node));
+            on_violated(run, "equal databases", text);
+        }
+    }
+}
+
 static void compare_states(struct run *run)
 {
     struct gd_node *nodes[GD_SIM_NODES_MAX + 1] = {NULL};
@@ -271,6 +301,7 @@ static void compare_states(struct run *run)
         nodes[id] = gd_sim_cluster_node(run->cluster, id);
     }
     gd_sim_checks_equal(run->checks, nodes);
+    compare_databases(run);
 }
 
 static void judge_history(struct run *run)
