@@ -387,28 +387,18 @@ enum gd_err gd_inspect(const struct gd_offline *offline, struct gd_inspect *insp
                        struct gd_error *error)
 {
     struct verdict verdict = {.inspect = inspect, .fine = true};
-    bool wal = false, snapshot = false;
-    char *names = NULL;
-    enum gd_err err = list(offline, "", &names);
+    enum gd_err err;
 
-    *inspect = (struct gd_inspect){0};
-    for (char *name = names; err == GD_OK && *name != '\0'; name += strlen(name) + 1) {
-        wal = wal || strcmp(name, "wal") == 0;
-        snapshot = snapshot || strcmp(name, "snapshot") == 0;
-    }
-    gd_free(names);
-    inspect->empty = !wal;
-    if (err == GD_OK && wal) {
+    *inspect = (struct gd_inspect){.empty = true};
+    err = look_at_segments(offline, inspect);
+    if (err == GD_OK) { /* The folder is there. */
         verdict.fine = false;
-        err = look_at_segments(offline, inspect);
-        if (err == GD_OK) {
-            err = judge_log(offline, &verdict);
-        }
+        err = judge_log(offline, &verdict);
     }
-    if (err == GD_OK && snapshot) {
+    if (err == GD_OK || err == GD_ERR_NOT_FOUND) {
         err = look_at_snapshots(offline, inspect);
     }
-    if (err != GD_OK) {
+    if (err != GD_OK && err != GD_ERR_NOT_FOUND) {
         return gd_error_set(error, err, "the directory cannot be read: %s", gd_err_text(err));
     }
     judge(inspect, verdict.fine);

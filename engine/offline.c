@@ -4,6 +4,7 @@
  * recovery that a start runs is run, and what it would cut or remove stays. */
 #include "engine/offline.h"
 #include "engine/memory.h"
+#include "engine/storage.h"
 
 enum gd_err gd__offline_wait(const struct gd_offline *offline, const bool *flag)
 {
@@ -31,18 +32,14 @@ static void step_done(struct gd_disk_op *op, enum gd_err err)
 enum gd_err gd__offline_disk(const struct gd_offline *offline, struct gd_disk_op *op)
 {
     struct step step = {0};
+    struct gd__storage_op storage = {0};
     enum gd_err err;
 
     op->done = step_done;
     op->context = &step;
-    while ((err = gd_disk_submit(offline->io, op)) == GD_ERR_BUSY) {
-        if (!offline->turn(offline->context)) {
-            return GD_ERR_STOPPED;
-        }
-    }
-    if (err == GD_OK) {
-        err = gd__offline_wait(offline, &step.done);
-    }
+    gd__storage_submit(&storage, offline->io, op);
+    err = gd__offline_wait(offline, &step.done);
+    *op = storage.op;
     return err == GD_OK ? step.err : err;
 }
 

@@ -124,11 +124,41 @@ static void on_opened(void *context, enum gd_err err, const struct gd_wal_recove
     }
 }
 
-/* Snapshots and log, in the order of a start. */
-static enum gd_err open_all(struct job *job)
+static enum gd_err close_store(struct job *job)
+{
+    job->done = false;
+    gd_snapshot_store_close(job->store, on_closed, job);
+    if (gd__offline_wait(job->offline, &job->done) != GD_OK) {
+        return gd_error_set(job->error, GD_ERR_STOPPED, "the world ended");
+    }
+    job->done = false;
+    gd_snapshot_store_free(job->store);
+    return GD_OK;
+}
+
+/* What an interrupted write left is removed by the store in its own time; its name may be the next
+ * one's. A store that has closed has removed it. */
+static enum gd_err sweep(struct job *job)
 {
     enum gd_err err;
 
+    job->store = gd_snapshot_store_new(job->offline->io, "snapshot");
+    gd_snapshot_store_open(job->store, on_done, job);
+    err = wait(job);
+    if (err == GD_ERR_STOPPED) {
+        return err;
+    }
+    return close_store(job) == GD_OK ? err : GD_ERR_STOPPED;
+}
+
+/* Snapshots and log, in the order of a start. On GD_ERR_STOPPED alone nothing is open. */
+static enum gd_err open_all(struct job *job)
+{
+    enum gd_err err = sweep(job);
+
+    if (err == GD_ERR_STOPPED) {
+        return err;
+    }
     job->store = gd_snapshot_store_new(job->offline->io, "snapshot");
     gd_snapshot_store_open(job->store, on_done, job);
     err = wait(job);
@@ -160,13 +190,7 @@ static enum gd_err close_all(struct job *job, enum gd_err err)
         }
         gd_wal_free(job->wal);
     }
-    job->done = false;
-    gd_snapshot_store_close(job->store, on_closed, job);
-    if (gd__offline_wait(job->offline, &job->done) != GD_OK) {
-        return gd_error_set(job->error, GD_ERR_STOPPED, "the world ended");
-    }
-    gd_snapshot_store_free(job->store);
-    return err;
+    return close_store(job) == GD_OK ? err : GD_ERR_STOPPED;
 }
 
 static uint64_t fresh_cluster(const struct job *job)

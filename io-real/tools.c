@@ -26,6 +26,20 @@ int gd__tool_complain(const struct gd_error *error, int status)
 
 /* ---------------------------------------------------------------- command lines */
 
+/* `_` and `-` are one: keys of a configuration are written with the first. */
+static bool same_name(const char *name, const char *text, size_t size)
+{
+    if (strlen(name) != size) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (name[i] != (text[i] == '_' ? '-' : text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool gd__tool_flags(int argc, char *const *argv, struct gd__tool_flag *flags, size_t flag_count,
                     const char **plain, size_t *plain_count, struct gd_error *error)
 {
@@ -38,7 +52,7 @@ bool gd__tool_flags(int argc, char *const *argv, struct gd__tool_flag *flags, si
         struct gd__tool_flag *flag = NULL;
 
         for (size_t i = 0; i < flag_count; i++) {
-            if (strlen(flags[i].name) == size && strncmp(flags[i].name, text, size) == 0) {
+            if (same_name(flags[i].name, text, size)) {
                 flag = &flags[i];
             }
         }

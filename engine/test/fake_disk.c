@@ -553,8 +553,15 @@ static enum gd_err disk_submit(struct gd_io *io, struct gd_disk_op *op)
     return GD_OK;
 }
 
+static uint64_t entropy(struct gd_io *io, const char *purpose)
+{
+    (void)purpose;
+    return fake_random((struct fake_disk *)(void *)io, UINT64_MAX);
+}
+
 static const struct gd_io_vtable vtable = {
     .now = now,
+    .entropy = entropy,
     .timer_start = timer_start,
     .timer_stop = timer_stop,
     .log = log_line,
