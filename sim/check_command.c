@@ -3,6 +3,7 @@
  * A reader of just the JSON that histories are made of: a line is one object of known fields. What
  * is not understood is an error with its line. Keys are numbered as they come. */
 #include "sim/check_command.h"
+#include "sim/json_text.h"
 #include "sim/verdict.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -71,24 +72,51 @@ static int hex_of(char digit)
                                           : -1;
 }
 
-/* \uXXXX as UTF-8; halves of pairs each for themselves: equal texts stay equal. */
-static bool add_unicode(struct text *text, struct gd_bytes *to)
+static bool read_four(struct text *text, unsigned *code)
 {
-    unsigned code = 0;
+    *code = 0;
     for (int i = 0; i < 4; i++) {
         int digit = text->at < text->end ? hex_of(*text->at++) : -1;
         if (digit < 0) {
             return fail(text, "a \\u without its four digits");
         }
-        code = code << 4 | (unsigned)digit;
+        *code = *code << 4 | (unsigned)digit;
+    }
+    return true;
+}
+
+/* \uXXXX, or a pair of them, as UTF-8; a half alone for itself: equal texts stay equal. */
+static bool add_unicode(struct text *text, struct gd_bytes *to)
+{
+    unsigned code, low;
+    if (!read_four(text, &code)) {
+        return false;
+    }
+    if (code >= 0xd800 && code < 0xdc00 && text->end - text->at >= 6 && text->at[0] == '\\' &&
+        text->at[1] == 'u') {
+        const char *before = text->at;
+        text->at += 2;
+        if (!read_four(text, &low)) {
+            return false;
+        }
+        if (low >= 0xdc00 && low < 0xe000) {
+            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        } else {
+            text->at = before;
+        }
     }
     if (code < 0x80) {
         gd_bytes_add_u8(to, (uint8_t)code);
     } else if (code < 0x800) {
         gd_bytes_add_u8(to, (uint8_t)(0xc0 | code >> 6));
         gd_bytes_add_u8(to, (uint8_t)(0x80 | (code & 0x3f)));
-    } else {
+    } else if (code < 0x10000) {
         gd_bytes_add_u8(to, (uint8_t)(0xe0 | code >> 12));
+        gd_bytes_add_u8(to, (uint8_t)(0x80 | (code >> 6 & 0x3f)));
+        gd_bytes_add_u8(to, (uint8_t)(0x80 | (code & 0x3f)));
+    } else {
+        gd_bytes_add_u8(to, (uint8_t)(0xf0 | code >> 18));
+        gd_bytes_add_u8(to, (uint8_t)(0x80 | (code >> 12 & 0x3f)));
         gd_bytes_add_u8(to, (uint8_t)(0x80 | (code >> 6 & 0x3f)));
         gd_bytes_add_u8(to, (uint8_t)(0x80 | (code & 0x3f)));
     }
@@ -143,17 +171,18 @@ static bool read_integer(struct text *text, int64_t *value)
     return true;
 }
 
-/* {"base64": "..."}: the text itself stands for the bytes, marked so that no other equals it. */
+/* {"base64": "..."}: bytes that are no text. */
 static bool read_base64(struct text *text, struct gd_bytes *to)
 {
-    struct gd_bytes name = {0};
+    struct gd_bytes name = {0}, coded = {0};
     bool good = take(text, '{') && read_string(text, &name) && take(text, ':') && name.size == 6 &&
                 memcmp(name.data, "base64", 6) == 0;
+    skip_blanks(text);
+    good = good && read_string(text, &coded) && take(text, '}') &&
+           gd_sim_base64_decode(to, gd_bytes_slice(&coded));
     gd_bytes_release(&name);
-    gd_bytes_add_text(to, "\x01"
-                          "base64:");
-    return (good && read_string(text, to) && take(text, '}')) ||
-           fail(text, "{\"base64\": \"...\"} is wanted");
+    gd_bytes_release(&coded);
+    return good || fail(text, "{\"base64\": \"...\"} is wanted");
 }
 
 static bool read_text(struct text *text, struct gd_bytes *to)
@@ -426,7 +455,7 @@ enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *rec
 {
     struct history *history = calloc(1, sizeof *history);
     GD_ASSERT(history != NULL);
-    const char *at = (const char *)bytes.data;
+    const char *at = bytes.size > 0 ? (const char *)bytes.data : "";
     const char *end = at + bytes.size;
     enum gd_err err = GD_OK;
     history->record = record;

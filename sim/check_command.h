@@ -6,8 +6,7 @@
 /* Reads a history in the format of histories.
  *
  * Owns     What was read is added to `record`, which the caller releases.
- * Returns  GD_OK; GD_ERR_INVALID: `*error` has line and reason; GD_ERR_BUSY: more keys than can be
- *          judged. */
+ * Returns  GD_OK; GD_ERR_INVALID: `*error` has line and reason. */
 GD_MUST_CHECK enum gd_err gd_sim_history_read(struct gd_slice text, struct gd_sim_record *record,
                                               struct gd_error *error);
 /* The command, with the words behind it. Returns the exit status. */

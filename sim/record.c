@@ -1,6 +1,7 @@
 /* record.c - what the clients did and saw; see record.h. Memory is libc's: it must outlive the
  * simulated processes, whose own is dropped whole. */
 #include "sim/record.h"
+#include "sim/json_text.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,22 +114,6 @@ struct gd_sim_value gd_sim_value_bool(bool value)
 
 /* ---------------------------------------------------------------- as text */
 
-static void print_text(const struct gd_sim_value *value, struct gd_bytes *bytes)
-{
-    gd_bytes_add_u8(bytes, '"');
-    for (size_t i = 0; i < value->size; i++) {
-        uint8_t byte = (uint8_t)value->text[i];
-        if (byte == '"' || byte == '\\') {
-            gd_bytes_format(bytes, "\\%c", byte);
-        } else if (byte < 0x20 || byte > 0x7e) {
-            gd_bytes_format(bytes, "\\u%04x", byte);
-        } else {
-            gd_bytes_add_u8(bytes, byte);
-        }
-    }
-    gd_bytes_add_u8(bytes, '"');
-}
-
 static void print_value(const struct gd_sim_value *value, struct gd_bytes *bytes)
 {
     switch (value->kind) {
@@ -136,7 +121,7 @@ static void print_value(const struct gd_sim_value *value, struct gd_bytes *bytes
         gd_bytes_add_text(bytes, "null");
         break;
     case GD_SIM_VALUE_TEXT:
-        print_text(value, bytes);
+        gd_sim_json_text(bytes, value->text, value->size);
         break;
     case GD_SIM_VALUE_NUMBER:
         gd_bytes_format(bytes, "%" PRId64, value->number);
@@ -156,10 +141,17 @@ static void print_value(const struct gd_sim_value *value, struct gd_bytes *bytes
 static const char *const do_names[] = {"read",  "write", "append", "cas",  "delete",
                                        "setnx", "swap",  "take",   "incr", "txn"};
 
-static void print_step(const struct gd_sim_step *step, bool known, struct gd_bytes *bytes)
+static void print_step(const struct gd_sim_record *record, const struct gd_sim_step *step,
+                       bool known, struct gd_bytes *bytes)
 {
-    gd_bytes_format(bytes, "\"op\":\"%s\",\"key\":\"k%u\",\"input\":", do_names[step->what],
-                    step->key);
+    gd_bytes_format(bytes, "\"op\":\"%s\",\"key\":", do_names[step->what]);
+    if (record->key_names != NULL) {
+        const char *name = record->key_names[step->key];
+        gd_sim_json_text(bytes, name, strlen(name));
+    } else {
+        gd_bytes_format(bytes, "\"k%u\"", step->key);
+    }
+    gd_bytes_add_text(bytes, ",\"input\":");
     if (step->what == GD_SIM_DO_CAS) {
         gd_bytes_add_text(bytes, "[");
         print_value(&step->old, bytes);
@@ -186,12 +178,12 @@ static void print_operation(const struct gd_sim_record *record, const struct gd_
         gd_bytes_add_text(bytes, "\"op\":\"txn\",\"input\":null,\"output\":null,\"ops\":[");
         for (size_t i = 0; i < op->count; i++) {
             gd_bytes_add_text(bytes, i > 0 ? ",{" : "{");
-            print_step(&record->steps[op->first + i], known, bytes);
+            print_step(record, &record->steps[op->first + i], known, bytes);
             gd_bytes_add_text(bytes, "}");
         }
         gd_bytes_add_text(bytes, "]");
     } else {
-        print_step(&record->steps[op->first], known, bytes);
+        print_step(record, &record->steps[op->first], known, bytes);
     }
     gd_bytes_format(bytes, ",\"call\":%" PRIu64, op->call);
     if (op->fate == GD_SIM_FATE_OPEN) {
