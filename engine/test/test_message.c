@@ -1,6 +1,7 @@
 /* Frames: what is encoded decodes to itself, and nothing else is taken. */
 #include "engine/message.h"
 #include "engine/memory.h"
+#include "engine/test/formats.h"
 #include "engine/test/test.h"
 
 /* One message of every type, each field another number. */
@@ -196,9 +197,35 @@ static void test_message_refuses_wrong_content_under_a_right_checksum(void **sta
     }
 }
 
+/* One frame of every type, as a released program of version 1 sends them. */
+static void test_message_version_1_is_read(void **state)
+{
+    struct gd_bytes present = {0}, file = {0};
+    size_t at = 0;
+
+    (void)state;
+    for (int type = 1; type <= GD_MESSAGE_CLIENT_ERROR; type++) {
+        encode_sample((enum gd_message_type)type, &present);
+    }
+    formats_read("frames-1", gd_bytes_slice(&present), &file);
+    for (int type = 1; type <= GD_MESSAGE_CLIENT_ERROR; type++) {
+        struct gd_slice left = {file.data + at, file.size - at};
+        struct gd_message message;
+        size_t consumed = 0;
+        assert_int_equal(gd_message_decode(left, GD_FRAME_SIZE_MAX, &consumed, &message), GD_OK);
+        assert_int_equal(message.type, type);
+        gd_message_release(&message);
+        at += consumed;
+    }
+    assert_int_equal(at, file.size);
+    gd_bytes_release(&present);
+    gd_bytes_release(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_message_version_1_is_read),
         cmocka_unit_test(test_message_decodes_to_what_encodes_to_the_same_bytes),
         cmocka_unit_test(test_message_append_numbers_its_entries),
         cmocka_unit_test(test_message_refuses_any_flipped_bit),
