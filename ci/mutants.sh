@@ -57,7 +57,8 @@ run_seeds() {
     local seed=$from status=0 spent
     : >"$2"
     while :; do
-        ( ulimit -t "$seconds"; exec "$1/build/sim/gandalf-sim" run --seeds "$seed..$((seed + 19))" ) >"$2.part" 2>&1
+        ( ulimit -t "$seconds"; exec "$1/build/sim/gandalf-sim" run --seeds "$seed..$((seed + 19))" \
+            --database "${database:-kvs}" ) >"$2.part" 2>&1
         status=$?
         cat "$2.part" >>"$2"
         spent=$(awk -v now="$(cpu_used)" -v was="$cpu_begin" 'BEGIN { print now - was }')
@@ -74,7 +75,9 @@ cpu_used() { awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.1f"
 self=$BASHPID
 
 one() { # one NUMBER PATCH FOLDER
-    local number=$1 patch=$2 folder=$3 name out=$work/out.$1 seed count check faults cpu_begin verdict
+    local number=$1 patch=$2 folder=$3 name out=$work/out.$1 seed count check faults cpu_begin verdict database
+    # Some need a database that is a process of its own.
+    database=$(sed -n 's/^Database: //p' "$patch")
     name=$(basename "$patch" .patch | sed 's/^[0-9]*-//')
     if ! patch -d "$folder" -p1 -s --no-backup-if-mismatch <"$patch" >"$out" 2>&1; then
         patch -d "$folder" -p1 -R -s -f <"$patch" >/dev/null 2>&1
@@ -93,7 +96,7 @@ one() { # one NUMBER PATCH FOLDER
             verdict=${check:-"the run died: $(tail -1 "$out" | cut -c1-60)"}
             faults=
             if [ "$shrink" = yes ] && [ -n "$seed" ]; then
-                timeout 120 "$folder/build/sim/gandalf-sim" shrink "$seed" -o "$out.plan" >/dev/null 2>&1 &&
+                timeout 120 "$folder/build/sim/gandalf-sim" shrink "${database:+$database:}$seed" -o "$out.plan" >/dev/null 2>&1 &&
                     faults=$(grep -c '^at ' "$out.plan")
             fi
         fi
