@@ -137,6 +137,25 @@ static void drop_recovered(struct gd_node *node)
     node->recovered_valid = false;
 }
 
+/* A database that is another's, or has applied what this node never had, is left alone. */
+static bool check_database(struct gd_node *node)
+{
+    struct gd_tracker *tracker = node->options.tracker;
+
+    if (tracker->v->identify != NULL &&
+        tracker->v->identify(tracker, node->identity.cluster_id, node->identity.node_id) != GD_OK) {
+        fail(node, GD_ERR_INVALID, "the database is not this node's: the line above says why");
+        return false;
+    }
+    if (node->recovered.empty && !node->apply.away && tracker->v->applied(tracker) > 0) {
+        fail(node, GD_ERR_INVALID,
+             "the database has applied entries, and this node has no log: its data directory was "
+             "lost or is another; empty the database to start anew");
+        return false;
+    }
+    return true;
+}
+
 static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_recovered *recovered,
                           const struct gd_error *error)
 {
@@ -175,7 +194,9 @@ static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_re
         gd__node_log(node, GD_LOG_WARNING, "cut a torn tail of %llu bytes off the log",
                      (unsigned long long)recovered->cut_size);
     }
-    try_restore(node);
+    if (check_database(node)) {
+        try_restore(node);
+    }
 }
 
 /* ---------------------------------------------------------------- the state */

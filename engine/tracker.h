@@ -50,6 +50,10 @@ typedef void gd_tracker_read_fn(void *context, enum gd_err err, size_t size);
 struct gd_tracker_vtable {
     /* Reach the database and learn its applied index. Called first, and again after an error. */
     void (*open)(struct gd_tracker *tracker, gd_tracker_fn *done, void *context);
+    /* Whose database it is: told once, before the first apply or restore, when the node knows who
+     * it is; kept with the applied index. NULL: the database cannot be another's. GD_ERR_INVALID: it
+     * is another node's, or another cluster's; nothing of it is changed, and a line is logged. */
+    enum gd_err (*identify)(struct gd_tracker *tracker, uint64_t cluster_id, gd_node_id node_id);
     /* The last entry whose effect the database holds; 0 for an empty one. Valid once open. */
     gd_index (*applied)(const struct gd_tracker *tracker);
     /* Entries in log order, each one index above the one before. */

@@ -292,7 +292,7 @@ static void restore_next(struct gd_proxy_tracker *self, const char *value)
     self->applies = NULL;
     self->queries = NULL;
     self->part_count = 0;
-    (void)snprintf(self->next, sizeof self->next, "%s", value);
+    gd__proxy_set_next(self, value);
 }
 
 static enum gd_err restore_result(struct gd_proxy_tracker *self, enum gd_err err)
@@ -395,10 +395,10 @@ void gd__proxy_restore_write(struct gd_tracker *tracker, struct gd_slice bytes, 
 static void on_committed(void *context, enum gd_err err)
 {
     struct gd_proxy_tracker *self = context;
-    uint64_t index = 0;
+    gd_index index = 0;
 
     err = restore_result(self, err);
-    if (err == GD_OK && gd_number_parse_unsigned(gd_proxy_text(self->value), &index)) {
+    if (err == GD_OK && gd__proxy_index(self->value, &index)) {
         self->applied = index;
         self->dirty = false;
     }

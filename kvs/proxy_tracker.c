@@ -104,12 +104,54 @@ static bool key_is(struct gd_slice reply, const char *value)
 
 /* ---------------------------------------------------------------- open */
 
+bool gd__proxy_index(const char *value, gd_index *index)
+{
+    const char *end = strchr(value, ' ');
+    struct gd_slice number = {(const uint8_t *)value, end == NULL ? 0 : (size_t)(end - value)};
+
+    return gd_number_parse_unsigned(number, index);
+}
+
+void gd__proxy_set_next(struct gd_proxy_tracker *self, const char *what)
+{
+    (void)snprintf(self->next, sizeof self->next, "%s %s", what, self->identity);
+}
+
+/* Whether the key's value, if there is one, was written by this node; else `why` tells whose. */
+static bool is_ours(struct gd_proxy_tracker *self)
+{
+    const char *owner = strchr(self->value, ' ');
+
+    if (owner == NULL || self->identity[0] == '\0' || strcmp(owner + 1, self->identity) == 0) {
+        return true;
+    }
+    (void)snprintf(self->why, sizeof self->why,
+                   "it belongs to another node (cluster.node %s, and this is %s): give each node a "
+                   "database of its own, or empty it",
+                   owner + 1, self->identity);
+    return false;
+}
+
+static enum gd_err tracker_identify(struct gd_tracker *tracker, uint64_t cluster_id,
+                                    gd_node_id node_id)
+{
+    struct gd_proxy_tracker *self = gd__proxy_of(tracker);
+
+    (void)snprintf(self->identity, sizeof self->identity, "%016llx.%llu",
+                   (unsigned long long)cluster_id, (unsigned long long)node_id);
+    if (is_ours(self)) {
+        return GD_OK;
+    }
+    gd_io_log(self->io, GD_LOG_WARNING, "database at %s: %s", self->main.address.text, self->why);
+    return GD_ERR_INVALID;
+}
+
 static void open_reply(void *context, size_t place, struct gd_slice reply)
 {
     struct gd_proxy_tracker *self = context;
     struct gd_slice whole = reply;
     struct gd_resp_item item = {0};
-    uint64_t index;
+    gd_index index = 0;
 
     if (self->password.size == 0) {
         place++;
@@ -132,9 +174,11 @@ static void open_reply(void *context, size_t place, struct gd_slice reply)
         }
         memcpy(self->value, item.text.data, item.text.size);
         self->value[item.text.size] = '\0';
-        self->dirty = starts(item.text, "restoring");
-        if (!self->dirty && !gd_number_parse_unsigned(item.text, &index)) {
+        self->dirty = starts(item.text, "restoring ");
+        if (!self->dirty && !gd__proxy_index(self->value, &index)) {
             found(self, GD_ERR_INVALID, gd_proxy_text(GD_PROXY_KEY " is not what gandalf wrote"));
+        } else if (self->bad == GD_OK && !is_ours(self)) {
+            self->bad = GD_ERR_INVALID;
         } else if (!self->dirty) {
             self->applied = index;
         }
@@ -498,6 +542,8 @@ static void on_batch(void *context, enum gd_err err);
 
 static void send_batch(struct gd_proxy_tracker *self)
 {
+    char index[24];
+
     begin_batch(self, self->applies, NULL, self->count);
     gd__proxy_guard_begin(self);
     for (size_t i = 0; i < self->count; i++) {
@@ -509,8 +555,9 @@ static void send_batch(struct gd_proxy_tracker *self)
             add_request(self, i, one->body, one->stamp_ms, one->position.index);
         }
     }
-    (void)snprintf(self->next, sizeof self->next, "%llu",
+    (void)snprintf(index, sizeof index, "%llu",
                    (unsigned long long)self->applies[self->count - 1].position.index);
+    gd__proxy_set_next(self, index);
     gd__proxy_guard_send(self, on_batch);
 }
 
@@ -664,6 +711,7 @@ static void tracker_close(struct gd_tracker *tracker, gd_tracker_fn *done, void 
 
 static const struct gd_tracker_vtable vtable = {
     .open = tracker_open,
+    .identify = tracker_identify,
     .applied = tracker_applied,
     .apply = tracker_apply,
     .query = tracker_query,

@@ -21,12 +21,13 @@ struct gd_proxy_tracker {
     struct gd_io *io;          /* Borrowed. */
     struct gd_proxy_link main, scan;
     struct gd_bytes password;
+    char identity[48]; /* Cluster and node; "" while not known. */
     struct gd_proxy_table table;
     gd_index applied;
     bool dirty;      /* A restore has begun and has not been committed. */
     bool told_away;  /* The reason has been logged. */
-    char value[32];  /* What GD_PROXY_KEY holds; "" when it is absent. */
-    char next[32];   /* What the exchange under way sets it to. */
+    char value[80];  /* What GD_PROXY_KEY holds; "" when it is absent. */
+    char next[80];   /* What the exchange under way sets it to. */
     enum gd_err bad; /* What the replies of the exchange under way say. */
     char why[256];
 
@@ -103,5 +104,9 @@ void gd__proxy_finish(struct gd_proxy_tracker *self, enum gd_err err);
 /* MULTI, ... , the key set to `next`, EXEC, in one exchange; `reply` gets what is between. */
 void gd__proxy_guard_begin(struct gd_proxy_tracker *self);
 void gd__proxy_guard_send(struct gd_proxy_tracker *self, gd_proxy_done_fn *done);
+/* "what identity" is what the exchange sets the key to. */
+void gd__proxy_set_next(struct gd_proxy_tracker *self, const char *what);
+/* The index in front of a value of the key; false when there is none. */
+bool gd__proxy_index(const char *value, gd_index *index);
 void gd__proxy_resume(struct gd_proxy_tracker *self);
 #endif

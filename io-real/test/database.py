@@ -107,7 +107,7 @@ class Fronted:
         self.served()
         index = self.cluster.level()
         for d in self.databases:
-            wait_until("a database at %d" % index, lambda d=d: d.ask("GET", KEY) == b"%d" % index)
+            wait_until("a database at %d" % index, lambda d=d: d.ask("GET", KEY).split()[0] == b"%d" % index)
         all_contents = [d.contents() for d in self.databases]
         for number, contents in enumerate(all_contents[1:], 2):
             for k in set(contents) | set(all_contents[0]):
@@ -318,6 +318,35 @@ def foreign_database():
         database.ask("FLUSHALL")
         node.start()
         f.equal()
+
+
+@test
+def swapped_databases():
+    """Another node's database is refused, and so is one that is ahead of a node without a log."""
+    with Fronted("redis") as f:
+        first, second = f.cluster.nodes[:2]
+        with first.client() as c:
+            assert c("SET", "k", "v") == "OK"
+        f.cluster.level()
+        for n in (first, second):
+            n.kill()
+        own = [n.options["database"] for n in (first, second)]
+        first.options["database"], second.options["database"] = own[1], own[0]
+        for n in (first, second):
+            n.start()
+            assert n.wait() == 1
+            assert "it belongs to another node" in n.log(), n.log()
+        shutil.rmtree(first.directory)
+        first.options["database"], second.options["database"] = own
+        second.start()
+        first.start()
+        assert first.wait() == 1
+        assert "this node has no log" in first.log(), first.log()
+
+        def value():
+            with second.client(timeout=15) as c:
+                return c("GET", "k") == b"v"
+        wait_until("the value", value)
 
 
 @test
