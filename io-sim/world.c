@@ -253,6 +253,22 @@ void gd_world_pause(struct gd_world *world, uint32_t number)
     }
 }
 
+/* Lets go what a pause holds of one kind, or of all kinds (0), in the order of the ring. */
+static void let_go(struct gd_process *process, unsigned kind, unsigned but)
+{
+    struct gd_world_event *ring = &process->held;
+    struct gd_world_event *next;
+
+    for (struct gd_world_event *event = ring->held_next; event != ring; event = next) {
+        next = event->held_next;
+        if ((kind == 0 || event->kind == kind) && event->kind != but) {
+            gd__schedule(process->world, event, process->world->now);
+        }
+    }
+}
+
+/* A process that was stopped while it waited for its sockets sees these before it looks at the
+ * time, one that was stopped elsewhere sees its timers in between: either way is drawn. */
 void gd_world_resume(struct gd_world *world, uint32_t number)
 {
     struct gd_process *process = gd__process(world, number);
@@ -262,11 +278,12 @@ void gd_world_resume(struct gd_world *world, uint32_t number)
     }
     process->paused = false;
     GD__TRACE(world, number, "resume", "goes on");
-    while (process->held.held_next != &process->held) {
-        struct gd_world_event *event = process->held.held_next;
-
-        gd__schedule(world, event, world->now);
+    if (process->held.held_next != &process->held &&
+        gd__between(process, GD_FOR_RESUME, 0, 1) != 0) {
+        let_go(process, GD_EVENT_READ, 0);
+        let_go(process, 0, GD_EVENT_TIMER);
     }
+    let_go(process, 0, 0);
 }
 
 /* ---------------------------------------------------------------- trace */

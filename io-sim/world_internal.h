@@ -48,6 +48,7 @@ enum gd_purpose {
     GD_FOR_MISREAD,
     GD_FOR_MISDIRECT,
     GD_FOR_SPACE,
+    GD_FOR_RESUME,
     GD_PURPOSE_COUNT
 };
 

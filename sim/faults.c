@@ -156,6 +156,14 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
     case GD_SIM_FAULT_SPLIT_ONE_WAY:
         block_pairs(faults, group, all & ~group, on);
         break;
+    case GD_SIM_FAULT_CORNER:
+        for (unsigned i = 0; i < (nodes - 1) / 2; i++) {
+            low |= UINT32_C(1) << ((target + i - 1) % nodes + 1);
+        }
+        low |= one;
+        block_pairs(faults, low, all & ~low, on);
+        block_pairs(faults, all & ~low, low, on);
+        break;
     case GD_SIM_FAULT_BRIDGE:
         for (unsigned id = 1, taken = 0; id <= nodes && taken < (nodes - 1) / 2; id++) {
             if (id != target) {

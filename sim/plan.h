@@ -133,6 +133,7 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(ISOLATE_OUT, "isolate-out", PARTITION, NODE, true)                                           \
     X(SPLIT, "split", PARTITION, GROUP, true)                                                      \
     X(SPLIT_ONE_WAY, "split-one-way", PARTITION, GROUP, true)                                      \
+    X(CORNER, "corner", PARTITION, NODE, true)                                                     \
     X(BRIDGE, "bridge", PARTITION, NODE, true)                                                     \
     X(RING, "ring", PARTITION, NOTHING, true)                                                      \
     X(CUT_CLIENTS, "cut-clients", PARTITION, NODE, true)                                           \
