@@ -45,6 +45,9 @@ static void wake_at(struct client *client, gd_time_ns at)
     gd_timer_start(client->all->options.io, &client->timer, at);
 }
 
+/* Who only reads asks on while so many answers are still to come: a node that was stopped finds
+ * questions that were asked long after the world had gone on without it. */
+#define READS_OPEN 8
 /* Between two requests of a client that hurries. */
 #define STIRRED_PAUSE (20 * GD_SIM_MS)
 
@@ -264,10 +267,11 @@ static void client_timer(struct gd_timer *timer)
         }
         return;
     }
-    if (client->link != LINK_ON || client->flight_count > 0) {
+    bool eager = client->reads_only && !all->finishing;
+    if (client->link != LINK_ON || client->flight_count >= (eager ? READS_OPEN : 1)) {
         return;
     }
-    if (!all->finishing &&
+    if (!all->finishing && client->flight_count == 0 &&
         gd_prng_chance(&client->prng, all->options.plan->leave_chance, 1000000)) {
         client->node = 0;
         gd_sim__client_close(client, gd_sim__client_pause(client));
@@ -275,6 +279,9 @@ static void client_timer(struct gd_timer *timer)
     }
     gd_sim__client_ask(client);
     gd_sim__client_send(client);
+    if (eager && client->link == LINK_ON && all->issued < all->options.plan->operations) {
+        wake_at(client, gd_sim__now(client) + gd_sim__client_pause(client));
+    }
 }
 
 /* ---------------------------------------------------------------- all of them */
@@ -333,7 +340,7 @@ void gd_sim_workload_stir(struct gd_sim_workload *workload)
     all->stirred_until = gd_io_now(all->options.io) + all->options.plan->election_timeout / 2;
     for (size_t i = 0; i < all->client_count && !all->finishing; i++) {
         struct client *client = &all->clients[i];
-        if (client->link == LINK_ON && client->flight_count == 0) {
+        if (client->link == LINK_ON && (client->flight_count == 0 || client->reads_only)) {
             wake_at(client, gd_sim__now(client) + gd_prng_between(&client->prng, 1, STIRRED_PAUSE));
         }
     }
