@@ -62,7 +62,10 @@ static struct flight *add_flight(struct client *client, enum flight_kind kind, c
 static size_t begin_operation(struct client *client, const char *name)
 {
     struct workload_all *all = client->all;
-    uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + client->flight_count;
+    /* Under each number one operation at a time. Who asks on while answers are out (and is answered
+     * in order) takes them in turn. */
+    uint64_t turn = client->reads_only ? client->turn++ % FLIGHTS_MAX : client->flight_count;
+    uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + turn;
     all->issued++;
     size_t operation = gd_sim_record_call(all->options.record, id, name, gd_sim__time(client));
     all->options.record->operations[operation].node = client->node;

@@ -67,6 +67,7 @@ struct client {
     struct gd_sim_value watched; /* What GET saw there. */
     bool watched_known;
     bool reads_only; /* Never waits behind a write of its own. */
+    uint64_t turn;   /* Of who only reads: operations so far. */
     bool final_write, final_read;
     char refusal[96];
 };
