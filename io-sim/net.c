@@ -589,6 +589,8 @@ unsigned gd_world_break_streams(struct gd_world *world, uint32_t a, uint32_t b,
         }
         if (how == GD_WORLD_BLACK_HOLE) {
             connection->black_hole = true;
+            gd__pipe_watch_silence(&connection->pipes[0]);
+            gd__pipe_watch_silence(&connection->pipes[1]);
         } else {
             gd__end_break(one, GD_ERR_RESET);
             if (how == GD_WORLD_RESET) {

@@ -115,6 +115,7 @@ gd_time_ns gd__latency(struct gd_process *from, struct gd_process *to);
 void gd__pipe_finish(struct gd_pipe *pipe, bool reset);
 /* Forgets all that waits at the sender's, at the receiver's. */
 void gd__pipe_drop_writes(struct gd_pipe *pipe);
+void gd__pipe_watch_silence(struct gd_pipe *pipe);
 void gd__pipe_drop_reads(struct gd_pipe *pipe);
 /* Takes all writes off the queue and tells them. */
 void gd__pipe_cancel(struct gd_pipe *pipe, enum gd_err err);

@@ -413,6 +413,7 @@ enum gd_err gd__stream_write(struct gd_stream *stream, struct gd_write *write)
     }
     pipe->last = write;
     pipe->queued_size += size;
+    gd__pipe_watch_silence(pipe);
     if (!gd__scheduled(&pipe->send) && pipe->under_way < link_of(pipe)->options.window_size) {
         gd__schedule(end->process->world, &pipe->send, 0);
     }
@@ -440,6 +441,19 @@ void gd__stream_shutdown(struct gd_stream *stream)
 }
 
 /* ---------------------------------------------------------------- under way */
+
+/* The sender waits for room in the window, and no word of it will come: it gives up in time, as
+ * when its bytes are not answered for (the probes of a closed window are not either). */
+void gd__pipe_watch_silence(struct gd_pipe *pipe)
+{
+    gd_time_ns timeout = link_of(pipe)->options.timeout;
+
+    if (pipe->connection->black_hole && pipe->head != NULL && timeout > 0 &&
+        !gd__scheduled(&pipe->timeout)) {
+        gd__schedule(pipe->connection->world, &pipe->timeout,
+                     pipe->connection->world->now + timeout);
+    }
+}
 
 /* Whether nothing can arrive at the other end now. */
 static bool blocked(struct gd_pipe *pipe)
@@ -513,7 +527,9 @@ static void run_timeout(struct gd_world *world, struct gd_world_event *event)
 {
     struct gd_pipe *pipe = GD_CONTAINER(event, struct gd_pipe, timeout);
 
-    if (pipe->held && !sender_of(pipe)->gone && !sender_of(pipe)->broken) {
+    bool silent = pipe->connection->black_hole && pipe->head != NULL;
+
+    if ((pipe->held || silent) && !sender_of(pipe)->gone && !sender_of(pipe)->broken) {
         gd__count(world, GD_WORLD_COUNT_STREAM_TIMEOUTS);
         gd__end_break(sender_of(pipe), GD_ERR_TIMEOUT);
     }
@@ -564,6 +580,7 @@ static void acknowledge(struct gd_pipe *pipe, size_t size)
     }
     if (link_back(pipe)->cut || link_back(pipe)->clogged || pipe->connection->black_hole) {
         pipe->ack_held = true;
+        gd__pipe_watch_silence(pipe);
         return;
     }
     gd__schedule(world, &pipe->send,
@@ -695,10 +712,17 @@ void gd__pipe_drop_writes(struct gd_pipe *pipe)
     pipe->ack_held = false;
 }
 
+/* The window opens: a sender that waited for it tries again, and learns that nobody is there. (Real
+ * machines probe a closed window for that.) */
 void gd__pipe_drop_reads(struct gd_pipe *pipe)
 {
+    bool any = pipe->in.head != NULL;
+
     gd__unschedule(pipe->connection->world, &pipe->read);
     drop_chunks(pipe, &pipe->in);
+    if (any) {
+        acknowledge(pipe, 0);
+    }
 }
 
 void gd__pipe_init(struct gd_pipe *pipe, struct gd_connection *connection, unsigned side)
