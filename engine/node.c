@@ -241,6 +241,7 @@ static void on_watch(struct gd_timer *timer)
 static void set_defaults(struct gd_node_options *o)
 {
     DEFAULT(heartbeat_ms, 100);
+    DEFAULT(protocol_version, GD_PROTOCOL_VERSION);
     DEFAULT(election_timeout_ms, 1000);
     DEFAULT(request_timeout_ms, 10 * o->election_timeout_ms);
     DEFAULT(clock_drift_ppm, 10000);
@@ -352,10 +353,12 @@ static void fill_member(struct gd_node *node, const struct gd_member *member,
     if (member->id == node->identity.node_id) {
         row->client_address = node->options.client_address;
         row->connected = true;
+        row->protocol = node->options.protocol_version;
         row->match = gd_raft_stored(node->raft).index;
     } else if (peer != NULL) {
         row->client_address = peer->client_address;
         row->connected = peer->state == GD__PEER_UP;
+        row->protocol = peer->version;
         (void)gd_raft_progress(node->raft, member->id, gd_io_now(node->io), row);
     }
 }
@@ -401,6 +404,7 @@ static void fill_raft(struct gd_node *node, struct gd_node_status *status)
     status->snapshot = gd_raft_snapshot(node->raft)->position;
     status->joint = gd_config_joint(config);
     status->config_index = gd_raft_config_index(node->raft);
+    status->protocol_all = gd__peers_version(node);
     status->log_bytes = gd_raft_log_size(node->raft);
     if (node->member_rows == NULL) {
         node->member_rows = gd_malloc(GD_MEMBERS_MAX * sizeof node->member_rows[0]);
@@ -422,6 +426,7 @@ void gd_node_status(struct gd_node *node, struct gd_node_status *status)
     status->wall_ms = gd_io_wall_ms(node->io);
     status->uptime_ns = gd_io_now(node->io) - node->started_ns;
     status->redirect = node->options.redirect;
+    status->protocol = node->options.protocol_version;
     status->ready = node->phase == GD__SERVING && !node->apply.away && !node->apply.restoring &&
                     !node->apply.rebuild;
     status->peer_address = node->options.peer_address;

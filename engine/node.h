@@ -23,7 +23,9 @@ struct gd_node_options {
     struct gd_address client_address; /* Where we listen for clients. */
     const struct gd_address *nodes;   /* The other members; a hint after the first start. */
     size_t node_count;
-    bool join; /* Start without a configuration and wait to be added. */
+    uint16_t
+        protocol_version; /* 0: this program's. Another, in tests and simulations of upgrades. */
+    bool join;            /* Start without a configuration and wait to be added. */
 
     /* Timing, ms. */
     uint64_t heartbeat_ms;        /* 0: 100. */
@@ -74,8 +76,8 @@ void gd_node_status(struct gd_node *node, struct gd_node_status *status);
 
 /* For checks from outside (the simulator's invariants); read only. NULL before the log is open. */
 const struct gd_raft *gd_node_raft(const struct gd_node *node);
-/* The last entry that the log on disk has told as durable since the start; index 0: none yet. Unlike
- * gd_raft_stored it owes nothing to what Raft concludes from it. */
+/* The last entry that the log on disk has told as durable since the start; index 0: none yet.
+ * Unlike gd_raft_stored it owes nothing to what Raft concludes from it. */
 struct gd_position gd_node_durable(const struct gd_node *node);
 /* The last entry handed to the Tracker and done; 0 before. */
 gd_index gd_node_applied(const struct gd_node *node);

@@ -101,7 +101,8 @@ struct gd__peer {
     gd_node_id id;
     struct gd_address address;
     struct gd_address client_address; /* From its Hello; empty while not known. */
-    struct gd_stream stream;          /* Ours to it. */
+    uint16_t version; /* The lower of its version of the protocol and ours; 0 while not known. */
+    struct gd_stream stream; /* Ours to it. */
     enum { GD__PEER_IDLE, GD__PEER_CONNECTING, GD__PEER_UP, GD__PEER_CLOSING } state;
     bool removed; /* No longer in the configuration: freed when closed. */
     bool dirty;
@@ -141,6 +142,9 @@ void gd__peers_close(struct gd_node *node);
 /* Everything is closed: free what is left. */
 void gd__peers_release(struct gd_node *node);
 struct gd__peer *gd__peer_find(const struct gd_node *node, gd_node_id id);
+/* What every member speaks, by the last Hello of each; 0 while one is not known. What is new in a
+ * version is used only at or above it here: then nobody is sent what it cannot read. */
+uint16_t gd__peers_version(const struct gd_node *node);
 /* Queue a message; dropped (and counted) when the peer is not connected or its queue is full. */
 void gd__peer_send(struct gd_node *node, const struct gd_message *message);
 void gd__peer_send_frame(struct gd_node *node, gd_node_id to, struct gd_slice frame);
@@ -323,7 +327,8 @@ struct gd_node {
     struct gd_wal_identity identity;
 
     struct gd_wal *wal;
-    struct gd_position wal_told; /* The last entry the log called durable, whatever Raft made of it. */
+    struct gd_position
+        wal_told; /* The last entry the log called durable, whatever Raft made of it. */
     struct gd_snapshot_store *store;
     struct gd_raft *raft;
     bool stepping;

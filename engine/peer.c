@@ -191,7 +191,7 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
     fill_header(node, &hello, peer->id);
     hello.term = gd_raft_term(node->raft);
     hello.hello = (struct gd_message_hello){
-        .version = GD_PROTOCOL_VERSION,
+        .version = node->options.protocol_version,
         .version_min = GD_PROTOCOL_VERSION_MIN,
         .peer_address = node->options.peer_address,
         .client_address = node->options.client_address,
@@ -358,6 +358,24 @@ static void refuse_inbound(struct gd__inbound *inbound, const char *why)
     close_inbound(inbound);
 }
 
+/* The lower of the two is spoken. */
+static void note_version(struct gd__peer *peer, uint16_t theirs)
+{
+    struct gd_node *node = peer->node;
+    uint16_t ours = node->options.protocol_version;
+    uint16_t all = gd__peers_version(node);
+
+    peer->version = theirs < ours ? theirs : ours;
+    if (theirs != ours) {
+        GD_REACHED("peers of different versions");
+    }
+    if (all != 0 && gd__peers_version(node) > all) {
+        GD_REACHED("the last member of an older version is upgraded");
+        gd__node_log(node, GD_LOG_INFO, "all members speak version %u of the protocol now",
+                     (unsigned)gd__peers_version(node));
+    }
+}
+
 static void take_hello(struct gd__inbound *inbound, const struct gd_message *message)
 {
     struct gd_node *node = inbound->node;
@@ -368,7 +386,7 @@ static void take_hello(struct gd__inbound *inbound, const struct gd_message *mes
         return;
     }
     if (message->hello.version < GD_PROTOCOL_VERSION_MIN ||
-        message->hello.version_min > GD_PROTOCOL_VERSION) {
+        message->hello.version_min > node->options.protocol_version) {
         refuse_inbound(inbound, "it speaks a version of the protocol that this node does not");
         return;
     }
@@ -381,11 +399,27 @@ static void take_hello(struct gd__inbound *inbound, const struct gd_message *mes
     peer = gd__peer_find(node, message->from);
     if (peer != NULL) {
         peer->client_address = message->hello.client_address;
+        note_version(peer, message->hello.version);
         if (peer->state == GD__PEER_IDLE) { /* It is there: no need to wait. */
             peer->failures = 0;
             gd_timer_start(node->io, &peer->retry, gd_io_now(node->io));
         }
     }
+}
+
+uint16_t gd__peers_version(const struct gd_node *node)
+{
+    const struct gd_config *config = gd_raft_config(node->raft);
+    uint16_t lowest = node->options.protocol_version;
+
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct gd__peer *peer = gd__peer_find(node, config->members[i].id);
+        uint16_t version = peer == NULL ? 0 : peer->version;
+        if (config->members[i].id != node->identity.node_id && version < lowest) {
+            lowest = version;
+        }
+    }
+    return lowest;
 }
 
 static void take_message(struct gd_node *node, struct gd_message *message)

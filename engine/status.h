@@ -21,7 +21,8 @@ struct gd_member_status {
     bool voter;                       /* In the (incoming) voters. */
     bool outgoing;                    /* In the outgoing voters of a joint configuration. */
     bool learner;
-    bool connected; /* We hold a connection to it; true for ourselves. */
+    uint16_t protocol; /* The version of the protocol that we speak with it; 0 while not known. */
+    bool connected;    /* We hold a connection to it; true for ourselves. */
     /* On the leader only, else 0. */
     enum gd_progress_state state;
     gd_index match;
@@ -53,6 +54,7 @@ struct gd_node_status {
     bool ready;    /* State machine restored and caught up with what was stored at start. */
     bool joint;    /* The configuration in force is a joint one. */
     gd_index config_index;
+    uint16_t protocol, protocol_all; /* What we speak; what all members do, 0 while not known. */
     const struct gd_member_status *members; /* Borrowed; ordered by id. */
     size_t member_count;
     const struct gd_session_status *sessions; /* Borrowed; ordered by id. */

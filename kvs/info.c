@@ -57,16 +57,17 @@ static void add_raft(struct gd_bytes *text, const struct gd_node_status *s)
                     "role:%s\r\nterm:%llu\r\nleader:%llu\r\ncommit_index:%llu\r\n"
                     "applied_index:%llu\r\nid:%llu\r\ncluster_id:%016llx\r\nfirst_index:%llu\r\n"
                     "last_index:%llu\r\nstored_index:%llu\r\nsnapshot_index:%llu\r\n"
-                    "members:%zu\r\nlog_bytes:%llu\r\npending_bytes:%llu\r\nforwarded:%llu\r\n"
+                    "members:%zu\r\nprotocol:%u\r\nprotocol_all:%u\r\nlog_bytes:%llu\r\npending_"
+                    "bytes:%llu\r\nforwarded:%llu\r\n"
                     "elections_won:%llu\r\nsnapshots_taken:%llu\r\nwal_syncs:%llu\r\n"
                     "wal_bytes:%llu\r\n",
                     gd_role_text(s->role), NUMBER(s->term), NUMBER(s->leader),
                     NUMBER(s->commit_index), NUMBER(s->applied_index), NUMBER(s->id),
                     NUMBER(s->cluster_id), NUMBER(s->first_index), NUMBER(s->last_index),
                     NUMBER(s->stored_index), NUMBER(s->snapshot.index), s->member_count,
-                    NUMBER(s->log_bytes), NUMBER(s->pending_bytes), NUMBER(s->forwarded),
-                    NUMBER(s->elections_won), NUMBER(s->snapshots_taken), NUMBER(s->wal_syncs),
-                    NUMBER(s->wal_bytes));
+                    (unsigned)s->protocol, (unsigned)s->protocol_all, NUMBER(s->log_bytes),
+                    NUMBER(s->pending_bytes), NUMBER(s->forwarded), NUMBER(s->elections_won),
+                    NUMBER(s->snapshots_taken), NUMBER(s->wal_syncs), NUMBER(s->wal_bytes));
 }
 
 static void add_replication(struct gd_bytes *text, const struct gd_node_status *s)

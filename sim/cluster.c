@@ -23,6 +23,7 @@
 struct slot {
     struct gd_sim_cluster *cluster;
     unsigned id;
+    unsigned starts;      /* Of its process, so far. */
     struct gd_node *node; /* In the process's heap, as the two below. NULL: does not run. */
     struct gd_kv_tracker *tracker; /* One of the two. */
     struct gd_proxy_tracker *proxy;
@@ -130,7 +131,15 @@ static void node_ready(void *context)
     slot->ready = true;
 }
 
-static void fill_options(struct gd_node_options *options, const struct gd_sim_plan *plan)
+/* A rolling upgrade: some nodes begin with the next version, and whoever starts again has it. */
+static uint16_t version_of(const struct gd_sim_plan *plan, unsigned id, unsigned starts)
+{
+    bool newer = plan->newer != 0 && (id <= plan->newer || starts > 1);
+    return (uint16_t)(GD_PROTOCOL_VERSION + newer);
+}
+
+static void fill_options(struct gd_node_options *options, const struct gd_sim_plan *plan,
+                         unsigned id, unsigned starts)
 {
     options->heartbeat_ms = plan->heartbeat / GD_SIM_MS;
     options->election_timeout_ms = plan->election_timeout / GD_SIM_MS;
@@ -138,6 +147,7 @@ static void fill_options(struct gd_node_options *options, const struct gd_sim_pl
     options->redirect = plan->redirect != 0;
     options->lease = plan->lease != 0;
     options->segment_size = plan->segment_size;
+    options->protocol_version = version_of(plan, id, starts);
     options->snapshot_log_size = plan->snapshot_log_size;
     options->snapshot_log_count = plan->snapshot_log_count;
     options->tail_count = plan->tail_count;
@@ -197,7 +207,7 @@ static void node_entry(struct gd_io *io, void *context)
     make_database(slot, io, &options);
     gd_sim_peer_address(slot->id, &options.peer_address);
     gd_sim_client_address(slot->id, &options.client_address);
-    fill_options(&options, cluster->options.plan);
+    fill_options(&options, cluster->options.plan, slot->id, ++slot->starts);
     options.ready = node_ready;
     options.stopped = node_stopped;
     options.context = slot;

@@ -38,6 +38,7 @@ enum gd_sim_unit {
       600 * GD_SIM_S)                                                                              \
     X(redirect, "node.redirect", GD_SIM_FLAG, 0, 0, 1)                                             \
     X(lease, "node.lease", GD_SIM_FLAG, 0, 0, 1)                                                   \
+    X(newer, "node.newer", GD_SIM_COUNT, 0, 0, 7)                                                  \
     X(segment_size, "node.segment_size", GD_SIM_BYTES, 1 << 20, 4096, 1 << 30)                     \
     X(snapshot_log_size, "node.snapshot_log_size", GD_SIM_BYTES, 64 << 20, 256, 1 << 30)           \
     X(snapshot_log_count, "node.snapshot_log_count", GD_SIM_COUNT, 0, 0, 1000000)                  \

@@ -27,7 +27,8 @@ enum part {
     PART_CLASS,                                       /* and the class behind it */
     PART_VICTIM = PART_CLASS + GD_SIM_CLASS_DATABASE, /* Where it was before that class came. */
     PART_TOGETHER = 100,
-    PART_DATABASE = 200 /* and its class behind it */
+    PART_DATABASE = 200, /* and its class behind it */
+    PART_VERSIONS = 300
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -466,6 +467,15 @@ static bool damages(const struct gd_sim_plan *plan)
     return false;
 }
 
+/* One seed in five upgrades as it goes. */
+static void draw_versions(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_VERSIONS);
+    if (gd_prng_chance(&prng, 1, 5)) {
+        plan->newer = gd_prng_between(&prng, 1, plan->nodes);
+    }
+}
+
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
 {
     gd_sim_plan_defaults(plan);
@@ -477,6 +487,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     draw_net(plan);
     draw_disk(plan);
     draw_clock(plan);
+    draw_versions(plan);
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
     for (unsigned class_ = 0; class_ < GD_SIM_CLASS_DATABASE; class_++) {
