@@ -225,8 +225,7 @@ static bool confirmed(const struct gd_inspect *inspect, const char *directory,
                  "    `gandalf inspect` on every directory that is left: recover the one with the "
                  "most.\n"
                  "  - Writes at the end of this log that were never acknowledged will be there.\n"
-                 "  - The other nodes cannot come back with their data. Empty their directories,\n"
-                 "    and add them anew.\n\n",
+                 "  - The other nodes cannot come back: this cluster does not let them in.\n\n",
                  directory, inspect->identity.node_id, inspect->identity.cluster_id,
                  inspect->last.term, inspect->last.index, address->text);
     if (yes) {
@@ -260,7 +259,7 @@ static int recover_directory(const char *directory, const struct gd_address *add
         (void)gd__tool_complain(&error, status);
     } else {
         (void)printf("Done: node %" PRIu64 " of the new cluster %016" PRIx64
-                     ", log up to index %" PRIu64 ".\nStart it, then add others by RAFT ADD.\n",
+                     ", log up to index %" PRIu64 ".\nStart it; it leads alone.\n",
                      recovered.identity.node_id, recovered.identity.cluster_id,
                      recovered.last.index);
         status = GD_TOOL_FINE;
@@ -286,8 +285,7 @@ static int recover_command(int argc, char *const *argv)
         (void)gd_error_set(
             &error, GD_ERR_INVALID,
             count > 1 ? "gandalf recover: --nodes has one address, this node's for its peers; the "
-                        "others hold logs that may contradict this one, so they begin empty and "
-                        "are added by RAFT ADD"
+                        "others hold logs that may contradict this one, and cannot come along"
                       : "gandalf recover --data-dir DIRECTORY --nodes HOST:PORT [--yes]");
         return gd__tool_complain(&error, GD_TOOL_USAGE);
     }
