@@ -202,3 +202,25 @@ void gd_sim_record_print(const struct gd_sim_record *record, struct gd_bytes *by
         }
     }
 }
+
+void gd_sim_value_say(struct gd_bytes *bytes, const struct gd_sim_value *value)
+{
+    switch (value->kind) {
+    case GD_SIM_VALUE_NOTHING:
+        gd_bytes_add_text(bytes, "nothing");
+        break;
+    case GD_SIM_VALUE_TEXT:
+        gd_bytes_format(bytes, "'%.*s'", value->size > 24 ? 24 : (int)value->size, value->text);
+        break;
+    case GD_SIM_VALUE_NUMBER:
+        gd_bytes_format(bytes, "%" PRId64, value->number);
+        break;
+    case GD_SIM_VALUE_TRUE:
+    case GD_SIM_VALUE_FALSE:
+        gd_bytes_add_text(bytes, value->kind == GD_SIM_VALUE_TRUE ? "true" : "false");
+        break;
+    case GD_SIM_VALUE_ERROR:
+        gd_bytes_add_text(bytes, "an error");
+        break;
+    }
+}

@@ -82,6 +82,8 @@ void gd_sim_record_key_text(const struct gd_sim_record *record, unsigned key, ch
 struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size);
 struct gd_sim_value gd_sim_value_number(int64_t number);
 struct gd_sim_value gd_sim_value_bool(bool value);
+/* For people: cut when it is long. */
+void gd_sim_value_say(struct gd_bytes *bytes, const struct gd_sim_value *value);
 /* All as the format of histories has it, JSON lines. */
 void gd_sim_record_print(const struct gd_sim_record *record, struct gd_bytes *bytes);
 #endif

@@ -17,9 +17,14 @@
  * as it fits, for good; and a text that somebody has yet to see is not left, since clients write
  * each text only once, so that it can never come back.
  *
+ * Operations that stay open: one that would change nothing is as good as never done; of those that
+ * are alike (see unique.c) only the first is tried, and of two in a row whose values nobody
+ * compares the first was for nothing. What unique texts tell narrows the calls before the search.
+ *
  * Values are numbers here: each distinct text has one, so states compare in one step. */
 #include "sim/verdict.h"
 #include "sim/parts.h"
+#include "sim/unique.h"
 #include "sim/zones.h"
 #include "engine/prng.h"
 #include <inttypes.h>
@@ -39,7 +44,9 @@ struct call {
     uint64_t mark[2];      /* Random: the set's hash is the sum of its members'. */
     bool taken;
     bool reads_only;
-    uint64_t keys; /* Bit by bit; keys that lie 64 apart share one. */
+    uint64_t keys;                /* Bit by bit; keys that lie 64 apart share one. */
+    enum gd_sim_unique_kind kind; /* OTHER unless it is open. */
+    uint32_t need;                /* The text that it must find; ABSENT: not known. */
     size_t before; /* The call, counted from 1, that its connection asks for first; 0: none. */
 };
 struct point { /* A call or a return in the order of time, in a doubly linked list. */
@@ -85,9 +92,13 @@ struct judge {
     uint64_t set[2]; /* Hash of what is taken. */
     uint64_t (*seen)[2];
     size_t seen_count, seen_capacity;
-    uint64_t steps;
-    uint32_t *writers; /* Owned: foreign texts, by number: steps that write it. */
-    size_t writer_count;
+    uint64_t steps, limit;       /* Of the search at hand. */
+    struct gd_sim_unique unique; /* Of the part at hand. */
+    uint32_t *once; /* Owned, by number: 2 * epoch + 1: that part makes it once at most;
+                       2 * epoch: it may come again; less: not asked yet. */
+    size_t once_capacity;
+    uint32_t epoch;        /* The part at hand, counted from 1. */
+    size_t key_count;      /* Of it. */
     bool *plain;           /* Owned, by key: only set, read and swapped. */
     uint64_t relevant;     /* The keys that matter to whoever must be done next. */
     size_t deepest, stuck; /* Longest order found; the call it could not place. */
@@ -115,19 +126,10 @@ static void *zeroed(size_t count, size_t size)
 
 /* ---------------------------------------------------------------- texts as numbers */
 
-static uint64_t hash_text(const char *data, size_t size)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++) {
-        hash = (hash ^ (uint8_t)data[i]) * UINT64_C(0x100000001b3);
-    }
-    return gd_prng_mix(hash, size);
-}
-
 static uint32_t *index_place(struct judge *judge, const char *data, size_t size)
 {
     size_t mask = judge->index_capacity - 1;
-    size_t i = (size_t)hash_text(data, size) & mask;
+    size_t i = (size_t)gd_sim_unique_hash(data, size) & mask;
     for (;; i = (i + 1) & mask) {
         uint32_t number = judge->index[i];
         if (number == 0 || (judge->texts[number].size == size &&
@@ -290,6 +292,9 @@ static bool apply_call(struct judge *judge, const struct call *call)
     const struct gd_sim_operation *op = &judge->record->operations[call->operation];
     bool known = op->fate == GD_SIM_FATE_DONE;
     size_t undo = judge->undo_count;
+    if (call->need != ABSENT && judge->state[judge->record->steps[op->first].key] != call->need) {
+        return false;
+    }
     for (size_t i = 0; i < op->count; i++) {
         if (!apply_step(judge, &judge->record->steps[op->first + i], known)) {
             go_back_to(judge, undo);
@@ -301,38 +306,61 @@ static bool apply_call(struct judge *judge, const struct call *call)
 
 /* ---------------------------------------------------------------- the search */
 
-/* Texts of clients are written once; numbers come again. Elsewhere: what one step alone writes,
- * when nothing is put together. */
-static bool never_comes_back(const struct judge *judge, uint32_t value)
+static bool is_made_once(struct judge *judge, uint32_t value)
+{
+    if (value >= judge->once_capacity) {
+        size_t old = judge->once_capacity;
+        judge->once_capacity = 2 * judge->text_capacity;
+        judge->once = realloc(judge->once, judge->once_capacity * sizeof *judge->once);
+        GD_ASSERT(judge->once != NULL);
+        memset(judge->once + old, 0, (judge->once_capacity - old) * sizeof *judge->once);
+    }
+    if (judge->once[value] < 2 * judge->epoch) {
+        const struct text *text = &judge->texts[value];
+        bool once = gd_sim_unique_once(&judge->unique, text->data, text->size);
+        judge->once[value] = 2 * judge->epoch + once;
+    }
+    return judge->once[value] % 2 == 1;
+}
+
+/* Texts of clients are written once; numbers come again. Elsewhere: see unique.c. */
+static bool never_comes_back(struct judge *judge, uint32_t value)
 {
     if (judge->foreign) {
-        return value != ABSENT && value < judge->writer_count && judge->writers[value] == 1;
+        return value != ABSENT && is_made_once(judge, value);
     }
     return value != ABSENT && judge->texts[value].size > 0 && judge->texts[value].data[0] == 'c';
 }
 
+static void watch(struct judge *judge, uint32_t value, bool more)
+{
+    if (value >= judge->watcher_capacity) {
+        size_t old = judge->watcher_capacity;
+        judge->watcher_capacity = 2 * judge->text_capacity;
+        judge->watchers =
+            realloc(judge->watchers, judge->watcher_capacity * sizeof *judge->watchers);
+        GD_ASSERT(judge->watchers != NULL);
+        memset(judge->watchers + old, 0, (judge->watcher_capacity - old) * sizeof *judge->watchers);
+    }
+    judge->watchers[value] += more ? 1u : (uint32_t)-1;
+}
+
 static void count_watchers(struct judge *judge, const struct call *call, bool more)
 {
+    if (call->need != ABSENT) {
+        watch(judge, call->need, more);
+    }
     const struct gd_sim_operation *op = &judge->record->operations[call->operation];
     for (size_t i = 0; i < op->count && op->fate == GD_SIM_FATE_DONE; i++) {
         const struct gd_sim_step *step = &judge->record->steps[op->first + i];
         bool cas = step->what == GD_SIM_DO_CAS && step->output.kind == GD_SIM_VALUE_TRUE;
         uint32_t value = number_of_value(judge, cas ? &step->old : &step->output);
-        if (value >= judge->watcher_capacity) {
-            size_t old = judge->watcher_capacity;
-            judge->watcher_capacity = 2 * judge->text_capacity;
-            judge->watchers =
-                realloc(judge->watchers, judge->watcher_capacity * sizeof *judge->watchers);
-            GD_ASSERT(judge->watchers != NULL);
-            memset(judge->watchers + old, 0,
-                   (judge->watcher_capacity - old) * sizeof *judge->watchers);
-        }
-        judge->watchers[value] += more ? 1u : (uint32_t)-1;
+        watch(judge, value, more);
     }
 }
 
 /* Has a step behind `undo` left a text that somebody has yet to see? */
-static bool left_too_early(const struct judge *judge, size_t undo)
+static bool left_too_early(struct judge *judge, size_t undo)
 {
     for (size_t i = undo; i < judge->undo_count; i++) {
         uint32_t value = judge->undone[i].value;
@@ -406,6 +434,10 @@ static void find_relevant(struct judge *judge)
 {
     size_t end = judge->points[0].next;
     uint64_t before;
+    if (judge->key_count == 1) {
+        judge->relevant = UINT64_MAX;
+        return;
+    }
     while (end != 0 && !judge->points[end].is_return) {
         end = judge->points[end].next;
     }
@@ -476,9 +508,14 @@ static bool sooner(const struct judge *judge, size_t a, size_t b)
 static size_t next_candidate(const struct judge *judge, size_t place)
 {
     size_t best = 0;
+    bool had[GD_SIM_UNIQUE_KINDS] = {false};
     for (size_t at = judge->points[0].next; at != 0 && !judge->points[at].is_return;
          at = judge->points[at].next) {
         const struct call *call = &judge->calls[judge->points[at].call];
+        if (call->kind != GD_SIM_UNIQUE_OTHER && had[call->kind]) {
+            continue; /* As good as the one before it. */
+        }
+        had[call->kind] = true;
         if ((call->keys & judge->relevant) != 0 &&
             (call->before == 0 || judge->calls[call->before - 1].taken) &&
             (place == 0 || sooner(judge, place, at)) && (best == 0 || sooner(judge, at, best))) {
@@ -562,12 +599,31 @@ static bool take_readers(struct judge *judge)
     return any;
 }
 
+static bool has_changed(const struct judge *judge, size_t undo)
+{
+    for (size_t i = undo; i < judge->undo_count; i++) {
+        if (judge->state[judge->undone[i].key] != judge->undone[i].value) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One operation more, if it may be next here. */
 static bool try_next(struct judge *judge, size_t place, const uint32_t *keys, size_t key_count)
 {
     size_t undo = judge->undo_count;
     struct call *call = &judge->calls[judge->points[place].call];
+    if (call->kind == GD_SIM_UNIQUE_UNSEEN && judge->frame_count > 0 &&
+        judge->calls[judge->points[judge->frames[judge->frame_count - 1].point].call].kind ==
+            GD_SIM_UNIQUE_UNSEEN) {
+        return false; /* The other one was for nothing. */
+    }
     if (!apply_call(judge, call)) {
+        return false;
+    }
+    if (call->back == UINT64_MAX && !has_changed(judge, undo)) {
+        go_back_to(judge, undo); /* It could as well never happen. */
         return false;
     }
     take(judge, place, undo);
@@ -584,7 +640,7 @@ static enum gd_sim_outcome search(struct judge *judge, const uint32_t *keys, siz
     }
     size_t place = next_candidate(judge, 0);
     while (!all_taken(judge)) {
-        if (++judge->steps > (judge->foreign ? 20 : 1) * (uint64_t)STEPS_MAX) {
+        if (++judge->steps > judge->limit) {
             return GD_SIM_INCONCLUSIVE;
         }
         if (place == 0) {
@@ -618,23 +674,6 @@ static void find_plain_keys(struct judge *judge)
             step->what == GD_SIM_DO_DELETE || step->what == GD_SIM_DO_TAKE) {
             judge->plain[step->key] = false;
         }
-    }
-}
-
-/* How many steps write each text of a foreign history; none when texts are put together there. */
-static void count_writers(struct judge *judge)
-{
-    for (size_t i = 0; i < judge->record->step_count; i++) {
-        const struct gd_sim_step *step = &judge->record->steps[i];
-        (void)number_of_value(judge, &step->input);
-        if (step->what == GD_SIM_DO_APPEND || step->what == GD_SIM_DO_INCR) {
-            return;
-        }
-    }
-    judge->writer_count = judge->text_count;
-    judge->writers = zeroed(judge->writer_count, sizeof *judge->writers);
-    for (size_t i = 0; i < judge->record->step_count; i++) {
-        judge->writers[number_of_value(judge, &judge->record->steps[i].input)]++;
     }
 }
 
@@ -838,6 +877,30 @@ static enum gd_sim_zones look_at_zones(struct judge *judge, size_t key_count)
     return zones;
 }
 
+/* What unique texts tell of the calls: who was seen must be done by then, and on what. */
+static void narrow_calls(struct judge *judge)
+{
+    size_t *operations = zeroed(judge->call_count, sizeof *operations);
+    for (size_t i = 0; i < judge->call_count; i++) {
+        operations[i] = judge->calls[i].operation;
+    }
+    gd_sim_unique_release(&judge->unique);
+    gd_sim_unique_find(&judge->unique, judge->record, operations, judge->call_count);
+    for (size_t i = 0; i < judge->call_count; i++) {
+        struct call *call = &judge->calls[i];
+        const struct gd_sim_unique_fact *fact = &judge->unique.facts[i];
+        if (fact->back >= call->call && fact->back < call->back) {
+            call->back = fact->back;
+        }
+        call->kind =
+            call->back == UINT64_MAX && judge->key_count == 1 ? fact->kind : GD_SIM_UNIQUE_OTHER;
+        if (fact->need != NULL) {
+            call->need = number_of(judge, fact->need, fact->need_size);
+        }
+    }
+    free(operations);
+}
+
 static enum gd_sim_outcome judge_part(struct judge *judge, size_t part)
 {
     const uint32_t *keys = judge->parts.keys + judge->parts.key_first[part];
@@ -853,10 +916,13 @@ static enum gd_sim_outcome judge_part(struct judge *judge, size_t part)
     if (zones == GD_SIM_ZONES_LEGAL && !judge->ordered) {
         return GD_SIM_PASS; /* Who asks for an order of connections asks for more. */
     }
-    build_points(judge);
-    /* Which order finds an answer soon depends on the history: ask each for a while. */
-    for (int attempt = 0; attempt < 4; attempt++) {
-        judge->coarse = attempt < 2;
+    judge->epoch = (uint32_t)part + 1;
+    judge->key_count = key_count;
+    narrow_calls(judge);
+    /* Which order finds an answer soon depends on the history: ask each a little, then for long. */
+    for (int attempt = 0; attempt < 8; attempt++) {
+        judge->limit = (judge->foreign ? 20 : 1) * (uint64_t)STEPS_MAX / (attempt < 4 ? 50 : 1);
+        judge->coarse = attempt % 4 < 2;
         judge->by_call = attempt % 2 == 1;
         for (size_t i = 0; i < key_count; i++) {
             judge->state[keys[i]] = ABSENT;
@@ -871,28 +937,6 @@ static enum gd_sim_outcome judge_part(struct judge *judge, size_t part)
 }
 
 /* ---------------------------------------------------------------- in words */
-
-static void say_value(struct gd_bytes *bytes, const struct gd_sim_value *value)
-{
-    switch (value->kind) {
-    case GD_SIM_VALUE_NOTHING:
-        gd_bytes_add_text(bytes, "nothing");
-        break;
-    case GD_SIM_VALUE_TEXT:
-        gd_bytes_format(bytes, "'%.*s'", value->size > 24 ? 24 : (int)value->size, value->text);
-        break;
-    case GD_SIM_VALUE_NUMBER:
-        gd_bytes_format(bytes, "%" PRId64, value->number);
-        break;
-    case GD_SIM_VALUE_TRUE:
-    case GD_SIM_VALUE_FALSE:
-        gd_bytes_add_text(bytes, value->kind == GD_SIM_VALUE_TRUE ? "true" : "false");
-        break;
-    case GD_SIM_VALUE_ERROR:
-        gd_bytes_add_text(bytes, "an error");
-        break;
-    }
-}
 
 static void explain(const struct judge *judge, char *to, size_t size)
 {
@@ -910,7 +954,7 @@ static void explain(const struct judge *judge, char *to, size_t size)
         char key[64];
         gd_sim_record_key_text(judge->record, step->key, key, sizeof key);
         gd_bytes_format(&bytes, " %s gave ", key);
-        say_value(&bytes, &step->output);
+        gd_sim_value_say(&bytes, &step->output);
     }
     if (judge->stuck_state == ABSENT) {
         gd_bytes_add_text(&bytes, "; the longest order found leaves the key absent");
@@ -939,9 +983,10 @@ static void release(struct judge *judge)
     free(judge->seen);
     free(judge->watchers);
     free(judge->seen_at);
-    free(judge->writers);
+    free(judge->once);
     free(judge->plain);
     free(judge->state);
+    gd_sim_unique_release(&judge->unique);
     gd_sim_parts_release(&judge->parts);
     free(judge);
 }
@@ -962,9 +1007,7 @@ enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record,
     gd_sim_parts_find(&judge->parts, record);
     judge->state = zeroed(judge->parts.key_count, sizeof *judge->state);
     judge->plain = zeroed(judge->parts.key_count, sizeof *judge->plain);
-    if (judge->foreign) {
-        count_writers(judge);
-    } else {
+    if (!judge->foreign) {
         find_plain_keys(judge);
         look_for_names(judge);
     }
