@@ -91,8 +91,8 @@ static void draw_node(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 6)) {
         plan->window_size = draw_log(&prng, 256, 65536);
     }
-    if (gd_prng_chance(&prng, 1, 10)) {
-        plan->uncommitted_size = draw_log(&prng, 512, 65536);
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->uncommitted_size = draw_log(&prng, 512, 16384);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
         plan->session_pipeline = draw_log(&prng, 1, 16);
