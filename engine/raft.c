@@ -447,6 +447,21 @@ void gd_raft_restore(struct gd_raft *raft, struct gd_entry *entry)
     }
 }
 
+/* Is this node the only voter there is? Nobody else can lead, so there is nobody to wait for. */
+static bool votes_alone(const struct gd_raft *raft)
+{
+    const struct gd_config *config = gd__raft_config(raft);
+    size_t others = 0;
+
+    for (size_t i = 0; i < config->count; i++) {
+        others += config->members[i].id != raft->options.id &&
+                          gd_config_votes(config, config->members[i].id)
+                      ? 1
+                      : 0;
+    }
+    return others == 0 && gd_config_votes(config, raft->options.id);
+}
+
 void gd_raft_start(struct gd_raft *raft, gd_time_ns now)
 {
     raft->now = now;
@@ -466,6 +481,10 @@ void gd_raft_start(struct gd_raft *raft, gd_time_ns now)
      * confirm before it. */
     raft->leader_contact = raft->options.lease ? now : 0;
     gd__election_reset_deadline(raft);
+    if (votes_alone(raft)) {
+        GD_REACHED("the only voter does not wait to lead");
+        raft->election_deadline = now;
+    }
 }
 
 /* ---------------------------------------------------------------- facts */

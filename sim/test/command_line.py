@@ -115,7 +115,7 @@ class CommandLine(unittest.TestCase):
             text = f.read()
         self.assertTrue(text.startswith("# liveness\n"), text)
         self.assertNotIn("\nat ", text)
-        self.assertRegex(text, r"\nnodes 1\n")
+        self.assertRegex(text, r"\nnodes 2\n")
         self.assertIn("violated: liveness", sim("run", least, status=1))
 
     def test_what_does_not_fail_is_not_shrunk(self):
