@@ -21,6 +21,24 @@ void gd__election_reset_deadline(struct gd_raft *raft)
     raft->election_deadline = raft->now + raft->election_timeout;
 }
 
+/* The connection to the leader broke, which a process that died does at once to all of them: an
+ * election soon, unless the leader is heard again. A pre-vote needs a majority that lost it, too.
+ * Not under leases, which rest on voters that keep still for the whole timeout (L3). */
+void gd__election_unreachable(struct gd_raft *raft, gd_node_id peer)
+{
+    gd_time_ns timeout = raft->options.election_timeout_ns, soon;
+
+    if (peer != raft->leader || raft->role != GD_ROLE_FOLLOWER || raft->options.lease) {
+        return;
+    }
+    GD_REACHED("connection to the leader lost: an election soon");
+    raft->leader_contact = 0;
+    soon = raft->now + timeout / 8 + gd_prng_below(&raft->prng, timeout / 4 + 1);
+    if (soon < raft->election_deadline) {
+        raft->election_deadline = soon;
+    }
+}
+
 /* A voter of the configuration in force; or, while that is not committed, of the one before: its
  * vote and its log may still be needed to commit it (thesis 4.2.2). */
 bool gd__election_can_campaign(const struct gd_raft *raft)

@@ -346,6 +346,7 @@ static void dispatch(struct gd_raft *raft, const struct gd_raft_event *event)
         break;
     case GD_RAFT_UNREACHABLE:
         gd__replication_unreachable(raft, event->peer);
+        gd__election_unreachable(raft, event->peer);
         break;
     case GD_RAFT_TRANSFER:
         gd__election_transfer(raft, event->peer);

@@ -138,6 +138,7 @@ int gd__raft_member(const struct gd_raft *raft, gd_node_id id); /* Its place, or
 gd_index gd__raft_lead_append(struct gd_raft *raft, struct gd_entry *entry);
 
 /* election.c */
+void gd__election_unreachable(struct gd_raft *raft, gd_node_id peer);
 void gd__election_reset_deadline(struct gd_raft *raft);
 void gd__election_tick(struct gd_raft *raft);
 void gd__election_message(struct gd_raft *raft, const struct gd_message *message);
