@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "sim/apart.h"
 #include "sim/check_command.h"
+#include "sim/generate.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
 #include "sim/sweep.h"
@@ -24,6 +25,7 @@ static const char usage_text[] =
     "  plan SEED            prints the seed's plan\n"
     "  shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
     "  check HISTORY...     is a history linearizable?\n"
+    "  generate-history [--seed S] [--violation KIND] ...  a history with a known verdict\n"
     "  list [faults|parameters|marks]\n"
     "A SEED may be resp:N: the databases are processes of their own (run: --database resp).\n"
     "Exit status: 0 fine, 1 a property is violated, 2 bad usage or input, 3 inconclusive, 70\n"
@@ -462,8 +464,13 @@ int main(int count, char **words)
         const char *name;
         int (*run)(int count, char **words);
     } commands[] = {
-        {"run", command_run},       {"replay", command_replay}, {"plan", command_plan},
-        {"shrink", command_shrink}, {"list", command_list},     {"check", gd_sim_check_command},
+        {"run", command_run},
+        {"replay", command_replay},
+        {"plan", command_plan},
+        {"shrink", command_shrink},
+        {"list", command_list},
+        {"check", gd_sim_check_command},
+        {"generate-history", gd_sim_generate_command},
     };
     if (count < 2) {
         (void)fputs(usage_text, stderr);

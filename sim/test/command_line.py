@@ -118,6 +118,28 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(text, r"\nnodes 2\n")
         self.assertIn("violated: liveness", sim("run", least, status=1))
 
+    def test_generated_histories_get_their_verdict(self):
+        mix = "read=40,write=20,cas=10,append=10,delete=5,setnx=5,swap=3,take=2,incr=5"
+        for kind in ("none", "stale-read", "future-read", "never-written", "lost-update",
+                     "double-append", "resurrected", "cas-twice", "split-transaction"):
+            for seed in ("1", "2"):
+                words = ("generate-history", "--seed", seed, "--operations", "600", "--keys", "12",
+                         "--clients", "6", "--mix", mix, "--unknown", "20", "--violation", kind)
+                text = sim(*words)
+                self.assertEqual(text, sim(*words))
+                path = self.path("history", text)
+                said = sim("check", path, status=0 if kind == "none" else 1)
+                self.assertIn(": legal" if kind == "none" else ": illegal", said)
+        for shape in ("overlap", "unknown"):
+            for kind, status in (("none", 0), ("stale-read", 1)):
+                path = self.path("history", sim("generate-history", "--shape", shape, "--violation",
+                                                kind, "--operations", "1000"))
+                sim("check", path, status=status)
+        for words in (("--shape", "round"), ("--mix", "read=x"), ("--mix", "fly=3"), ("--keys",),
+                      ("--operations", "0"), ("--unknown", "1001")):
+            error = sim("generate-history", *words, status=2)
+            self.assertEqual(error.count("\n"), 1, error)
+
     def test_what_does_not_fail_is_not_shrunk(self):
         least = self.path("least.plan")
         done = subprocess.run([SIM, "shrink", "4", "-o", least], stdout=subprocess.PIPE,
