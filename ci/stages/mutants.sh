@@ -9,7 +9,7 @@ budget=${GANDALF_MUTANT_SECONDS:-150}
 hash=$(git -C "$TOP" rev-parse HEAD 2>/dev/null || say 1)
 turn=$((16#${hash:0:7} % 10))
 # Rows of the table whose mutant died within a few CPU seconds: what is rare is for the long run.
-mapfile -t known < <(awk -F' *[|] *' '/^[|] [0-9]/ && $4 != "SURVIVED" && $7 + 0 <= 5 { print $2 }' \
+mapfile -t known < <(awk -F' *[|] *' '/^[|] [0-9]/ && $4 != "SURVIVED" && $7 != "" && $7 + 0 <= 5 { print $2 }' \
     "$TOP/ci/mutants/README.md" | sort -n)
 chosen=()
 for ((i = turn; i < ${#known[@]}; i += 10)); do
