@@ -128,6 +128,9 @@ clean=yes
 most=$(awk -F'|' '$7 + 0 > m { m = $7 + 0 } END { printf "%d", m + 1 }' "$rows")
 cpu_begin=$(cpu_used)
 seconds=$((most > 10 ? (most < seconds ? most : seconds) : 10))
+# The sources are whole again, the program there still has the last mutant in it.
+cmake --build "$work/tree.0/build" --target gandalf-sim >"$work/clean.build" 2>&1 || die "the clean tree does not build any more"
+cpu_begin=$(cpu_used)
 run_seeds "$work/tree.0" "$work/clean" || clean=no
 say "clean tree, $(grep -c 'outcome=' "$work/clean") seeds: $([ $clean = yes ] && echo no failure || grep -m1 -A1 'outcome=fail' "$work/clean" | tr '\n' ' ')"
 killed=$(grep -cvE 'SURVIVED|DOES NOT' "$rows")
