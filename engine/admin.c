@@ -1,8 +1,14 @@
 /* admin.c - requests to the node itself: take a snapshot, hand leadership over, change the members.
  *
  * One at a time; each is answered when it is done, or says what is in the way. A refused one
- * changes nothing. */
+ * changes nothing.
+ *
+ * A change of members that those who answer today could not carry is refused: its joint
+ * configuration would act at once, never be committed, and leave nobody who could undo it. FORCE
+ * goes on, for who knows that the others come back. This asks once, before the change; a node
+ * that falls silent later is what quorums are for. It is no rule of safety. */
 #include "engine/node_internal.h"
+#include "engine/quorum.h"
 
 static bool is_change(enum gd_admin_kind kind)
 {
@@ -87,6 +93,63 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
     return gd_config_put(next, &member) == GD_OK;
 }
 
+/* Whether a member answers at `member`'s address, as far as this leader knows. */
+static bool answers(struct gd_node *node, const struct gd_member *member)
+{
+    const struct gd__peer *peer = gd__peer_find(node, member->id);
+    const struct gd_member *known = gd_config_find(gd_raft_config(node->raft), member->id);
+    struct gd_member_status row = {0};
+
+    if (member->id == node->identity.node_id) {
+        return true;
+    }
+    /* Who is new, or is to be elsewhere, has not answered from there. */
+    return known != NULL && strcmp(known->address.text, member->address.text) == 0 &&
+           peer != NULL && peer->state == GD__PEER_UP &&
+           gd_raft_progress(node->raft, member->id, gd_io_now(node->io), &row) &&
+           row.last_contact_ns < node->options.election_timeout_ms * GD_NS_PER_MS;
+}
+
+static bool majority_answers(struct gd_node *node, const struct gd_config *config)
+{
+    bool yes[GD_MEMBERS_MAX] = {false};
+
+    for (uint32_t i = 0; i < config->count; i++) {
+        yes[i] = answers(node, &config->members[i]);
+    }
+    return gd_quorum_yes(config, yes);
+}
+
+static bool has_voter(const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        if ((config->members[i].roles & GD_MEMBER_VOTER) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What speaks against a change that the core would take; NULL: nothing. */
+static const char *in_the_way(struct gd_node *node, const struct gd_admin *admin,
+                              const struct gd_config *next)
+{
+    /* Only a leader knows who answers; and that no voter is left, the core says better. */
+    if (admin->force || gd_raft_role(node->raft) != GD_ROLE_LEADER || !has_voter(next)) {
+        return NULL;
+    }
+    if (admin->kind == GD_ADMIN_PROMOTE && !answers(node, gd_config_find(next, admin->id))) {
+        GD_REACHED("promotion refused: the member does not answer");
+        return "this member does not answer; start it, or add FORCE";
+    }
+    if (!majority_answers(node, next)) {
+        GD_REACHED("membership change refused: too few would answer");
+        return "of the voters after this change no majority answers today; start them, or add "
+               "FORCE";
+    }
+    return NULL;
+}
+
 void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin)
 {
     struct gd_raft_event event = {.kind = GD_RAFT_TRANSFER};
@@ -108,6 +171,11 @@ void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct g
     }
     if (is_change(admin->kind)) {
         if (!next_config(node, admin, &next, &why)) {
+            gd__slot_outcome(slot, GD_OUTCOME_REFUSED, why);
+            return;
+        }
+        why = in_the_way(node, admin, &next);
+        if (why != NULL) {
             gd__slot_outcome(slot, GD_OUTCOME_REFUSED, why);
             return;
         }

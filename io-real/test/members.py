@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Process tests: members and leadership of a running cluster are changed.
+
+    members.py [TEST...]        all of them without a name; $GANDALF names the program
+"""
+
+import os
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ci"))
+import cluster as harness  # noqa: E402
+from cluster import Cluster, Error, wait_until  # noqa: E402
+
+TESTS = {}
+
+
+def test(function):
+    TESTS[function.__name__] = function
+    return function
+
+
+def refused(client, *words):
+    try:
+        client(*words)
+    except Error as e:
+        return str(e)
+    raise AssertionError("not refused: %r" % (words,))
+
+
+@test
+def too_few_would_answer():
+    """A change that those who answer today could not carry is refused and changes nothing; FORCE
+    goes on."""
+    with Cluster() as c:
+        leader = c.leader()
+        dead, alive = c.followers()
+        dead.kill()
+        with leader.client(timeout=30) as k:
+
+            # Until an election timeout has passed it still counts as one that answers.
+            time.sleep(2)
+            assert "no majority answers" in refused(k, "RAFT", "REMOVE", alive.number)
+            assert "does not answer" in refused(k, "RAFT", "PROMOTE", dead.number)
+            assert len(k("RAFT", "NODES")) == 3
+            # A voter is one already: nothing but the check is in the way.
+            assert k("RAFT", "PROMOTE", dead.number, "FORCE") == "OK"
+            # The silent one can go: who is left answers.
+            assert k("RAFT", "REMOVE", dead.number) == "OK"
+            assert len(k("RAFT", "NODES")) == 2
+            assert k("SET", "a", "b") == "OK"
+
+
+@test
+def last_voter_stays():
+    with Cluster(count=1) as c:
+        with c.leader().client(timeout=30) as k:
+            assert "no voter" in refused(k, "RAFT", "REMOVE", c.nodes[0].number)
+            assert k("SET", "a", "b") == "OK"
+
+
+class Counter(threading.Thread):
+    """INCRs a key of its own; a write whose outcome is not known makes the count a range."""
+
+    def __init__(self, cluster, number):
+        super().__init__()
+        self.cluster, self.key = cluster, "c%d" % number
+        self.number, self.last, self.maybe = number, 0, 0
+        self.times, self.wrong, self.stopped = [], [], False
+
+    def run(self):
+        turn = self.number
+        while not self.stopped:
+            turn += 1
+            sent = False
+            try:
+                with self.cluster.nodes[turn % len(self.cluster.nodes)].client(timeout=15) as k:
+                    while not self.stopped:
+                        sent = True
+                        try:
+                            value = k("INCR", self.key)
+                        except Error as e:
+                            sent = False
+                            if str(e).startswith("UNKNOWN"):
+                                self.maybe += 1
+                            elif not str(e).startswith(("CLUSTERDOWN", "BUSY", "MOVED")):
+                                self.wrong.append(str(e))
+                            continue
+                        sent = False
+                        if not self.last < value <= self.last + 1 + self.maybe:
+                            self.wrong.append("%d after %d" % (value, self.last))
+                        self.maybe -= value - self.last - 1
+                        self.last = value
+                        self.times.append(time.monotonic())
+            except (OSError, EOFError):
+                self.maybe += 1 if sent else 0
+                time.sleep(0.02)
+
+
+@test
+def transfers_under_load():
+    """Leadership goes on twenty times under load: no INCR is lost or done twice, and no pause is as
+    long as an election timeout."""
+    with Cluster() as c:
+        c.leader()
+        counters = [Counter(c, i) for i in range(6)]
+        for t in counters:
+            t.start()
+        windows = []
+        try:
+            for _ in range(20):
+                leader = c.leader()
+                begin = time.monotonic()
+                with leader.client(timeout=30) as k:
+                    assert k("RAFT", "TRANSFER") == "OK"
+                wait_until("another leader", lambda: c.leader() is not leader)
+                time.sleep(0.2)
+                windows.append((begin, time.monotonic()))
+        finally:
+            for t in counters:
+                t.stopped = True
+            for t in counters:
+                t.join()
+        assert not [w for t in counters for w in t.wrong], [t.wrong[:3] for t in counters]
+        c.level()
+        for node in c.nodes:
+            with node.client(timeout=30) as k:
+                for t in counters:
+                    assert t.last <= int(k("GET", t.key)) <= t.last + t.maybe, (t.key, t.last)
+        pauses = []
+        times = sorted(x for t in counters for x in t.times)
+        for begin, end in windows:
+            marks = [begin] + [x for x in times if begin <= x <= end] + [end]
+            pauses.append(max(b - a for a, b in zip(marks, marks[1:])))
+        print("     %d INCRs, %d of unknown outcome, longest pause %.0f ms"
+              % (len(times), sum(t.maybe for t in counters), max(pauses) * 1000))
+        assert max(pauses) < 1.0, pauses
+
+
+if __name__ == "__main__":
+    harness.main(TESTS)
