@@ -40,6 +40,7 @@ enum gd_err gd__offline_disk(const struct gd_offline *offline, struct gd_disk_op
     gd__storage_submit(&storage, offline->io, op);
     err = gd__offline_wait(offline, &step.done);
     *op = storage.op;
+    op->context = NULL;
     return err == GD_OK ? step.err : err;
 }
 

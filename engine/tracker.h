@@ -51,8 +51,9 @@ struct gd_tracker_vtable {
     /* Reach the database and learn its applied index. Called first, and again after an error. */
     void (*open)(struct gd_tracker *tracker, gd_tracker_fn *done, void *context);
     /* Whose database it is: told once, before the first apply or restore, when the node knows who
-     * it is; kept with the applied index. NULL: the database cannot be another's. GD_ERR_INVALID: it
-     * is another node's, or another cluster's; nothing of it is changed, and a line is logged. */
+     * it is; kept with the applied index. NULL: the database cannot be another's. GD_ERR_INVALID:
+     * it is another node's, or another cluster's; nothing of it is changed, and a line is logged.
+     */
     enum gd_err (*identify)(struct gd_tracker *tracker, uint64_t cluster_id, gd_node_id node_id);
     /* The last entry whose effect the database holds; 0 for an empty one. Valid once open. */
     gd_index (*applied)(const struct gd_tracker *tracker);
@@ -65,7 +66,8 @@ struct gd_tracker_vtable {
      * INT64_MAX when nothing does. */
     int64_t (*next_expiry_ms)(const struct gd_tracker *tracker);
     /* Freeze the state as it is now, at applied(). Later applies do not change what the stream
-     * gives (they may wait until snapshot_end). At most one at a time. `done` GD_ERR_BUSY: not now, try later. */
+     * gives (they may wait until snapshot_end). At most one at a time. `done` GD_ERR_BUSY: not now,
+     * try later. */
     void (*snapshot_begin)(struct gd_tracker *tracker, gd_tracker_fn *done, void *context);
     /* The next bytes, at most `capacity` (at least 64 KiB): a bounded piece of work, a few ms. */
     void (*snapshot_read)(struct gd_tracker *tracker, uint8_t *to, size_t capacity,
@@ -74,9 +76,9 @@ struct gd_tracker_vtable {
     void (*snapshot_end)(struct gd_tracker *tracker);
     /* Replace the whole state by a stream that snapshot_read gave. The old state stays in force
      * until restore_end with `commit`, or (a database that cannot hold two) is gone from
-     * restore_begin on, and applied() is 0 until then; with `commit` applied() is `index` and the clock `stamp_ms`. Without
-     * `commit` all is as before. restore_write may be cut anywhere. GD_ERR_CORRUPT: not such a
-     * stream. */
+     * restore_begin on, and applied() is 0 until then; with `commit` applied() is `index` and the
+     * clock `stamp_ms`. Without `commit` all is as before. restore_write may be cut anywhere.
+     * GD_ERR_CORRUPT: not such a stream. */
     void (*restore_begin)(struct gd_tracker *tracker, gd_tracker_fn *done, void *context);
     void (*restore_write)(struct gd_tracker *tracker, struct gd_slice bytes, gd_tracker_fn *done,
                           void *context);
