@@ -12,6 +12,14 @@ static void put(struct gd_slice bytes)
     }
 }
 
+/* What a verbatim string says, without its kind ("txt:"). */
+static struct gd_slice verbatim(struct gd_slice text)
+{
+    size_t kind = text.size < 4 ? text.size : 4;
+
+    return (struct gd_slice){text.data + kind, text.size - kind};
+}
+
 /* ---------------------------------------------------------------- terminal */
 
 static void put_quoted(struct gd_slice text)
@@ -110,7 +118,7 @@ static void print_terminal(struct gd_slice *left, int indent, const char *end)
         (void)printf("(nil)");
         break;
     case '=':
-        put((struct gd_slice){item.text.data + 4, item.text.size < 4 ? 0 : item.text.size - 4});
+        put(verbatim(item.text));
         break;
     default:
         put(item.text);
@@ -137,9 +145,7 @@ static void print_raw(struct gd_slice reply)
             }
             break;
         case '=':
-            item.text.data += item.text.size < 4 ? item.text.size : 4;
-            item.text.size -= item.text.size < 4 ? item.text.size : 4;
-            put(item.text);
+            put(verbatim(item.text));
             break;
         default:
             put(item.text);
@@ -256,6 +262,9 @@ static void print_json(struct gd_slice *left)
     case ':':
     case '(':
         put(item.text);
+        break;
+    case '=':
+        put_json_string(verbatim(item.text));
         break;
     case ',': /* inf and nan are no JSON. */
         if (item.text.size > 0 && (item.text.data[item.text.size - 1] | 0x20) >= 'a') {

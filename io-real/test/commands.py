@@ -8,9 +8,11 @@ import os
 import pty
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ci"))
@@ -149,6 +151,66 @@ def kvs_client():
         assert '"proto":3' in kvs("--json", "hello", "3")
         assert subprocess.run([program, "--port", str(harness.free_ports(1)[0]), "ping"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode != 0
+
+
+class Answering(threading.Thread):
+    """A server that answers whatever it is asked with the same bytes."""
+
+    def __init__(self, reply):
+        super().__init__(daemon=True)
+        self.reply = reply
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            with connection:
+                while connection.recv(4096):
+                    connection.sendall(self.reply)
+
+
+@test
+def kvs_reply_forms():
+    """Every kind of reply that RESP3 has, at a terminal, as plain lines, as JSON."""
+    cases = [  # reply, terminal, raw, JSON
+        (b",1.5\r\n", "(double) 1.5\n", "1.5\n", "1.5\n"),
+        (b",inf\r\n", "(double) inf\n", "inf\n", '"inf"\n'),
+        (b"#t\r\n", "(true)\n", None, "true\n"),
+        (b"#f\r\n", "(false)\n", None, "false\n"),
+        (b"=7\r\ntxt:abc\r\n", "abc\n", "abc\n", '"abc"\n'),
+        (b"(12345678901234567890\r\n", "(integer) 12345678901234567890\n",
+         "12345678901234567890\n", "12345678901234567890\n"),
+        (b"~2\r\n:1\r\n:2\r\n", "1~ (integer) 1\n2~ (integer) 2\n", "1\n2\n", "[1,2]\n"),
+        (b"~0\r\n", "(empty set)\n", None, "[]\n"),
+        (b"%0\r\n", "(empty hash)\n", None, "{}\n"),
+        (b"%1\r\n+a\r\n*2\r\n:1\r\n_\r\n",
+         "1# a => 1) (integer) 1\n   2) (nil)\n", None, '{"a":[1,null]}\n'),
+        (b"|1\r\n+k\r\n+v\r\n:5\r\n", "1# k => v\n(integer) 5\n", None, "5\n"),
+        (b"*10\r\n" + b":1\r\n" * 10, " 1) (integer) 1\n", None, None),
+        (b"$4\r\n\xff\t\"x\r\n", '"\\xff\\t\\"x"\n', None, '"\\u00ff\\u0009\\"x"\n'),
+    ]
+    for reply, terminal, raw, json_line in cases:
+        server = Answering(reply)
+        words = [kvs_path(), "-p", str(server.port)]
+        at_terminal = Terminal(words + ["anything"], {})
+        try:
+            at_terminal.until("\0no such text\0")
+        except AssertionError:
+            pass  # It ended; what it said is there.
+        said = at_terminal.text.replace("\r", "")
+        assert at_terminal.end() == 0 and said.startswith(terminal), (reply, said)
+        for form, want in (("--raw", raw), ("--json", json_line)):
+            done = subprocess.run(words[:1] + [form] + words[1:] + ["anything"],
+                                  stdout=subprocess.PIPE, timeout=30)
+            assert done.returncode == 0, (reply, form)
+            said = done.stdout.decode(errors="replace")
+            assert want is None or said == want, (reply, form, said)
+        server.listener.close()
 
 
 def refused(client, *words):
