@@ -3,8 +3,8 @@
 #
 # Runs every test (fuzz corpora are among them) and a short sweep of the simulator, all built with
 # gcov. Fails below ci/coverage.floor. Branches of assertions and of GD_REACHED are left out: their
-# other side is a bug, or a counter. Takes some ten minutes on two cores, so ci/test.sh leaves it to
-# whoever asks; GANDALF_COVERAGE_SEEDS (1..60) is the sweep.
+# other side is a bug, or a counter. Takes two or three minutes on two cores; ci/stages has it as one of
+# CI's stages. GANDALF_COVERAGE_SEEDS (1..60) is the sweep.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
