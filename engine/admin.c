@@ -6,13 +6,29 @@
  * A change of members that those who answer today could not carry is refused: its joint
  * configuration would act at once, never be committed, and leave nobody who could undo it. FORCE
  * goes on, for who knows that the others come back. This asks once, before the change; a node
- * that falls silent later is what quorums are for. It is no rule of safety. */
+ * that falls silent later is what quorums are for. It is no rule of safety.
+ *
+ * Who is to be at a new address is knocked at first: a typing error shows then, and not as a member
+ * that never comes. Adding a voter answers when it is one; that may take long, so what time cuts
+ * short is told as what it is: begun, and going on by itself.
+ *
+ * The leader also keeps the configuration's record of lives (config.h): whoever it has heard of for
+ * the first time is entered, all at once where it can. It does so between the changes that are
+ * asked for, and these wait for it. */
 #include "engine/node_internal.h"
 #include "engine/quorum.h"
+
+enum { PROBE_MS = 2000 };
 
 static bool is_change(enum gd_admin_kind kind)
 {
     return kind != GD_ADMIN_SNAPSHOT && kind != GD_ADMIN_TRANSFER;
+}
+
+/* A new member, or a new place of one: somebody should be there. */
+static bool has_address(enum gd_admin_kind kind)
+{
+    return kind == GD_ADMIN_ADD || kind == GD_ADMIN_REPLACE || kind == GD_ADMIN_MOVE;
 }
 
 static void finish(struct gd_node *node, enum gd_outcome_kind kind, const char *text)
@@ -63,7 +79,7 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
     switch (admin->kind) {
     case GD_ADMIN_ADD:
         *why = "a member has this id";
-        member.roles = GD_MEMBER_LEARNER;
+        member.roles = GD_MEMBER_LEARNER | (admin->learner ? 0 : GD_MEMBER_JOINING);
         return known == NULL && gd_config_put(next, &member) == GD_OK;
     case GD_ADMIN_PROMOTE:
         member = *known;
@@ -83,6 +99,7 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
         break;
     case GD_ADMIN_MOVE:
         member.roles = known->roles;
+        member.life = known->life;
         break;
     case GD_ADMIN_SNAPSHOT:
     case GD_ADMIN_TRANSFER:
@@ -150,33 +167,91 @@ static const char *in_the_way(struct gd_node *node, const struct gd_admin *admin
     return NULL;
 }
 
-void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin)
+/* ---------------------------------------------------------------- is anybody there? */
+
+static void on_probe_closed(struct gd_stream *stream, enum gd_err err)
 {
+    struct gd_node *node = stream->context;
+
+    (void)err;
+    node->probe.open = node->probe.closing = false;
+    gd__node_kick(node);
+    gd__node_handle_closed(node);
+}
+
+void gd__admin_probe_close(struct gd_node *node)
+{
+    gd_timer_stop(node->io, &node->probe.timer);
+    if (node->probe.open && !node->probe.closing) {
+        node->probe.closing = true;
+        gd_stream_close(&node->probe.stream, on_probe_closed);
+    }
+}
+
+static void probed(struct gd_node *node, bool there)
+{
+    gd__admin_probe_close(node);
+    if (!node->admin.probing || node->phase == GD__CLOSING) {
+        return;
+    }
+    node->admin.probing = false;
+    if (!there) {
+        GD_REACHED("membership change refused: nobody is at the address");
+        finish(node, GD_OUTCOME_REFUSED,
+               "nobody answers at this address; start the node there with --join, or add FORCE");
+    }
+}
+
+static void on_probe_connected(struct gd_stream *stream, enum gd_err err)
+{
+    probed(stream->context, err == GD_OK);
+}
+
+static void on_probe_late(struct gd_timer *timer)
+{
+    probed(timer->context, false);
+}
+
+static void begin_probe(struct gd_node *node)
+{
+    struct gd__probe *probe = &node->probe;
+
+    GD_ASSERT(!probe->open);
+    probe->stream = (struct gd_stream){.context = node};
+    probe->timer = (struct gd_timer){.fire = on_probe_late, .context = node};
+    if (gd_stream_connect(node->io, &probe->stream, &node->admin.admin.address,
+                          on_probe_connected) != GD_OK) {
+        return; /* No descriptor: nothing is known, and nothing is against it. */
+    }
+    probe->open = true;
+    node->handle_count++;
+    node->admin.probing = true;
+    gd_timer_start(node->io, &probe->timer, gd_io_now(node->io) + PROBE_MS * GD_NS_PER_MS);
+}
+
+/* ---------------------------------------------------------------- one request */
+
+static bool own_entry_open(const struct gd_node *node)
+{
+    return node->lives_index > gd_raft_commit(node->raft) &&
+           gd_raft_role(node->raft) == GD_ROLE_LEADER;
+}
+
+/* The request goes to the core. */
+static void go(struct gd_node *node)
+{
+    const struct gd_admin *admin = &node->admin.admin;
     struct gd_raft_event event = {.kind = GD_RAFT_TRANSFER};
     struct gd_raft_effects effects;
     struct gd_config next;
-    const char *why;
+    const char *why = NULL;
 
-    if (admin->kind == GD_ADMIN_SNAPSHOT) {
-        begin_snapshot(node, slot);
-        return;
-    }
-    if (admin->kind == GD_ADMIN_BACKUP) {
-        gd__backup_begin(node, slot, admin);
-        return;
-    }
-    if (node->admin.slot != NULL) {
-        gd__slot_outcome(slot, GD_OUTCOME_REFUSED, "another request of this kind is under way");
-        return;
-    }
     if (is_change(admin->kind)) {
-        if (!next_config(node, admin, &next, &why)) {
-            gd__slot_outcome(slot, GD_OUTCOME_REFUSED, why);
-            return;
+        if (next_config(node, admin, &next, &why)) {
+            why = in_the_way(node, admin, &next);
         }
-        why = in_the_way(node, admin, &next);
         if (why != NULL) {
-            gd__slot_outcome(slot, GD_OUTCOME_REFUSED, why);
+            finish(node, GD_OUTCOME_REFUSED, why);
             return;
         }
         event.kind = GD_RAFT_CHANGE;
@@ -186,33 +261,145 @@ void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct g
     }
     effects = gd__node_step(node, &event);
     if (effects.result != GD_OK) {
-        gd__slot_outcome(slot, GD_OUTCOME_REFUSED, refusal_of(&effects));
+        finish(node, GD_OUTCOME_REFUSED, refusal_of(&effects));
         return;
     }
-    node->admin = (struct gd__admin_wait){
-        .slot = slot,
-        .admin = *admin,
-        .begun_ns = gd_io_now(node->io),
-        .index = effects.first_index,
-    };
+    node->admin.index = effects.first_index;
+    node->admin.begun = true;
+}
+
+void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin)
+{
+    struct gd_config next;
+    const char *why = NULL;
+
+    if (admin->kind == GD_ADMIN_SNAPSHOT) {
+        begin_snapshot(node, slot);
+        return;
+    }
+    if (admin->kind == GD_ADMIN_BACKUP) {
+        gd__backup_begin(node, slot, admin);
+        return;
+    }
+    if (node->admin.slot != NULL || node->probe.open) {
+        gd__slot_outcome(slot, GD_OUTCOME_REFUSED, "another request of this kind is under way");
+        return;
+    }
+    if (is_change(admin->kind) && !next_config(node, admin, &next, &why)) {
+        gd__slot_outcome(slot, GD_OUTCOME_REFUSED, why);
+        return;
+    }
+    node->admin =
+        (struct gd__admin_wait){.slot = slot, .admin = *admin, .begun_ns = gd_io_now(node->io)};
     gd__node_watch(node);
+    if (has_address(admin->kind) && !admin->force && gd_raft_role(node->raft) == GD_ROLE_LEADER) {
+        begin_probe(node);
+    }
+    if (!node->admin.probing && !own_entry_open(node)) {
+        go(node);
+    }
+}
+
+/* ---------------------------------------------------------------- lives */
+
+/* Entered at once when all are known, and else when those who are have waited for an election
+ * timeout. */
+static void record_lives(struct gd_node *node)
+{
+    struct gd_config next = *gd_raft_config(node->raft);
+    struct gd_raft_event event = {.kind = GD_RAFT_CHANGE, .config = &next};
+    struct gd_raft_effects effects;
+    bool any = false, all = true;
+
+    if (!gd_raft_leader_ready(node->raft) || own_entry_open(node) ||
+        gd_raft_config_index(node->raft) > gd_raft_commit(node->raft) || gd_config_joint(&next) ||
+        gd_io_now(node->io) < node->lives_after_ns) {
+        return;
+    }
+    for (uint32_t i = 0; i < next.count; i++) {
+        struct gd_member *member = &next.members[i];
+        const struct gd__peer *peer = gd__peer_find(node, member->id);
+        bool self = member->id == node->identity.node_id;
+        uint32_t life = self ? gd_life_of(node->identity.boot) : peer == NULL ? 0 : peer->life;
+        if (member->life == 0) {
+            member->life = life;
+            any = any || life != 0;
+            all = all && life != 0;
+        }
+    }
+    if (!any) {
+        node->lives_ns = 0;
+        return;
+    }
+    if (node->lives_ns == 0) {
+        node->lives_ns = gd_io_now(node->io);
+        gd__node_watch(node);
+    }
+    if (!all &&
+        gd_io_now(node->io) - node->lives_ns < node->options.election_timeout_ms * GD_NS_PER_MS) {
+        return;
+    }
+    effects = gd__node_step(node, &event);
+    node->lives_ns = 0;
+    if (effects.result == GD_OK) {
+        GD_REACHED("lives of members recorded");
+        node->lives_index = effects.first_index;
+    } else { /* Leadership is being handed over, say. */
+        node->lives_after_ns =
+            gd_io_now(node->io) + node->options.election_timeout_ms * GD_NS_PER_MS;
+    }
+}
+
+/* ---------------------------------------------------------------- time */
+
+/* Is what was asked for so? */
+static bool done(struct gd_node *node)
+{
+    const struct gd__admin_wait *wait = &node->admin;
+    const struct gd_config *config = gd_raft_config(node->raft);
+    const struct gd_member *member = gd_config_find(config, wait->admin.id);
+
+    if (!is_change(wait->admin.kind)) {
+        return gd_raft_role(node->raft) != GD_ROLE_LEADER && gd_raft_leader(node->raft) != 0;
+    }
+    return gd_raft_commit(node->raft) >= wait->index &&
+           gd_raft_config_index(node->raft) <= gd_raft_commit(node->raft) &&
+           !gd_config_joint(config) &&
+           (wait->admin.kind != GD_ADMIN_ADD || member == NULL ||
+            (member->roles & GD_MEMBER_JOINING) == 0);
 }
 
 void gd__admin_pump(struct gd_node *node)
 {
     struct gd__admin_wait *wait = &node->admin;
 
-    if (wait->slot == NULL) {
-        return;
-    }
-    if (!is_change(wait->admin.kind)) {
-        if (gd_raft_role(node->raft) != GD_ROLE_LEADER && gd_raft_leader(node->raft) != 0) {
+    if (wait->slot != NULL && wait->begun) {
+        if (done(node)) {
             finish(node, GD_OUTCOME_DONE, "");
         }
-    } else if (gd_raft_commit(node->raft) >= wait->index &&
-               gd_raft_config_index(node->raft) <= gd_raft_commit(node->raft) &&
-               !gd_config_joint(gd_raft_config(node->raft))) {
-        finish(node, GD_OUTCOME_DONE, "");
+    } else if (wait->slot != NULL && !wait->probing && !own_entry_open(node)) {
+        go(node);
+    }
+    record_lives(node);
+}
+
+/* What time cut short. */
+static void give_up(struct gd_node *node)
+{
+    const struct gd__admin_wait *wait = &node->admin;
+    const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), wait->admin.id);
+
+    if (!wait->begun) {
+        finish(node, GD_OUTCOME_REFUSED, "the time is over before it could begin: nothing changed");
+    } else if (!is_change(wait->admin.kind)) {
+        finish(node, GD_OUTCOME_REFUSED, "leadership was not taken over in time");
+    } else if (wait->admin.kind == GD_ADMIN_ADD && member != NULL &&
+               gd_raft_commit(node->raft) >= wait->index) {
+        finish(node, GD_OUTCOME_UNKNOWN,
+               "the node is a member and not caught up yet: it becomes a voter by itself (RAFT "
+               "STATUS tells how far it is)");
+    } else {
+        finish(node, GD_OUTCOME_UNKNOWN, "the change is not committed yet");
     }
 }
 
@@ -222,11 +409,9 @@ bool gd__admin_expire(struct gd_node *node, gd_time_ns now)
 
     if (wait->slot != NULL &&
         now - wait->begun_ns >= node->options.request_timeout_ms * GD_NS_PER_MS) {
-        finish(node, is_change(wait->admin.kind) ? GD_OUTCOME_UNKNOWN : GD_OUTCOME_REFUSED,
-               is_change(wait->admin.kind) ? "the change is not committed yet"
-                                           : "leadership was not taken over in time");
+        give_up(node);
     }
-    return wait->slot != NULL;
+    return wait->slot != NULL || node->lives_ns != 0;
 }
 
 void gd__admin_fail(struct gd_node *node)

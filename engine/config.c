@@ -27,14 +27,21 @@ bool gd_config_votes(const struct gd_config *config, gd_node_id id)
     return member != NULL && (member->roles & (GD_MEMBER_VOTER | GD_MEMBER_OUTGOING)) != 0;
 }
 
+gd_node_id gd_config_highest(const struct gd_config *config)
+{
+    gd_node_id last = config->count == 0 ? 0 : config->members[config->count - 1].id;
+
+    return last > config->highest ? last : config->highest;
+}
+
 bool gd_config_equal(const struct gd_config *a, const struct gd_config *b)
 {
-    if (a->count != b->count) {
+    if (a->count != b->count || gd_config_highest(a) != gd_config_highest(b)) {
         return false;
     }
     for (uint32_t i = 0; i < a->count; i++) {
         const struct gd_member *x = &a->members[i], *y = &b->members[i];
-        if (x->id != y->id || x->roles != y->roles ||
+        if (x->id != y->id || x->roles != y->roles || x->life != y->life ||
             strcmp(x->address.text, y->address.text) != 0) {
             return false;
         }
@@ -59,11 +66,13 @@ enum gd_err gd_config_put(struct gd_config *config, const struct gd_member *memb
         config->count++;
     }
     config->members[at] = *member;
+    config->highest = gd_config_highest(config);
     return GD_OK;
 }
 
 void gd_config_remove(struct gd_config *config, gd_node_id id)
 {
+    config->highest = gd_config_highest(config);
     for (uint32_t i = 0; i < config->count; i++) {
         if (config->members[i].id == id) {
             config->count--;
@@ -74,17 +83,37 @@ void gd_config_remove(struct gd_config *config, gd_node_id id)
     }
 }
 
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_PLAIN = 1, FORMAT_LIVES = 2 };
+
+/* What version 1 cannot say. */
+static bool needs_lives(const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        if (config->members[i].life != 0) {
+            return true;
+        }
+    }
+    return gd_config_highest(config) >
+           (config->count == 0 ? 0 : config->members[config->count - 1].id);
+}
 
 void gd_config_encode(const struct gd_config *config, struct gd_bytes *bytes)
 {
-    gd_bytes_add_u8(bytes, FORMAT_VERSION);
+    bool lives = needs_lives(config);
+
+    gd_bytes_add_u8(bytes, lives ? FORMAT_LIVES : FORMAT_PLAIN);
     gd_bytes_add_le32(bytes, config->count);
+    if (lives) {
+        gd_bytes_add_le64(bytes, gd_config_highest(config));
+    }
     for (uint32_t i = 0; i < config->count; i++) {
         const struct gd_member *member = &config->members[i];
         size_t size = strlen(member->address.text);
         gd_bytes_add_le64(bytes, member->id);
         gd_bytes_add_le32(bytes, member->roles);
+        if (lives) {
+            gd_bytes_add_le32(bytes, member->life);
+        }
         gd_put_le16(gd_bytes_reserve(bytes, 2), (uint16_t)size);
         bytes->size += 2;
         gd_bytes_add(bytes, member->address.text, size);
@@ -92,14 +121,15 @@ void gd_config_encode(const struct gd_config *config, struct gd_bytes *bytes)
 }
 
 /* One member; false when the bytes are not one. */
-static bool decode_member(struct gd_reader *reader, struct gd_member *member)
+static bool decode_member(struct gd_reader *reader, bool lives, struct gd_member *member)
 {
     char text[GD_ADDRESS_SIZE] = {0};
     struct gd_slice address;
 
     *member = (struct gd_member){.id = gd_reader_le64(reader), .roles = gd_reader_le32(reader)};
+    member->life = lives ? gd_reader_le32(reader) : 0;
     address = gd_reader_slice(reader, gd_reader_le16(reader));
-    if (reader->failed || member->id == 0 || member->roles == 0 || member->roles > 7 ||
+    if (reader->failed || member->id == 0 || member->roles == 0 || member->roles > 15 ||
         address.size >= sizeof text) {
         return false;
     }
@@ -111,25 +141,29 @@ enum gd_err gd_config_decode(struct gd_slice slice, struct gd_config *config)
 {
     struct gd_reader reader = gd_reader_of(slice);
     struct gd_config got = {0};
-    uint32_t count;
+    uint8_t version = gd_reader_u8(&reader);
+    uint32_t count = gd_reader_le32(&reader);
 
-    if (gd_reader_u8(&reader) != FORMAT_VERSION) {
-        return GD_ERR_CORRUPT;
+    if (version == FORMAT_LIVES) {
+        got.highest = gd_reader_le64(&reader);
     }
-    count = gd_reader_le32(&reader);
-    if (reader.failed || count > GD_MEMBERS_MAX) {
+    if (reader.failed || version < FORMAT_PLAIN || version > FORMAT_LIVES ||
+        count > GD_MEMBERS_MAX) {
         return GD_ERR_CORRUPT;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (!decode_member(&reader, &got.members[i]) ||
+        if (!decode_member(&reader, version == FORMAT_LIVES, &got.members[i]) ||
             (i > 0 && got.members[i].id <= got.members[i - 1].id)) {
             return GD_ERR_CORRUPT;
         }
     }
-    if (reader.failed || reader.left != 0) {
+    got.count = count;
+    if (reader.failed || reader.left != 0 ||
+        (version == FORMAT_LIVES &&
+         (got.highest != gd_config_highest(&got) || !needs_lives(&got)))) {
         return GD_ERR_CORRUPT;
     }
-    got.count = count;
+    got.highest = gd_config_highest(&got);
     *config = got;
     return GD_OK;
 }

@@ -13,14 +13,29 @@
 #define GD_MEMBER_VOTER 1u    /* In the incoming (or only) set of voters. */
 #define GD_MEMBER_OUTGOING 2u /* In the outgoing set; only while joint. */
 #define GD_MEMBER_LEARNER 4u  /* Gets the log, has no vote. May be GD_MEMBER_OUTGOING too. */
+#define GD_MEMBER_JOINING                                                                          \
+    8u /* With LEARNER: a voter as soon as it has caught up (thesis 4.2.1).                        \
+        */
+
+/* A life of a node is one data directory: who comes with another one has lost what it promised to
+ * keep, and must not be counted as the member that it was. The upper half of a boot number is drawn
+ * anew for each directory; 0: made before there were lives, or by hand. */
+static inline uint32_t gd_life_of(uint64_t boot)
+{
+    return (uint32_t)(boot >> 32);
+}
 
 struct gd_member {
     gd_node_id id; /* Not 0. */
     uint32_t roles;
+    uint32_t life;             /* 0: the leader has not heard of it yet. */
     struct gd_address address; /* For its peers. */
 };
+/* Ids are used once: an id at or below `highest` that is no member was one, and is removed for
+ * ever. */
 struct gd_config {
     uint32_t count;                           /* 0..GD_MEMBERS_MAX. */
+    gd_node_id highest;                       /* Ever used; gd_config_highest knows better. */
     struct gd_member members[GD_MEMBERS_MAX]; /* Ordered by id, each id once. */
 };
 
@@ -32,11 +47,15 @@ bool gd_config_votes(const struct gd_config *config, gd_node_id id);
 bool gd_config_equal(const struct gd_config *a, const struct gd_config *b);
 /* Insert or replace, keeping the order. GD_ERR_BUSY when full. */
 GD_MUST_CHECK enum gd_err gd_config_put(struct gd_config *config, const struct gd_member *member);
-/* Harmless when absent. */
+/* Harmless when absent; its id stays used. */
 void gd_config_remove(struct gd_config *config, gd_node_id id);
 
-/* Format (docs/formats.md): version u8 = 1, count u32, then id u64, roles u32, address length u16
- * and bytes for each. */
+/* The highest id that was ever a member's; 0: none was. */
+gd_node_id gd_config_highest(const struct gd_config *config);
+
+/* Format (docs/formats.md): version u8, count u32, then id u64, roles u32, address length u16 and
+ * bytes for each. Version 2, written only where it says more: highest u64 behind the count, life
+ * u32 behind each member's roles. */
 void gd_config_encode(const struct gd_config *config, struct gd_bytes *bytes);
 /* Any bytes in. GD_ERR_CORRUPT: not a configuration that encode wrote; `config` unchanged. */
 GD_MUST_CHECK enum gd_err gd_config_decode(struct gd_slice slice, struct gd_config *config);

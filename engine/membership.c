@@ -7,10 +7,17 @@
  * OUTGOING or both, and what needs a majority needs one of each. When the joint one is committed
  * the leader appends the new one by itself.
  *
+ * A new voter is a learner first, so that no quorum waits for whoever has nothing yet (thesis
+ * 4.2.1). The leader sends it the log in rounds, each up to where the log ended when the round
+ * began; a round shorter than an election timeout shows that it keeps up, and the leader changes
+ * the voters by itself.
+ *
  * Invariants
  *   G1. `configs` holds, oldest first, the one in force at the snapshot and those of later entries.
  *   G2. A change begins only when the last one is committed, is not joint, and the leader has
- * committed an entry of its own term (the single-server bug of 2015). */
+ * committed an entry of its own term (the single-server bug of 2015).
+ *   G3. An id that was a member's and is none now is never one again: who knows it so, even by an
+ * old configuration that was committed, knows it for ever. */
 #include "engine/raft_internal.h"
 #include "engine/memory.h"
 
@@ -23,8 +30,19 @@ static void push(struct gd_raft *raft, gd_index index, const struct gd_config *c
     raft->configs[raft->config_count++] = (struct gd__config_at){.index = index, .config = *config};
 }
 
+static bool has_joining(const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        if ((config->members[i].roles & GD_MEMBER_JOINING) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void in_force(struct gd_raft *raft)
 {
+    raft->joining = has_joining(gd__raft_config(raft));
     if (raft->effects != NULL) {
         raft->effects->config_changed = true;
     }
@@ -40,6 +58,7 @@ void gd__membership_init(struct gd_raft *raft, const struct gd_snapshot_meta *me
 {
     raft->config_count = 0;
     push(raft, meta->config_index, &meta->config);
+    raft->joining = has_joining(&meta->config);
 }
 
 void gd__membership_appended(struct gd_raft *raft, const struct gd_entry *entry)
@@ -134,50 +153,113 @@ static gd_index append_config(struct gd_raft *raft, const struct gd_config *conf
     return index;
 }
 
-static const char *reason_against(const struct gd_config *next)
+static const char *reason_against(const struct gd_config *now, const struct gd_config *next)
 {
     bool voter = false;
 
     for (uint32_t i = 0; i < next->count; i++) {
-        voter = voter || (next->members[i].roles & GD_MEMBER_VOTER) != 0;
-        if ((next->members[i].roles & GD_MEMBER_OUTGOING) != 0) {
+        const struct gd_member *member = &next->members[i];
+        voter = voter || (member->roles & GD_MEMBER_VOTER) != 0;
+        if ((member->roles & GD_MEMBER_OUTGOING) != 0) {
             return "a joint configuration cannot be asked for";
+        }
+        if (gd_config_find(now, member->id) == NULL && member->id <= gd_config_highest(now)) {
+            GD_REACHED("membership change refused: an id used before"); /* G3 */
+            return "ids are used once: take one above every id that the cluster ever had";
         }
     }
     return voter ? NULL : "no voter would be left";
 }
 
+/* G2. */
+static bool settled(const struct gd_raft *raft)
+{
+    return raft->configs[raft->config_count - 1].index <= raft->commit &&
+           !gd_config_joint(gd__raft_config(raft)) && raft->commit >= raft->term_start;
+}
+
+/* Returns   The index of the entry; 0: `*reason` is in the way. */
+static gd_index begin_change(struct gd_raft *raft, const struct gd_config *next,
+                             const char **reason)
+{
+    const struct gd_config *now = gd__raft_config(raft);
+    struct gd_config wanted = *next, joint;
+
+    *reason = reason_against(now, next);
+    wanted.highest = gd_config_highest(now);
+    wanted.highest = gd_config_highest(&wanted);
+    if (*reason != NULL) {
+        return 0;
+    }
+    if (same_voters(now, next)) {
+        return append_config(raft, &wanted);
+    }
+    if (!join(now, &wanted, &joint)) {
+        *reason = "the joint configuration would be too large";
+        return 0;
+    }
+    GD_REACHED("joint configuration entered");
+    return append_config(raft, &joint);
+}
+
 void gd__membership_change(struct gd_raft *raft, const struct gd_config *next)
 {
     struct gd_raft_effects *effects = raft->effects;
-    const struct gd_config *now = gd__raft_config(raft);
-    const char *reason = reason_against(next);
-    struct gd_config joint;
+    const char *reason;
 
     if (raft->role != GD_ROLE_LEADER || raft->transfer_target != 0) {
         effects->result = GD_ERR_NOT_LEADER;
         return;
     }
-    if (raft->configs[raft->config_count - 1].index > raft->commit || gd_config_joint(now) ||
-        raft->commit < raft->term_start) { /* G2 */
+    if (!settled(raft)) {
         GD_REACHED("membership change refused: another is under way");
         effects->result = GD_ERR_BUSY;
         return;
     }
-    if (reason == NULL && same_voters(now, next)) {
-        effects->first_index = append_config(raft, next);
-        return;
-    }
-    if (reason == NULL && !join(now, next, &joint)) {
-        reason = "the joint configuration would be too large";
-    }
-    if (reason != NULL) {
+    effects->first_index = begin_change(raft, next, &reason);
+    if (effects->first_index == 0) {
         effects->result = GD_ERR_INVALID;
         effects->refusal = reason;
+    }
+}
+
+/* Has it kept up for a whole round? */
+static bool caught_up(struct gd_raft *raft, struct gd__progress *p)
+{
+    bool kept_up;
+
+    if (p->state != GD_PROGRESS_REPLICATE || (p->goal != 0 && p->match < p->goal)) {
+        return false;
+    }
+    kept_up = p->goal != 0 && raft->now - p->goal_ns < raft->options.election_timeout_ns;
+    if (!kept_up) {
+        p->goal = raft->log.last;
+        p->goal_ns = raft->now;
+    }
+    return kept_up;
+}
+
+void gd__membership_promote(struct gd_raft *raft)
+{
+    struct gd_config next;
+    const char *reason;
+    bool any = false;
+
+    if (!raft->joining || raft->role != GD_ROLE_LEADER || raft->transfer_target != 0 ||
+        !settled(raft)) {
         return;
     }
-    GD_REACHED("joint configuration entered");
-    effects->first_index = append_config(raft, &joint);
+    next = *gd__raft_config(raft);
+    for (uint32_t i = 0; i < next.count; i++) {
+        struct gd__progress *p = gd__replication_find(raft, next.members[i].id);
+        if ((next.members[i].roles & GD_MEMBER_JOINING) != 0 && p != NULL && caught_up(raft, p)) {
+            next.members[i].roles = GD_MEMBER_VOTER;
+            any = true;
+        }
+    }
+    if (any && begin_change(raft, &next, &reason) != 0) {
+        GD_REACHED("learner promoted: it has caught up");
+    }
 }
 
 void gd__membership_committed(struct gd_raft *raft)
@@ -189,7 +271,7 @@ void gd__membership_committed(struct gd_raft *raft)
         return;
     }
     if (gd_config_joint(now)) {
-        struct gd_config next = {0};
+        struct gd_config next = {.highest = gd_config_highest(now)};
         for (uint32_t i = 0; i < now->count; i++) {
             struct gd_member member = now->members[i];
             member.roles &= ~GD_MEMBER_OUTGOING;

@@ -95,6 +95,9 @@ static void add_payload(struct gd_bytes *bytes, const struct gd_message *m)
         add_le16(bytes, m->hello.version_min);
         add_address(bytes, &m->hello.peer_address);
         add_address(bytes, &m->hello.client_address);
+        if (m->hello.life != 0) {
+            gd_bytes_add_le32(bytes, m->hello.life);
+        }
         break;
     case GD_MESSAGE_PRE_VOTE:
     case GD_MESSAGE_VOTE:
@@ -264,6 +267,10 @@ static void get_hello(struct gd_reader *reader, struct gd_message_hello *hello)
     hello->version_min = gd_reader_le16(reader);
     get_address(reader, &hello->peer_address);
     get_address(reader, &hello->client_address);
+    if (!reader->failed && reader->left > 0) {
+        hello->life = gd_reader_le32(reader);
+        reader->failed = reader->failed || hello->life == 0; /* Left out then. */
+    }
 }
 
 static void get_error(struct gd_reader *reader, struct gd_message_client_error *error)

@@ -43,7 +43,10 @@ struct gd_message_hello { /* The first on a connection, from the side that conne
     uint16_t version, version_min;
     struct gd_address peer_address;   /* Where the sender listens for peers. */
     struct gd_address client_address; /* Where it listens for clients. */
+    uint32_t life; /* By which the sender's configuration knows the receiver (config.h); 0: it does
+                      not; GD_LIFE_REMOVED: the receiver is a member no more. */
 };
+#define GD_LIFE_REMOVED UINT32_MAX
 struct gd_message_vote {     /* VOTE and PRE_VOTE; paper Fig. 2, thesis 9.6. */
     struct gd_position last; /* The candidate's last entry. */
     bool transfer;           /* By TimeoutNow: stickiness does not hold (thesis 4.2.3). */

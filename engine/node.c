@@ -194,6 +194,7 @@ static void on_pump(struct gd_timer *timer)
     gd__writes_pump(node);
     gd__reads_pump(node);
     gd__admin_pump(node);
+    gd__peers_part(node);
     gd__apply_watch_expiry(node);
     gd__snapshot_consider(node);
     gd__apply_pump(node);
@@ -349,6 +350,7 @@ static void fill_member(struct gd_node *node, const struct gd_member *member,
         .voter = (member->roles & GD_MEMBER_VOTER) != 0,
         .outgoing = (member->roles & GD_MEMBER_OUTGOING) != 0,
         .learner = (member->roles & GD_MEMBER_LEARNER) != 0,
+        .joining = (member->roles & GD_MEMBER_JOINING) != 0,
     };
     if (member->id == node->identity.node_id) {
         row->client_address = node->options.client_address;

@@ -105,6 +105,11 @@ struct gd__peer {
     struct gd_stream stream; /* Ours to it. */
     enum { GD__PEER_IDLE, GD__PEER_CONNECTING, GD__PEER_UP, GD__PEER_CLOSING } state;
     bool removed; /* No longer in the configuration: freed when closed. */
+    /* Not in our configuration, yet it speaks to us, and may know more: a leader that our log has
+     * not heard of, or who was removed and has not heard of that. Kept while it is connected. */
+    bool guest;
+    uint32_t life;      /* Of its last Hello (config.h); 0 while not known. */
+    uint32_t told_life; /* What our last Hello said. */
     bool dirty;
     struct gd_timer retry;
     uint32_t failures; /* In a row, for the back-off. */
@@ -149,6 +154,8 @@ uint16_t gd__peers_version(const struct gd_node *node);
 void gd__peer_send(struct gd_node *node, const struct gd_message *message);
 void gd__peer_send_frame(struct gd_node *node, gd_node_id to, struct gd_slice frame);
 void gd__peers_flush(struct gd_node *node);
+/* Who is removed for good by now hears so. */
+void gd__peers_part(struct gd_node *node);
 
 /* ---------------------------------------------------------------- writes */
 
@@ -309,7 +316,16 @@ struct gd__admin_wait {
     struct gd__slot *slot; /* NULL: none waits. */
     struct gd_admin admin;
     gd_time_ns begun_ns;
+    bool probing;   /* Waits for the probe ... */
+    bool begun;     /* ... or for an entry of the leader's own; then the core has it. */
     gd_index index; /* Of the change's entry. */
+};
+
+/* Is anybody there, at the address of a member to be? */
+struct gd__probe {
+    struct gd_stream stream;
+    struct gd_timer timer;
+    bool open, closing;
 };
 
 /* A piece of a snapshot's file on its way to a client; one at a time. */
@@ -363,11 +379,16 @@ struct gd_node {
     struct gd__apply apply;
     struct gd__snapshots snapshots;
     struct gd__admin_wait admin;
+    struct gd__probe probe;
+    gd_index lives_index;      /* Of our last entry that recorded lives. */
+    gd_time_ns lives_ns;       /* Since when one is to be recorded ... */
+    gd_time_ns lives_after_ns; /* ... and no try before this. */
     struct gd__backup backup;
 
     /* Recovery, in start.c. */
     struct gd_wal_recovered recovered; /* Our own copy. */
     bool recovered_valid;
+    bool joining; /* Empty: the first Hello that is for us says who we are. */
 
     /* Stopping. */
     struct gd_timer stop_timer;
@@ -403,6 +424,8 @@ void gd__node_release_held(struct gd_node *node);
 void gd__node_handle_closed(struct gd_node *node);
 /* start.c */
 void gd__start(struct gd_node *node);
+/* An empty node that waits: it is `id` of `cluster_id` from now on. */
+void gd__start_joined(struct gd_node *node, uint64_t cluster_id, gd_node_id id);
 void gd__close(struct gd_node *node);
 void gd__close_continue(struct gd_node *node);
 /* admin.c */
@@ -410,6 +433,7 @@ void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct g
 bool gd__admin_expire(struct gd_node *node, gd_time_ns now);
 void gd__admin_pump(struct gd_node *node);
 void gd__admin_fail(struct gd_node *node);
+void gd__admin_probe_close(struct gd_node *node);
 /* backup.c */
 void gd__backup_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin);
 void gd__backup_fail(struct gd_node *node);

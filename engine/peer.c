@@ -9,10 +9,20 @@
  * Messages may be lost (the queue's limit, a broken connection) but never cut: Raft sends again
  * what it needs. A lost connection is told to Raft, so that it probes.
  *
+ * A Hello also says by which life the sender knows the receiver (config.h). Who finds itself known
+ * by another has lost its disk, who finds itself removed is; either stops and says what to do. The
+ * members know, too: a life that is not the recorded one is not let in, so that nothing an emptied
+ * member says can count.
+ *
+ * Who has joined and got no log yet knows nobody's address, and so does a member whose log ends
+ * before a newer one was added. It answers to where the Hello says that the sender is: a guest,
+ * until the configuration catches up or the connection ends.
+ *
  * Invariants
  *   E1. Nothing but a Hello is taken before a Hello was, and nothing of another cluster ever.
  *   E2. A message is taken only from the member that the connection's Hello named, and only if it
- * is addressed to us. */
+ *       is addressed to us.
+ *   E3. Nothing is taken from a member in another life than the one on record. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -117,6 +127,7 @@ static void lose_peer(struct gd__peer *peer, enum gd_err err)
 }
 
 static void flush_peer(struct gd__peer *peer);
+static void close_inbound(struct gd__inbound *inbound);
 
 static void on_peer_written(struct gd_write *write, enum gd_err err)
 {
@@ -168,6 +179,22 @@ static void fill_header(struct gd_node *node, struct gd_message *message, gd_nod
     message->boot = node->identity.boot;
 }
 
+/* What we know of a node's life. That it is removed only a committed configuration says. */
+static uint32_t known_life(const struct gd_node *node, gd_node_id id)
+{
+    const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), id);
+    const struct gd_config *committed;
+    gd_index index;
+
+    if (member != NULL) {
+        return member->life;
+    }
+    committed = gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &index);
+    return gd_config_find(committed, id) == NULL && id <= gd_config_highest(committed)
+               ? GD_LIFE_REMOVED
+               : 0;
+}
+
 static void on_connected(struct gd_stream *stream, enum gd_err err)
 {
     struct gd__peer *peer = stream->context;
@@ -189,12 +216,14 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
         peer->told = false;
     }
     fill_header(node, &hello, peer->id);
+    peer->told_life = known_life(node, peer->id);
     hello.term = gd_raft_term(node->raft);
     hello.hello = (struct gd_message_hello){
         .version = node->options.protocol_version,
         .version_min = GD_PROTOCOL_VERSION_MIN,
         .peer_address = node->options.peer_address,
         .client_address = node->options.client_address,
+        .life = peer->told_life,
     };
     gd_message_encode(&hello, &peer->output);
     gd_stream_read_start(&peer->stream, on_peer_read);
@@ -267,7 +296,7 @@ void gd__peers_flush(struct gd_node *node)
     }
 }
 
-static void add_peer(struct gd_node *node, const struct gd_member *member)
+static struct gd__peer *add_peer(struct gd_node *node, const struct gd_member *member)
 {
     struct gd__peer *peer = gd_calloc(1, sizeof *peer);
     struct gd__peer **link = &node->peers;
@@ -282,6 +311,7 @@ static void add_peer(struct gd_node *node, const struct gd_member *member)
     peer->next = *link;
     *link = peer;
     connect_peer(peer);
+    return peer;
 }
 
 static void remove_peer(struct gd__peer *peer)
@@ -291,6 +321,27 @@ static void remove_peer(struct gd__peer *peer)
     close_peer(peer);
     if (peer->state == GD__PEER_IDLE && !peer->chunk_reading) {
         free_peer(peer);
+    }
+}
+
+static bool speaks(const struct gd_node *node, gd_node_id id)
+{
+    for (const struct gd__inbound *inbound = node->inbounds; inbound != NULL;
+         inbound = inbound->next) {
+        if (inbound->from == id && !inbound->closing) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who was removed is shown the door once: it comes again, and then hears why (known_life). */
+static void part_from(struct gd_node *node, const struct gd__peer *peer)
+{
+    for (struct gd__inbound *inbound = node->inbounds; inbound != NULL; inbound = inbound->next) {
+        if (inbound->from == peer->id) {
+            close_inbound(inbound);
+        }
     }
 }
 
@@ -306,17 +357,36 @@ void gd__peers_follow(struct gd_node *node)
             if (peer->state == GD__PEER_IDLE && !peer->chunk_reading) {
                 free_peer(peer);
             }
-        } else if (member == NULL || node->phase == GD__CLOSING) {
+        } else if ((member == NULL && !(peer->guest && speaks(node, peer->id))) ||
+                   node->phase == GD__CLOSING) {
+            if (!peer->guest) {
+                part_from(node, peer);
+            }
             remove_peer(peer);
+        } else if (member == NULL) {
+            continue;
         } else if (strcmp(member->address.text, peer->address.text) != 0) {
             peer->address = member->address; /* It moved: the next connection goes there. */
+            peer->guest = false;
             close_peer(peer);
+        } else {
+            peer->guest = false;
         }
     }
     for (uint32_t i = 0; i < config->count && node->phase != GD__CLOSING; i++) {
         if (config->members[i].id != node->identity.node_id &&
             gd__peer_find(node, config->members[i].id) == NULL) {
             add_peer(node, &config->members[i]);
+        }
+    }
+}
+
+void gd__peers_part(struct gd_node *node)
+{
+    for (struct gd__peer *peer = node->peers; peer != NULL; peer = peer->next) {
+        if (peer->guest && peer->state == GD__PEER_UP &&
+            peer->told_life != known_life(node, peer->id)) {
+            close_peer(peer); /* The next connection's Hello says it. */
         }
     }
 }
@@ -339,6 +409,9 @@ static void on_inbound_closed(struct gd_stream *stream, enum gd_err err)
     }
     gd_bytes_release(&inbound->input);
     gd_free(inbound);
+    if (node->phase == GD__SERVING || node->phase == GD__DRAINING) {
+        gd__peers_follow(node); /* A guest may have gone. */
+    }
     gd__node_handle_closed(node);
 }
 
@@ -376,30 +449,119 @@ static void note_version(struct gd__peer *peer, uint16_t theirs)
     }
 }
 
-static void take_hello(struct gd__inbound *inbound, const struct gd_message *message)
+/* The receiver's own fate, as the sender knows it. False: the node stops. */
+static bool heed_life(struct gd_node *node, uint32_t life)
 {
-    struct gd_node *node = inbound->node;
-    struct gd__peer *peer;
+    struct gd_error error;
+    uint32_t ours = gd_life_of(node->identity.boot);
 
-    if (message->cluster_id != node->identity.cluster_id) { /* E1 */
-        refuse_inbound(inbound, "it belongs to another cluster");
-        return;
+    if (life == GD_LIFE_REMOVED) {
+        GD_REACHED("removed node learns of it and stops");
+        (void)gd_error_set(&error, GD_ERR_INVALID,
+                           "node %llu was removed from the cluster; its data directory is of no "
+                           "more use there",
+                           (unsigned long long)node->identity.node_id);
+    } else if (life != 0 && ours != 0 && life != ours) {
+        GD_REACHED("node that lost its disk learns of it and stops");
+        (void)gd_error_set(&error, GD_ERR_INVALID,
+                           "the cluster knows node %llu by another data directory: its disk was "
+                           "lost or emptied, and what it had promised to keep with it. Start it "
+                           "with --join on an empty directory, and tell the cluster RAFT REPLACE "
+                           "%llu and a new id",
+                           (unsigned long long)node->identity.node_id,
+                           (unsigned long long)node->identity.node_id);
+    } else {
+        return true;
     }
+    gd__node_fail(node, GD_ERR_INVALID, &error);
+    return false;
+}
+
+/* Answers to who is no member that we know of. */
+static struct gd__peer *add_guest(struct gd_node *node, const struct gd_message *message)
+{
+    struct gd_member member = {.id = message->from, .address = message->hello.peer_address};
+    struct gd__peer *peer;
+    size_t count = 0;
+
+    for (peer = node->peers; peer != NULL; peer = peer->next) {
+        count += peer->guest ? 1 : 0;
+    }
+    if (count >= GD_MEMBERS_MAX) {
+        return NULL;
+    }
+    GD_REACHED("peer outside the configuration is answered");
+    peer = add_peer(node, &member);
+    peer->guest = true;
+    return peer;
+}
+
+static const char *reason_against(const struct gd_node *node, const struct gd_message *message)
+{
+    const struct gd_member *member;
+    uint32_t life = gd_life_of(message->boot);
+
     if (message->hello.version < GD_PROTOCOL_VERSION_MIN ||
         message->hello.version_min > node->options.protocol_version) {
-        refuse_inbound(inbound, "it speaks a version of the protocol that this node does not");
-        return;
+        return "it speaks a version of the protocol that this node does not";
+    }
+    if (node->joining) {
+        return NULL;
+    }
+    if (message->cluster_id != node->identity.cluster_id) { /* E1 */
+        return "it belongs to another cluster";
     }
     if (message->to != node->identity.node_id || message->from == node->identity.node_id ||
         message->from == 0) {
+        return "it looks for another node at this address";
+    }
+    member = gd_config_find(gd_raft_config(node->raft), message->from);
+    if (member != NULL && member->life != 0 && life != 0 && life != member->life) { /* E3 */
+        GD_REACHED("member in another life refused");
+        return "its data directory is not the one that this member had; replace it: RAFT REPLACE";
+    }
+    return NULL;
+}
+
+/* The first word to an empty node: who it is. The sender comes again, and meets it as a member. */
+static void join_by(struct gd__inbound *inbound, const struct gd_message *message)
+{
+    struct gd_node *node = inbound->node;
+
+    if (message->cluster_id == 0 || message->to == 0 || message->from == message->to ||
+        message->from == 0 || (node->options.id != 0 && message->to != node->options.id)) {
         refuse_inbound(inbound, "it looks for another node at this address");
+        return;
+    }
+    close_inbound(inbound);
+    gd__start_joined(node, message->cluster_id, message->to);
+}
+
+static void take_hello(struct gd__inbound *inbound, const struct gd_message *message)
+{
+    struct gd_node *node = inbound->node;
+    const char *why = reason_against(node, message);
+    struct gd__peer *peer;
+
+    if (why != NULL) {
+        refuse_inbound(inbound, why);
+        return;
+    }
+    if (node->joining) {
+        join_by(inbound, message);
+        return;
+    }
+    if (!heed_life(node, message->hello.life)) {
         return;
     }
     inbound->from = message->from;
     peer = gd__peer_find(node, message->from);
+    peer = peer != NULL ? peer : add_guest(node, message);
     if (peer != NULL) {
         peer->client_address = message->hello.client_address;
+        peer->life = gd_life_of(message->boot);
         note_version(peer, message->hello.version);
+        gd__node_kick(node);
         if (peer->state == GD__PEER_IDLE) { /* It is there: no need to wait. */
             peer->failures = 0;
             gd_timer_start(node->io, &peer->retry, gd_io_now(node->io));
@@ -426,6 +588,12 @@ static void take_message(struct gd_node *node, struct gd_message *message)
 {
     struct gd_raft_event event = {.kind = GD_RAFT_MESSAGE, .message = message};
 
+    if (message->type == GD_MESSAGE_CLIENT_WRITE || message->type == GD_MESSAGE_READ_INDEX) {
+        if (gd_config_find(gd_raft_config(node->raft), message->from) == NULL) {
+            GD_REACHED("request of a node outside the configuration dropped");
+            return;
+        }
+    }
     switch (message->type) {
     case GD_MESSAGE_CLIENT_WRITE:
         gd__writes_forwarded(node, message);
@@ -475,6 +643,11 @@ static bool take_frame(struct gd__inbound *inbound, struct gd_slice input, size_
     return !inbound->closing;
 }
 
+static bool listens(const struct gd_node *node)
+{
+    return node->phase == GD__SERVING || node->phase == GD__DRAINING || node->joining;
+}
+
 static void on_inbound_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
 {
     struct gd__inbound *inbound = stream->context;
@@ -485,7 +658,7 @@ static void on_inbound_read(struct gd_stream *stream, enum gd_err err, struct gd
         close_inbound(inbound);
         return;
     }
-    if (node->phase != GD__SERVING && node->phase != GD__DRAINING) {
+    if (!listens(node)) {
         return;
     }
     gd_bytes_add(&inbound->input, bytes.data, bytes.size);
@@ -493,7 +666,7 @@ static void on_inbound_read(struct gd_stream *stream, enum gd_err err, struct gd
                       (struct gd_slice){inbound->input.data + taken, inbound->input.size - taken},
                       &consumed)) {
         taken += consumed;
-        if (node->phase != GD__SERVING && node->phase != GD__DRAINING) {
+        if (!listens(node)) {
             return; /* A step failed the node; everything is closing. */
         }
     }
@@ -531,6 +704,9 @@ void gd__peers_listen(struct gd_node *node)
     struct gd_error error;
     enum gd_err err;
 
+    if (node->peer_listening) {
+        return;
+    }
     node->peer_listener = (struct gd_listener){.incoming = on_incoming, .context = node};
     err = gd_listen(node->io, &node->peer_listener, &node->options.peer_address, &error);
     if (err != GD_OK) {

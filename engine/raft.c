@@ -11,10 +11,10 @@
  *
  * Invariants (V: checked by gd_raft_check after every simulated event)
  *   V1. commit <= last; stored <= last; before.index <= commit.
- *   V2. `stored` moves up only by PERSISTED of a sequence at or behind the last truncation (so a
- * late completion for entries that were cut and came again says nothing), and only to an index
- * whose term is still that of the completion. V3. The term never goes back; in one term at most one
- * vote. V4. A leader's log is only appended to. */
+ *   V2. `stored` moves up only by PERSISTED; one from before the last truncation says nothing of
+ * what was cut (entries may have come again at the same indexes), and all of what is below; and
+ * only to an index whose term is still that of the completion. V3. The term never goes back; in one
+ * term at most one vote. V4. A leader's log is only appended to. */
 #include "engine/invariants.h"
 #include "engine/memory.h"
 #include "engine/raft_internal.h"
@@ -54,6 +54,14 @@ void gd__raft_append(struct gd_raft *raft, struct gd_entry *entry)
     gd__membership_appended(raft, entry);
 }
 
+void gd__raft_cut(struct gd_raft *raft, gd_index from)
+{
+    if (raft->truncate_sequence <= raft->durable || from < raft->truncate_low) {
+        raft->truncate_low = from;
+    }
+    raft->truncate_sequence = gd__raft_touch(raft);
+}
+
 void gd__raft_truncate(struct gd_raft *raft, gd_index from)
 {
     struct gd_raft_persist *persist = &raft->effects->persist;
@@ -62,7 +70,7 @@ void gd__raft_truncate(struct gd_raft *raft, gd_index from)
     GD_ASSERT(from > raft->commit);
     GD_ASSERT(persist->entry_count == 0);
     GD_REACHED("conflicting suffix truncated");
-    raft->truncate_sequence = gd__raft_touch(raft);
+    gd__raft_cut(raft, from);
     if (persist->truncate_from == 0 || from < persist->truncate_from) {
         persist->truncate_from = from;
     }
@@ -207,13 +215,13 @@ static void on_persisted(struct gd_raft *raft, const struct gd_raft_event *event
     if (sequence > raft->durable) {
         raft->durable = sequence;
     }
-    if (last.index > raft->stored) {
-        if (sequence >= raft->truncate_sequence &&
-            gd_log_term(&raft->log, last.index) == last.term) { /* V2 */
-            raft->stored = last.index;
-        } else {
-            GD_REACHED("completion of entries that are no longer in the log");
-        }
+    if (sequence < raft->truncate_sequence && last.index >= raft->truncate_low) { /* V2 */
+        GD_REACHED("completion of entries that are no longer in the log");
+        last.index = raft->truncate_low - 1; /* No cut since was below: these are the same. */
+        last.term = gd_log_term(&raft->log, last.index);
+    }
+    if (last.index > raft->stored && gd_log_term(&raft->log, last.index) == last.term) {
+        raft->stored = last.index;
     }
     gd__election_persisted(raft);
     if (raft->role == GD_ROLE_LEADER) {
@@ -379,6 +387,7 @@ void gd_raft_step(struct gd_raft *raft, const struct gd_raft_event *event,
     if (raft->role == GD_ROLE_LEADER && raft->commit > commit) {
         gd__membership_committed(raft);
     }
+    gd__membership_promote(raft);
     if (raft->role == GD_ROLE_LEADER) {
         gd__replication_push_commit(raft);
     }

@@ -39,6 +39,8 @@ struct gd__progress {
     struct gd_position snapshot; /* SNAPSHOT: which. */
     uint64_t snapshot_size, snapshot_offset;
     gd_time_ns chunk_ns;
+    gd_index goal; /* A member that joins: the round of catching up ends there (thesis 4.2.1). */
+    gd_time_ns goal_ns; /* Since when. */
 };
 
 struct gd__read_wait {
@@ -68,12 +70,14 @@ struct gd_raft {
     struct gd_snapshot_meta snapshot;
     struct gd__config_at *configs; /* Owned; oldest first; the last is in force. Never empty. */
     size_t config_count, config_capacity;
+    bool joining; /* The one in force has members that join. */
 
     /* Persistence. */
     uint64_t sequence;            /* The last one given out. */
     uint64_t durable;             /* The last one told. */
     uint64_t hard_state_sequence; /* That holds the hard state in force. */
     uint64_t truncate_sequence;   /* That holds the last truncation or reset. */
+    gd_index truncate_low;        /* No truncation since `durable` was from below it. */
 
     /* Elections. */
     gd_time_ns election_deadline;
@@ -124,6 +128,8 @@ void gd__raft_save_hard_state(struct gd_raft *raft);
 void gd__raft_append(struct gd_raft *raft,
                      struct gd_entry *entry); /* Moved in; has its position. */
 void gd__raft_truncate(struct gd_raft *raft, gd_index from);
+/* What is written and not told yet says nothing of entries at or behind `from` any more (V2). */
+void gd__raft_cut(struct gd_raft *raft, gd_index from);
 /* A message, with `after` 0. Borrowed until the next call. */
 struct gd_raft_send *gd__raft_send(struct gd_raft *raft, gd_node_id to, enum gd_message_type type);
 /* The same, resting on all that is persisted so far. */
@@ -177,4 +183,5 @@ void gd__membership_truncated(struct gd_raft *raft, gd_index from);
 void gd__membership_compacted(struct gd_raft *raft, gd_index to);
 void gd__membership_change(struct gd_raft *raft, const struct gd_config *next);
 void gd__membership_committed(struct gd_raft *raft); /* Leader: a joint one goes on to the new. */
+void gd__membership_promote(struct gd_raft *raft);   /* Leader: who joins and has caught up. */
 #endif

@@ -40,6 +40,7 @@
 
 /* One thing at a time is waited for. */
 struct job {
+    gd_node_id highest; /* Of all ids in the log. */
     const struct gd_offline *offline;
     struct gd_snapshot_store *store;
     struct gd_wal *wal;
@@ -98,6 +99,14 @@ static void on_failed(void *context, const struct gd_error *error)
     finish(context, GD_ERR_IO, error);
 }
 
+/* An id that the old cluster used has writes under its name (proposal.h, P3). */
+static void note_ids(struct job *job, const struct gd_config *config)
+{
+    gd_node_id highest = gd_config_highest(config);
+
+    job->highest = highest > job->highest ? highest : job->highest;
+}
+
 static void on_opened(void *context, enum gd_err err, const struct gd_wal_recovered *recovered,
                       const struct gd_error *error)
 {
@@ -114,10 +123,16 @@ static void on_opened(void *context, enum gd_err err, const struct gd_wal_recove
     job->mark = recovered->snapshot;
     job->before = job->last = recovered->before;
     job->stamp_ms = recovered->snapshot.stamp_ms;
+    note_ids(job, &recovered->snapshot.config);
     for (size_t i = 0; i < recovered->entry_count; i++) {
         const struct gd_entry *entry = recovered->entries[i];
+        struct gd_config config;
         job->last = entry->position;
         job->stamp_ms = entry->stamp_ms;
+        if (entry->type == GD_ENTRY_CONFIG &&
+            gd_config_decode((struct gd_slice){entry->data, entry->size}, &config) == GD_OK) {
+            note_ids(job, &config);
+        }
         if (newest != NULL && newest->position.index == entry->position.index) {
             job->snapshot_term = entry->position.term;
         }
@@ -239,7 +254,7 @@ static void install(struct job *job, struct gd_raft_persist *persist)
 
 static enum gd_err append_config(struct job *job, const struct gd_address *address, gd_term term)
 {
-    struct gd_config config = {.count = 1};
+    struct gd_config config = {.count = 1, .highest = job->highest};
     struct gd_bytes bytes = {0};
     struct gd_raft_persist persist = {.sequence = 1, .entry_count = 1};
     struct gd_snapshot_meta meta;
@@ -352,10 +367,11 @@ static enum gd_err head_add(void *context, struct gd_slice data)
     return GD_OK;
 }
 
-/* Goes through the whole backup before anything is written; `*boot`: the highest of any origin. */
+/* Goes through the whole backup before anything is written; `*boot`: the highest of any origin;
+ * `*highest`: that of any id. */
 static enum gd_err check_backup(const struct gd_snapshot_source *source,
                                 struct gd_snapshot_facts *facts, uint64_t *boot,
-                                struct gd_error *error)
+                                gd_node_id *highest, struct gd_error *error)
 {
     struct head head = {0};
     struct gd_dedup table = {0};
@@ -370,7 +386,9 @@ static enum gd_err check_backup(const struct gd_snapshot_source *source,
         err = reader.failed ? GD_ERR_CORRUPT : gd_dedup_decode(&inner, &table);
     }
     *boot = 0;
+    *highest = gd_config_highest(&facts->meta.config);
     for (size_t i = 0; i < table.count; i++) {
+        *highest = table.origins[i].origin > *highest ? table.origins[i].origin : *highest;
         *boot = table.origins[i].boot > *boot ? table.origins[i].boot : *boot;
     }
     gd_dedup_release(&table);
@@ -452,7 +470,8 @@ enum gd_err gd_restore(const struct gd_offline *offline, const struct gd_snapsho
     struct gd_snapshot_meta meta;
     struct gd_wal_identity identity = {0};
     struct gd_hard_state hard_state;
-    enum gd_err err = check_backup(source, &facts, &identity.boot, error);
+    gd_node_id highest;
+    enum gd_err err = check_backup(source, &facts, &identity.boot, &highest, error);
 
     for (uint32_t i = 0; i < config->count; i++) {
         if (compare_addresses(&config->members[i].address, self) == 0) {
@@ -467,6 +486,7 @@ enum gd_err gd_restore(const struct gd_offline *offline, const struct gd_snapsho
     }
     meta = facts.meta;
     meta.config = *config;
+    meta.config.highest = highest;
     meta.config_index = meta.position.index;
     meta.size = 0;
     identity.boot++;

@@ -648,7 +648,7 @@ void gd__replication_installed(struct gd_raft *raft, const struct gd_snapshot_me
             gd__membership_compacted(raft, meta->position.index);
         } else {
             GD_REACHED("installed snapshot replaces the log");
-            raft->truncate_sequence = gd__raft_touch(raft);
+            gd__raft_cut(raft, meta->position.index + 1);
             effects->persist.reset = true;
             effects->persist.reset_to = meta->position;
             gd_log_reset(&raft->log, meta->position);

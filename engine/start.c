@@ -156,6 +156,41 @@ static bool check_database(struct gd_node *node)
     return true;
 }
 
+/* Boots of a directory count up from here: the upper half tells it from every other. */
+static uint64_t new_life(struct gd_node *node)
+{
+    uint32_t life = (uint32_t)(gd_io_entropy(node->io, "life") >> 33);
+
+    return (uint64_t)(life | 1) << 32; /* Neither 0 nor all ones. */
+}
+
+/* Nothing is on the disk: only peers are listened to, and only to a Hello. */
+static void wait_to_join(struct gd_node *node)
+{
+    GD_REACHED("empty node waits to be added");
+    node->joining = true;
+    gd__peers_listen(node);
+    if (node->phase == GD__OPENING) {
+        gd__node_log(node, GD_LOG_INFO,
+                     "waiting to be added: tell a member of the cluster RAFT ADD with a new id and "
+                     "%s",
+                     node->options.peer_address.text);
+    }
+}
+
+void gd__start_joined(struct gd_node *node, uint64_t cluster_id, gd_node_id id)
+{
+    GD_REACHED("empty node was added to a cluster");
+    node->joining = false;
+    node->identity =
+        (struct gd_wal_identity){.cluster_id = cluster_id, .node_id = id, .boot = new_life(node)};
+    gd__node_log(node, GD_LOG_INFO, "added to cluster %016llx as node %llu",
+                 (unsigned long long)cluster_id, (unsigned long long)id);
+    if (check_database(node)) {
+        try_restore(node);
+    }
+}
+
 static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_recovered *recovered,
                           const struct gd_error *error)
 {
@@ -179,12 +214,13 @@ static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_re
     }
     if (recovered->empty) {
         if (node->options.join) {
-            fail(node, GD_ERR_INVALID, "joining a running cluster is not possible yet");
+            wait_to_join(node);
             return;
         }
         if (!bootstrap(node, &node->recovered.snapshot.config)) {
             return;
         }
+        node->identity.boot = new_life(node);
         GD_REACHED("first start");
     } else if (!check_identity(node, &recovered->identity)) {
         return;
@@ -536,6 +572,7 @@ void gd__close(struct gd_node *node)
     bool up = node->raft != NULL;
 
     node->phase = GD__CLOSING;
+    node->joining = false;
     gd_timer_stop(node->io, &node->raft_timer);
     gd_timer_stop(node->io, &node->pump_timer);
     gd_timer_stop(node->io, &node->watch_timer);
@@ -548,8 +585,9 @@ void gd__close(struct gd_node *node)
         gd__writes_fail_all(node);
         gd__admin_fail(node);
         gd__backup_fail(node);
-        gd__peers_close(node);
     }
+    gd__peers_close(node);
+    gd__admin_probe_close(node);
     gd__sessions_close(node);
     node->options.tracker->v->close(node->options.tracker, on_tracker_closed, node);
     if (node->store != NULL) {

@@ -21,6 +21,7 @@ struct gd_member_status {
     bool voter;                       /* In the (incoming) voters. */
     bool outgoing;                    /* In the outgoing voters of a joint configuration. */
     bool learner;
+    bool joining;      /* A learner that becomes a voter by itself. */
     uint16_t protocol; /* The version of the protocol that we speak with it; 0 while not known. */
     bool connected;    /* We hold a connection to it; true for ourselves. */
     /* On the leader only, else 0. */

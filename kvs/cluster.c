@@ -178,7 +178,10 @@ void gd_kv_local_cluster(const struct gd_slice *args, size_t count,
 
 static const char *member_kind(const struct gd_member_status *member)
 {
-    return member->outgoing && !member->voter ? "outgoing" : member->voter ? "voter" : "learner";
+    return member->outgoing && !member->voter ? "outgoing"
+           : member->voter                    ? "voter"
+           : member->joining                  ? "joining"
+                                              : "learner";
 }
 
 static void raft_nodes(const struct gd_node_status *status, struct gd_reply *reply)
@@ -250,8 +253,8 @@ void gd_kv_local_raft(const struct gd_slice *args, size_t count,
         "RAFT SNAPSHOT -- take a snapshot now",
         "RAFT BACKUP [term index offset size] -- a snapshot's file, as gandalf backup asks for it",
         "RAFT TRANSFER [id] -- hand leadership over",
-        "RAFT ADD id host:port [LEARNER], PROMOTE id, REMOVE id -- change the members",
-        "RAFT REPLACE old id host:port, MOVE id host:port -- the same",
+        "RAFT ADD id host:port [LEARNER], PROMOTE id, REMOVE id [FORCE] -- change the members",
+        "RAFT REPLACE old id host:port, MOVE id host:port [FORCE] -- the same",
     };
 
     if (gd_slice_is(args[1], "status") && count == 2) {

@@ -20,6 +20,7 @@
  * same state. */
 #include "sim/checks.h"
 #include "engine/prng.h"
+#include "sim/members.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,7 +29,8 @@
 struct shadow {   /* Of one node. */
     bool running; /* Has had its log open since its last start. */
     bool damaged;
-    bool led; /* At the last look it was leader in `term`. */
+    bool wiped; /* Everything that it had promised to keep is gone: the cluster must do without. */
+    bool led;   /* At the last look it was leader in `term`. */
     gd_term term;
     gd_node_id vote; /* In `term`, as last looked at; 0: none. */
     gd_index commit;
@@ -37,6 +39,7 @@ struct shadow {   /* Of one node. */
     gd_term *terms; /* Owned: term at index i; 0 where not known (below a snapshot). */
     size_t term_capacity;
     gd_index applied;
+    gd_index config_index; /* Of the configuration in force, as last looked at. */
     uint64_t looks;
 };
 struct seen { /* An entry named by (index, term). */
@@ -69,6 +72,8 @@ struct gd_sim_checks {
     size_t committed_capacity;
     gd_index committed_last;
     struct digest digests[DIGEST_COUNT];
+    struct gd_config members; /* The newest configuration known to be committed. */
+    gd_index members_index;
     char premise[200];
 };
 
@@ -270,9 +275,17 @@ static bool majority_holds(const struct gd_sim_checks *checks, const struct gd_c
         }
         voters++;
         holding += config->members[i].id <= GD_SIM_NODES_MAX &&
-                   holds(checks, (unsigned)config->members[i].id, at);
+                   (checks->shadows[config->members[i].id].wiped ||
+                    holds(checks, (unsigned)config->members[i].id, at));
     }
     return voters == 0 || holding * 2 > voters;
+}
+
+static bool quorum_holds(const struct gd_sim_checks *checks, const struct gd_config *config,
+                         struct gd_position at)
+{
+    return majority_holds(checks, config, GD_MEMBER_VOTER, at) &&
+           majority_holds(checks, config, GD_MEMBER_OUTGOING, at);
 }
 
 static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
@@ -310,11 +323,13 @@ static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const stru
                  id, shadow->term, commit, gd_raft_term_at(raft, commit));
     }
     if (commit > checks->committed_last) {
-        const struct gd_config *config = gd_raft_config(raft);
         struct gd_position at = {gd_raft_term_at(raft, commit), commit};
+        gd_index ignored;
         checks->committed_last = commit;
-        if (!majority_holds(checks, config, GD_MEMBER_VOTER, at) ||
-            !majority_holds(checks, config, GD_MEMBER_OUTGOING, at)) {
+        /* What is committed may bring the next configuration into force in the same event: it was
+         * decided under the one before, or (a joint one left) under that. */
+        if (!quorum_holds(checks, gd_raft_config(raft), at) &&
+            !quorum_holds(checks, gd_raft_config_at(raft, shadow->config_index, &ignored), at)) {
             violated(checks, "durability",
                      "node %u committed entry %" PRIu64 " of term %" PRIu64
                      ", which no majority of disks holds",
@@ -346,7 +361,7 @@ static void look_at_match(struct gd_sim_checks *checks, unsigned id, const struc
     if (gd_raft_role(raft) != GD_ROLE_LEADER) {
         return;
     }
-    for (unsigned peer = 1; peer <= checks->plan->nodes; peer++) {
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
         const struct shadow *shadow = &checks->shadows[peer];
         struct gd_position match = {0, 0};
         if (peer == id || shadow->damaged || !shadow->running ||
@@ -422,7 +437,7 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
                  " was durable before",
                  id, last.index, shadow->stored.index, shadow->stored.term);
     }
-    if (shadow->damaged &&
+    if (shadow->damaged && !shadow->wiped &&
         (last.index < shadow->stored.index || gd_raft_term(raft) < shadow->term)) {
         (void)snprintf(checks->premise, sizeof checks->premise,
                        "damage to the disk of node %u looked like a torn tail: it forgot entries "
@@ -441,6 +456,7 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
         }
     }
     shadow->running = true;
+    shadow->config_index = gd_raft_config_index(raft);
     shadow->led = false;
     shadow->term = 0;
     shadow->vote = 0; /* One that was never durable was never sent. */
@@ -448,6 +464,46 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
     shadow->last = (struct gd_position){0, 0};
     if (shadow->terms != NULL) {
         memset(shadow->terms, 0, shadow->term_capacity * sizeof *shadow->terms);
+    }
+}
+
+/* ---------------------------------------------------------------- members */
+
+/* Of two configurations that follow each other in a log either may decide, as long as some have the
+ * one and some the other: no two quorums of them may decide apart. */
+static void look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_index index = gd_raft_config_index(raft);
+    gd_index seen = shadow->config_index, before;
+    const struct gd_config *config = gd_raft_config(raft);
+    shadow->config_index = index;
+    while (index > seen) {
+        const struct gd_config *previous = gd_raft_config_at(raft, index - 1, &before);
+        if (before >= index) {
+            break; /* A snapshot's: what was before it is not known here. */
+        }
+        if (!gd_sim_quorums_meet(previous, config)) {
+            violated(checks, "quorums meet",
+                     "on node %u the configuration at %" PRIu64 " follows the one at %" PRIu64
+                     ", and a quorum of each can decide without the other",
+                     id, index, before);
+            return;
+        }
+        index = before;
+        config = previous;
+    }
+    config = gd_raft_config_at(raft, gd_raft_commit(raft), &index);
+    if (index > checks->members_index) {
+        checks->members = *config;
+        checks->members_index = index;
+    }
+}
+
+void gd_sim_checks_dismissed(struct gd_sim_checks *checks, unsigned id, const char *error)
+{
+    if (gd_config_find(&checks->members, id) != NULL || id > gd_config_highest(&checks->members)) {
+        violated(checks, "membership", "node %u stopped, and nobody removed it: %s", id, error);
     }
 }
 
@@ -464,7 +520,7 @@ static void look_at_queues(struct gd_sim_checks *checks, unsigned id, const stru
                  "node %u has %zu bytes of requests pending; the limit is %" PRIu64, id,
                  queues.pending_size, plan->pending_size);
     }
-    uint64_t peers = plan->nodes > 1 ? plan->nodes - 1 : 1;
+    uint64_t peers = gd_sim_plan_total(plan);
     uint64_t output =
         (plan->peer_output_size + request + plan->batch_size + plan->snapshot_chunk_size) * peers;
     if (queues.peer_output_size > output) {
@@ -475,8 +531,8 @@ static void look_at_queues(struct gd_sim_checks *checks, unsigned id, const stru
 }
 
 /* What a leader takes in while something is uncommitted stays within the limit. Called while the
- * shadow still shows the log as it was before the event; what Raft adds of itself (an empty entry,
- * a stamp, a configuration) is small, and goes beyond it. */
+ * shadow still shows the log as it was before the event; what is added for no client (an empty
+ * entry, a stamp, a configuration) is small, and goes beyond it. */
 #define UNCOMMITTED_SLACK 4096
 static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
                                 const struct gd_raft *raft)
@@ -484,6 +540,7 @@ static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
     const struct shadow *shadow = &checks->shadows[id];
     gd_index last = gd_raft_last(raft).index;
     uint64_t size = 0;
+    bool asked = false;
     if (!shadow->led || gd_raft_role(raft) != GD_ROLE_LEADER ||
         shadow->term != gd_raft_term(raft) || gd_raft_commit(raft) != shadow->commit ||
         last <= shadow->last.index || shadow->last.index == shadow->commit) {
@@ -492,8 +549,10 @@ static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
     for (gd_index i = shadow->commit + 1; i <= last; i++) {
         const struct gd_entry *entry = gd_raft_entry(raft, i);
         size += entry != NULL && gd_raft_term_at(raft, i) == shadow->term ? entry->size : 0;
+        asked =
+            asked || (entry != NULL && i > shadow->last.index && entry->type == GD_ENTRY_REQUEST);
     }
-    if (size > checks->plan->uncommitted_size + UNCOMMITTED_SLACK) {
+    if (asked && size > checks->plan->uncommitted_size + UNCOMMITTED_SLACK) {
         violated(checks, "bounded queues",
                  "node %u leads with %" PRIu64 " bytes uncommitted; the limit is %" PRIu64, id,
                  size, checks->plan->uncommitted_size);
@@ -537,6 +596,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     look_at_leader(checks, id, raft);
     look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);
+    look_at_config(checks, id, raft);
     look_at_digest(checks, id, node);
     if (shadow->looks++ % 32 == 0) {
         look_at_queues(checks, id, node);
@@ -550,9 +610,10 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     checks->shadows[id].applied = 0;
 }
 
-void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id)
+void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id, bool wiped)
 {
     checks->shadows[id].damaged = true;
+    checks->shadows[id].wiped = checks->shadows[id].wiped || wiped;
 }
 
 void gd_sim_checks_equal(struct gd_sim_checks *checks, struct gd_node *const *nodes)

@@ -20,8 +20,11 @@ void gd_sim_checks_free(struct gd_sim_checks *checks);
 void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 /* Node `id` is gone. What was durable must come back. */
 void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id);
-/* The disk of `id` is damaged: what it held need not come back. */
-void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id);
+/* The disk of `id` is damaged: what it held need not come back. With `wiped` none of it is there,
+ * and nothing else may suffer from that. */
+void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id, bool wiped);
+/* Node `id` stopped, since it is no member any more. */
+void gd_sim_checks_dismissed(struct gd_sim_checks *checks, unsigned id, const char *error);
 /* NULL, or why the promises need not hold in this run: damage took what a majority rested on. */
 const char *gd_sim_checks_premise(const struct gd_sim_checks *checks);
 /* All that run have stopped changing: are their states the same? */

@@ -33,7 +33,7 @@ struct slot {
     bool stopped; /* The node has said its last word; its process is still there. */
     bool stopping;
     bool refused;
-    bool damaged;
+    bool damaged, wiped;
     enum gd_err err;
     char error[GD_ERROR_TEXT_SIZE];
     gd_time_ns start_at; /* To be started then; UINT64_MAX: no. */
@@ -199,7 +199,8 @@ static void node_entry(struct gd_io *io, void *context)
     const struct gd_sim_cluster *cluster = slot->cluster;
     struct gd_address others[GD_SIM_NODES_MAX];
     struct gd_node_options options = {.io = io, .id = slot->id, .nodes = others};
-    for (unsigned id = 1; id <= cluster->nodes; id++) {
+    options.join = slot->id > cluster->options.plan->nodes;
+    for (unsigned id = 1; id <= cluster->options.plan->nodes && !options.join; id++) {
         if (id != slot->id) {
             gd_sim_peer_address(id, &others[options.node_count++]);
         }
@@ -374,7 +375,7 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
     struct gd_world_options world = {0};
     GD_ASSERT(cluster != NULL);
     cluster->options = *options;
-    cluster->nodes = (unsigned)options->plan->nodes;
+    cluster->nodes = gd_sim_plan_total(options->plan);
     fill_world(cluster, &world);
     cluster->world = gd_world_new(&world);
     gd_world_prng(cluster->world, GD_WORLD_NOBODY, "faults", &cluster->prng);
@@ -498,6 +499,15 @@ bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster)
     return cluster->databases != NULL && gd_sim_databases_need_tending(cluster->databases);
 }
 
+/* The cluster has told it that it is none of its members, or not in this life: down for good. */
+static void dismissed(struct gd_sim_cluster *cluster, struct slot *slot)
+{
+    slot->refused = true;
+    if (!slot->wiped) {
+        cluster->options.dismissed(cluster->options.context, slot->id, slot->error);
+    }
+}
+
 /* A node has said its last word: its process puts everything away and ends. */
 static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
 {
@@ -518,6 +528,9 @@ static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
         (void)snprintf(text, sizeof text, "node %u refuses a disk that nobody damaged: %s",
                        slot->id, slot->error);
         cluster->options.violated(cluster->options.context, "durability", text);
+    }
+    if (slot->err == GD_ERR_INVALID) {
+        dismissed(cluster, slot);
     }
     (void)snprintf(text, sizeof text, "stopped: %s", slot->error);
     gd_sim_cluster_note(cluster, slot->id, text);
@@ -678,10 +691,11 @@ void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned o
     }
 }
 
-static void damage(struct gd_sim_cluster *cluster, unsigned id)
+static void damage(struct gd_sim_cluster *cluster, unsigned id, bool wiped)
 {
     cluster->slots[id].damaged = true;
-    cluster->options.damaged(cluster->options.context, id);
+    cluster->slots[id].wiped = cluster->slots[id].wiped || wiped;
+    cluster->options.damaged(cluster->options.context, id, wiped);
 }
 
 void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
@@ -693,7 +707,7 @@ void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
     if (id < 1 || id > cluster->nodes) {
         return;
     }
-    damage(cluster, id);
+    damage(cluster, id, false);
     while ((path = gd_world_file_next(cluster->world, id, GD_WORLD_DURABLE, path)) != NULL) {
         if (gd_prng_chance(&cluster->prng, 1, ++files)) {
             chosen = path;
@@ -713,7 +727,7 @@ void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
 void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint64_t count)
 {
     if (id >= 1 && id <= cluster->nodes) {
-        damage(cluster, id);
+        damage(cluster, id, false);
         gd_world_misdirect_at(cluster->world, id, count);
     }
 }
@@ -721,7 +735,7 @@ void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint6
 void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id)
 {
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
-        damage(cluster, id);
+        damage(cluster, id, true);
         gd_world_wipe(cluster->world, id);
     }
 }
@@ -741,7 +755,7 @@ void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_byt
             slot->node != NULL && !slot->stopped ? gd_node_raft(slot->node) : NULL;
         if (raft == NULL) {
             gd_bytes_format(bytes, "node %u: %s%s%s\n", id,
-                            slot->refused        ? "refused its damaged disk: "
+                            slot->refused        ? "down for good: "
                             : slot->node != NULL ? "starting"
                                                  : "down ",
                             slot->error, slot->wanted ? "" : " (not wanted)");

@@ -20,8 +20,11 @@ struct gd_sim_cluster_options {
     struct gd_sim_record *record;   /* The same. */
     struct gd_world_hooks hooks;    /* The caller's; `crashing` and `crashed` are the cluster's. */
     void (*violated)(void *context, const char *property, const char *text);
-    void (*gone)(void *context, unsigned id);    /* Node `id` has ended, in whatever way. */
-    void (*damaged)(void *context, unsigned id); /* The disk of `id` is about to be damaged. */
+    void (*gone)(void *context, unsigned id); /* Node `id` has ended, in whatever way. */
+    /* The disk of `id` is about to be damaged, or (`wiped`) emptied. */
+    void (*damaged)(void *context, unsigned id, bool wiped);
+    /* Node `id` stopped for good, since it is no member any more, it says. */
+    void (*dismissed)(void *context, unsigned id, const char *error);
     void *context;
 };
 struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *options);
@@ -41,7 +44,7 @@ void gd_sim_cluster_tend(struct gd_sim_cluster *cluster);
 void gd_sim_cluster_stir(struct gd_sim_cluster *cluster);
 /* Clients do their last requests. */
 void gd_sim_cluster_finish(struct gd_sim_cluster *cluster);
-/* Is the node down for good: it refused a damaged disk? */
+/* Is the node down for good: it refused a damaged disk, or the cluster does without it? */
 bool gd_sim_cluster_refused(const struct gd_sim_cluster *cluster, unsigned id);
 /* What is known of each node: a line each. */
 void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_bytes *bytes);

@@ -66,7 +66,7 @@ struct gd_sim_databases *gd_sim_databases_new(struct gd_world *world,
     GD_ASSERT(databases != NULL);
     databases->world = world;
     databases->plan = plan;
-    databases->count = (unsigned)plan->nodes;
+    databases->count = gd_sim_plan_total(plan);
     gd_world_prng(world, GD_WORLD_NOBODY, "databases", &databases->prng);
     for (unsigned id = 1; id <= databases->count; id++) {
         struct database *row = &databases->rows[id];

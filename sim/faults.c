@@ -10,6 +10,7 @@
  *   F2. After gd_sim_faults_heal no block, clog, lag, loss, slowness or pause is in force and every
  *       node has been told to run. */
 #include "sim/faults.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static unsigned find_receiver(const struct gd_sim_faults *faults)
         return 0;
     }
     const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(faults->cluster, leader));
-    for (unsigned id = 1; id <= faults->plan->nodes; id++) {
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
         struct gd_member_status status;
         if (id != leader &&
             gd_raft_progress(raft, id, gd_sim_cluster_now(faults->cluster), &status) &&
@@ -85,7 +86,7 @@ static unsigned find_receiver(const struct gd_sim_faults *faults)
 
 static unsigned find_target(const struct gd_sim_faults *faults, const struct gd_sim_fault *fault)
 {
-    unsigned nodes = (unsigned)faults->plan->nodes;
+    unsigned nodes = gd_sim_plan_total(faults->plan);
     unsigned leader = gd_sim_cluster_leader(faults->cluster);
     switch (fault->role) {
     case GD_SIM_ROLE_NODE:
@@ -95,7 +96,8 @@ static unsigned find_target(const struct gd_sim_faults *faults, const struct gd_
     case GD_SIM_ROLE_FOLLOWER:
         for (unsigned i = 1; i < nodes; i++) {
             unsigned id = 1 + (leader + i - 1) % nodes;
-            if (id != leader && gd_sim_cluster_node(faults->cluster, id) != NULL) {
+            struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
+            if (id != leader && node != NULL && gd_node_raft(node) != NULL) {
                 return id;
             }
         }
@@ -120,8 +122,8 @@ static unsigned find_target(const struct gd_sim_faults *faults, const struct gd_
 
 static void block_pairs(struct gd_sim_faults *faults, uint32_t from, uint32_t to, bool on)
 {
-    for (unsigned a = 1; a <= faults->plan->nodes; a++) {
-        for (unsigned b = 1; b <= faults->plan->nodes; b++) {
+    for (unsigned a = 1; a <= gd_sim_plan_total(faults->plan); a++) {
+        for (unsigned b = 1; b <= gd_sim_plan_total(faults->plan); b++) {
             if (a != b && (from >> a & 1) != 0 && (to >> b & 1) != 0) {
                 gd_sim_cluster_block(faults->cluster, a, b, on);
             }
@@ -133,7 +135,7 @@ static void block_pairs(struct gd_sim_faults *faults, uint32_t from, uint32_t to
 static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                              unsigned target, bool on)
 {
-    unsigned nodes = (unsigned)faults->plan->nodes;
+    unsigned nodes = gd_sim_plan_total(faults->plan);
     uint32_t all = ((UINT32_C(1) << nodes) - 1) << 1;
     uint32_t one = UINT32_C(1) << target;
     uint32_t group = fault->group << 1 & all;
@@ -188,6 +190,87 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
     }
 }
 
+/* ---------------------------------------------------------------- members */
+
+static const struct gd_config *config_of(const struct gd_sim_faults *faults, unsigned id)
+{
+    struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
+    const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
+    return raft != NULL ? gd_raft_config(raft) : NULL;
+}
+
+/* The first learner that waits for an order to become a voter; 0: none. */
+static gd_node_id find_learner(const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        if ((config->members[i].roles & (GD_MEMBER_LEARNER | GD_MEMBER_JOINING)) ==
+            GD_MEMBER_LEARNER) {
+            return config->members[i].id;
+        }
+    }
+    return 0;
+}
+
+/* An operator asks whoever leads; who is added is the first that never was a member. */
+static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                              unsigned target)
+{
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
+    struct gd_address address;
+    char order[GD_ADDRESS_SIZE + 64] = "";
+    if (config == NULL) {
+        return;
+    }
+    gd_node_id fresh = gd_config_highest(config) + 1;
+    bool has_fresh = fresh <= gd_sim_plan_total(faults->plan);
+    if (has_fresh) {
+        gd_sim_peer_address((unsigned)fresh, &address);
+    }
+    switch (fault->kind) {
+    case GD_SIM_FAULT_REMOVE:
+        (void)snprintf(order, sizeof order, "RAFT REMOVE %u", target);
+        break;
+    case GD_SIM_FAULT_PROMOTE:
+        if (find_learner(config) != 0) {
+            (void)snprintf(order, sizeof order, "RAFT PROMOTE %" PRIu64, find_learner(config));
+        }
+        break;
+    case GD_SIM_FAULT_REPLACE:
+        if (has_fresh) {
+            (void)snprintf(order, sizeof order, "RAFT REPLACE %u %" PRIu64 " %s", target, fresh,
+                           address.text);
+        }
+        break;
+    default:
+        if (has_fresh) {
+            (void)snprintf(order, sizeof order, "RAFT ADD %" PRIu64 " %s%s", fresh, address.text,
+                           fault->kind == GD_SIM_FAULT_ADD_LEARNER ? " LEARNER" : "");
+        }
+        break;
+    }
+    if (order[0] != '\0') {
+        gd_sim_cluster_order(faults->cluster, leader, order);
+    }
+}
+
+/* Have all members heard of each other's lives? Only then a cluster knows an emptied disk from a
+ * first start. */
+static bool lives_known(const struct gd_sim_faults *faults)
+{
+    unsigned knowing = 0;
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        const struct gd_config *config = config_of(faults, id);
+        for (uint32_t i = 0; config != NULL && i < config->count; i++) {
+            if (config->members[i].life == 0) {
+                return false;
+            }
+        }
+        knowing += config != NULL && config->count > 0 ? 1 : 0;
+    }
+    return knowing >= faults->plan->nodes;
+}
+
 /* ---------------------------------------------------------------- strike and end */
 
 static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
@@ -199,7 +282,7 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
         gd_sim_cluster_crash(cluster, target);
         break;
     case GD_SIM_FAULT_CRASH_ALL:
-        for (unsigned id = 1; id <= faults->plan->nodes; id++) {
+        for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
             gd_sim_cluster_crash(cluster, id);
         }
         break;
@@ -221,6 +304,9 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
         gd_sim_cluster_misdirect(cluster, target, 1);
         break;
     default:
+        if (!lives_known(faults)) {
+            break;
+        }
         gd_sim_cluster_crash(cluster, target);
         gd_sim_cluster_wipe(cluster, target);
         break;
@@ -274,13 +360,6 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
     case GD_SIM_FAULT_TRANSFER:
         gd_sim_cluster_order(cluster, target, "RAFT TRANSFER");
         break;
-    case GD_SIM_FAULT_REMOVE: {
-        char order[64];
-        unsigned leader = gd_sim_cluster_leader(cluster);
-        (void)snprintf(order, sizeof order, "RAFT REMOVE %u", target);
-        gd_sim_cluster_order(cluster, leader != 0 ? leader : target, order);
-        break;
-    }
     default:
         break;
     }
@@ -353,6 +432,9 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
     case GD_SIM_CLASS_DATABASE:
         strike_database(faults, fault, target);
         break;
+    case GD_SIM_CLASS_MEMBERSHIP:
+        strike_membership(faults, fault, target);
+        break;
     case GD_SIM_CLASS_CRASH:
     case GD_SIM_CLASS_CRASH_POINT:
     case GD_SIM_CLASS_PAUSE:
@@ -414,7 +496,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
         gd_sim_cluster_start(cluster, target);
         break;
     case GD_SIM_FAULT_CRASH_ALL:
-        for (unsigned id = 1; id <= faults->plan->nodes; id++) {
+        for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
             gd_sim_cluster_start(cluster, id);
         }
         break;
@@ -508,7 +590,7 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults)
     faults->next_end = UINT64_MAX;
     faults->healed = true;
     struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
-    for (unsigned id = 1; id <= faults->plan->nodes; id++) { /* F2 */
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) { /* F2 */
         if (databases != NULL) {
             gd_sim_database_pause(databases, id, false);
             gd_sim_database_start(databases, id);

@@ -29,6 +29,7 @@ enum gd_sim_unit {
  * nothing goes wrong: what a plan says is what is special about it. */
 #define GD_SIM_PARAMETERS(X)                                                                       \
     X(nodes, "nodes", GD_SIM_COUNT, 3, 1, 7)                                                       \
+    X(spares, "spares", GD_SIM_COUNT, 0, 0, 2)                                                     \
     X(duration, "duration", GD_SIM_TIME, 60 * GD_SIM_S, GD_SIM_MS, 3600 * GD_SIM_S)                \
     X(settle, "settle", GD_SIM_TIME, 60 * GD_SIM_S, GD_SIM_S, 3600 * GD_SIM_S)                     \
     X(heartbeat, "node.heartbeat", GD_SIM_TIME, 100 * GD_SIM_MS, GD_SIM_MS, 10 * GD_SIM_S)         \
@@ -159,7 +160,9 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(CLOCK_JUMP, "clock-jump", CLOCK, NODE, false)                                                \
     X(SNAPSHOT, "snapshot", SNAPSHOT, NODE, false)                                                 \
     X(TRANSFER, "transfer", TRANSFER, NODE, false)                                                 \
-    X(ADD, "add", MEMBERSHIP, NODE, false)                                                         \
+    X(ADD, "add", MEMBERSHIP, NOTHING, false)                                                      \
+    X(ADD_LEARNER, "add-learner", MEMBERSHIP, NOTHING, false)                                      \
+    X(PROMOTE, "promote", MEMBERSHIP, NOTHING, false)                                              \
     X(REMOVE, "remove", MEMBERSHIP, NODE, false)                                                   \
     X(REPLACE, "replace", MEMBERSHIP, NODE, false)                                                 \
     X(DATABASE_CRASH, "database-crash", DATABASE, NODE, true)                                      \
@@ -204,6 +207,12 @@ struct gd_sim_plan {
     struct gd_sim_fault faults[GD_SIM_FAULTS_MAX]; /* Ordered by `at`. */
     size_t fault_count;
 };
+
+/* Members at the start and those that wait to be added, behind them by number. */
+static inline unsigned gd_sim_plan_total(const struct gd_sim_plan *plan)
+{
+    return (unsigned)(plan->nodes + plan->spares);
+}
 
 void gd_sim_plan_defaults(struct gd_sim_plan *plan);
 /* The plan of a seed. Swarm testing: which classes of faults and of commands exist at all is drawn

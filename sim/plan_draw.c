@@ -8,8 +8,9 @@
  * or a new parameter at the end of a part leaves the rest of all plans as it was.
  *
  * Promises that the placement keeps, so that what is checked can hold
- *   D1. Damage to disks (rot, misdirected writes) strikes at most a minority of the members, the
- *       same ones throughout a run.
+ *   D1. Damage to disks (rot, misdirected writes, wiped ones) strikes at most a minority of the
+ *       first members, the same ones throughout a run; and only these are removed or replaced, so
+ *       that among those who stay the damaged ones are a minority, too.
  *   D2. Every fault ends before `duration`, so that the settling time begins with a whole world. */
 #include "engine/io.h"
 #include "engine/prng.h"
@@ -302,10 +303,9 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
     }
     case GD_SIM_FAULT_ROT:
     case GD_SIM_FAULT_MISDIRECT:
-        fault->role = GD_SIM_ROLE_NODE;
-        fault->node = draw_victim(prng, plan);
-        break;
+    case GD_SIM_FAULT_WIPE:
     case GD_SIM_FAULT_REMOVE: /* Always the same few, so that somebody stays. */
+    case GD_SIM_FAULT_REPLACE:
         fault->role = GD_SIM_ROLE_NODE;
         fault->node = draw_victim(prng, plan);
         break;
@@ -314,18 +314,20 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
     }
 }
 
-/* Some faults are there for plans written by hand alone, or wait for what they need. */
-static bool drawable(enum gd_sim_fault_kind kind)
+/* Who has no minority to spare loses nobody. */
+static bool drawable(const struct gd_sim_plan *plan, enum gd_sim_fault_kind kind)
 {
-    return kind != GD_SIM_FAULT_WIPE && kind != GD_SIM_FAULT_ADD && kind != GD_SIM_FAULT_REPLACE;
+    return plan->nodes >= 3 || (kind != GD_SIM_FAULT_REMOVE && kind != GD_SIM_FAULT_REPLACE);
 }
 
-static enum gd_sim_fault_kind draw_kind(struct gd_prng *prng, enum gd_sim_class class_)
+static enum gd_sim_fault_kind draw_kind(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                                        enum gd_sim_class class_)
 {
     enum gd_sim_fault_kind kinds[GD_SIM_FAULT_KIND_COUNT];
     size_t count = 0;
     for (unsigned kind = 0; kind < GD_SIM_FAULT_KIND_COUNT; kind++) {
-        if (gd_sim_fault_forms[kind].class_ == class_ && drawable((enum gd_sim_fault_kind)kind)) {
+        if (gd_sim_fault_forms[kind].class_ == class_ &&
+            drawable(plan, (enum gd_sim_fault_kind)kind)) {
             kinds[count++] = (enum gd_sim_fault_kind)kind;
         }
     }
@@ -374,11 +376,11 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
     gd_time_ns at = plan->election_timeout;
     gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
-    if ((class_ == GD_SIM_CLASS_DISK_ROT || class_ == GD_SIM_CLASS_MEMBERSHIP) && plan->nodes < 3) {
+    if (class_ == GD_SIM_CLASS_DISK_ROT && plan->nodes < 3) {
         return;
     }
     if (class_ == GD_SIM_CLASS_MEMBERSHIP) {
-        gap *= 4;
+        plan->spares = gd_prng_between(&prng, 0, 2);
     }
     for (;;) {
         struct gd_sim_fault fault = {0};
@@ -386,7 +388,7 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
         if (at >= end) {
             return;
         }
-        fault.kind = draw_kind(&prng, class_);
+        fault.kind = draw_kind(&prng, plan, class_);
         if (fault.kind == GD_SIM_FAULT_KIND_COUNT) {
             return;
         }
@@ -437,7 +439,7 @@ static void draw_together(struct gd_sim_plan *plan)
         draw_role(&prng, plan, &target);
         for (uint64_t i = 0; i < strikes; i++) {
             struct gd_sim_fault fault = target;
-            fault.kind = draw_kind(&prng, present[gd_prng_below(&prng, count)]);
+            fault.kind = draw_kind(&prng, plan, present[gd_prng_below(&prng, count)]);
             fault.at = at + gd_prng_below(&prng, timeout);
             fault.at -= fault.at % GD_SIM_MS;
             if (gd_sim_fault_forms[fault.kind].lasts) {
@@ -455,16 +457,6 @@ static void draw_together(struct gd_sim_plan *plan)
             }
         }
     }
-}
-
-static bool damages(const struct gd_sim_plan *plan)
-{
-    for (size_t i = 0; i < plan->fault_count; i++) {
-        if (gd_sim_fault_forms[plan->faults[i].kind].class_ == GD_SIM_CLASS_DISK_ROT) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* One seed in five upgrades as it goes. */
@@ -492,10 +484,6 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
     for (unsigned class_ = 0; class_ < GD_SIM_CLASS_DATABASE; class_++) {
         bool has = gd_prng_chance(&prng, among, 10);
-        /* D1: who is removed takes a disk out of the count; damage to others would be too much. */
-        if (class_ == GD_SIM_CLASS_MEMBERSHIP && damages(plan)) {
-            continue;
-        }
         if (has) {
             draw_class(plan, (enum gd_sim_class)class_);
         }

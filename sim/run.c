@@ -83,10 +83,16 @@ static void on_gone(void *context, unsigned id)
     gd_sim_checks_gone(run->checks, id);
 }
 
-static void on_damaged(void *context, unsigned id)
+static void on_damaged(void *context, unsigned id, bool wiped)
 {
     struct run *run = context;
-    gd_sim_checks_damaged(run->checks, id);
+    gd_sim_checks_damaged(run->checks, id, wiped);
+}
+
+static void on_dismissed(void *context, unsigned id, const char *error)
+{
+    struct run *run = context;
+    gd_sim_checks_dismissed(run->checks, id, error);
 }
 
 /* ---------------------------------------------------------------- traces */
@@ -99,11 +105,11 @@ static void print_line(const struct run *run, gd_time_ns at, uint64_t event, uin
     if (trace->to == NULL || at < trace->from || at > trace->until) {
         return;
     }
-    for (unsigned i = 0; i <= run->plan->nodes; i++) {
+    for (unsigned i = 0; i <= gd_sim_plan_total(run->plan); i++) {
         columns[2 * i] = i != process ? '.' : i == 0 ? 'c' : (char)('0' + i);
         columns[2 * i + 1] = ' ';
     }
-    columns[2 * run->plan->nodes + 2] = '\0';
+    columns[2 * gd_sim_plan_total(run->plan) + 2] = '\0';
     (void)fprintf(trace->to, "%6" PRIu64 ".%06" PRIu64 " %8" PRIu64 "  %s %-10s %s\n",
                   at / GD_SIM_S, at % GD_SIM_S / GD_SIM_US, event, columns, kind, text);
 }
@@ -158,7 +164,7 @@ static void on_event(void *context, uint32_t process)
     if (options->hashes != NULL && *options->hash_count < options->hash_capacity) {
         options->hashes[(*options->hash_count)++] = gd_world_hash(world);
     }
-    if (process >= 1 && process <= run->plan->nodes) {
+    if (process >= 1 && process <= gd_sim_plan_total(run->plan)) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, process);
         if (node != NULL && gd_sim_cluster_ready(run->cluster, process)) {
             gd_sim_checks_after(run->checks, process, node);
@@ -217,7 +223,7 @@ static bool settled(const struct run *run)
     }
     const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
     gd_index commit = gd_raft_commit(leading);
-    for (unsigned id = 1; id <= run->plan->nodes; id++) {
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
         if ((node == NULL && gd_sim_cluster_refused(run->cluster, id)) ||
             gd_config_find(gd_raft_config(leading), id) == NULL) {
@@ -274,7 +280,7 @@ static void compare_databases(struct run *run)
         return;
     }
     const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
-    for (unsigned id = 1; id <= run->plan->nodes; id++) {
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
         if (node == NULL || gd_config_find(gd_raft_config(leading), id) == NULL) {
             continue; /* One that was removed may not know how much of its log is committed. */
@@ -297,8 +303,10 @@ static void compare_databases(struct run *run)
 static void compare_states(struct run *run)
 {
     struct gd_node *nodes[GD_SIM_NODES_MAX + 1] = {NULL};
-    for (unsigned id = 1; id <= run->plan->nodes; id++) {
-        nodes[id] = gd_sim_cluster_node(run->cluster, id);
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
+        if (gd_sim_cluster_ready(run->cluster, id)) {
+            nodes[id] = gd_sim_cluster_node(run->cluster, id);
+        }
     }
     gd_sim_checks_equal(run->checks, nodes);
     compare_databases(run);
@@ -365,6 +373,7 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
                                              .violated = on_violated,
                                              .gone = on_gone,
                                              .damaged = on_damaged,
+                                             .dismissed = on_dismissed,
                                              .context = run};
     cluster.hooks = (struct gd_world_hooks){.context = run, .event = on_event, .failed = on_failed};
     cluster.hooks.trace = options->trace.to != NULL ? on_trace : NULL;

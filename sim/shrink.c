@@ -120,6 +120,7 @@ static bool shrink_sizes(struct shrink *shrink)
         size_t offset;
         uint64_t least;
     } rows[] = {{offsetof(struct gd_sim_plan, nodes), 1},
+                {offsetof(struct gd_sim_plan, spares), 0},
                 {offsetof(struct gd_sim_plan, clients), 1},
                 {offsetof(struct gd_sim_plan, operations), 1},
                 {offsetof(struct gd_sim_plan, keys), 1}};
@@ -143,6 +144,7 @@ static bool shrink_parameters(struct shrink *shrink)
         const struct gd_sim_parameter *row = &gd_sim_parameters[i];
         uint64_t now = *gd_sim_parameter_at(&shrink->best, i);
         bool sized = row->offset == offsetof(struct gd_sim_plan, nodes) ||
+                     row->offset == offsetof(struct gd_sim_plan, spares) ||
                      row->offset == offsetof(struct gd_sim_plan, clients) ||
                      row->offset == offsetof(struct gd_sim_plan, operations) ||
                      row->offset == offsetof(struct gd_sim_plan, keys) ||

@@ -222,7 +222,8 @@ static void connect_now(struct client *client)
     struct workload_all *all = client->all;
     struct gd_address address;
     if (client->node == 0) {
-        client->node = (unsigned)gd_prng_between(&client->prng, 1, all->options.plan->nodes);
+        client->node =
+            (unsigned)gd_prng_between(&client->prng, 1, gd_sim_plan_total(all->options.plan));
     }
     gd_sim_client_address(client->node, &address);
     memset(&client->stream, 0, sizeof client->stream);
