@@ -5,6 +5,7 @@
 """
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -69,6 +70,73 @@ def last_voter_stays():
             text = refused(k, "RAFT", "REMOVE", id_of(c.nodes[0]))
             assert "no voter" in text, text
             assert k("SET", "a", "b") == "OK"
+
+
+def kinds(client):
+    """Id and kind of each member."""
+    rows = client("RAFT", "NODES")
+    return {row[row.index(b"id") + 1]: row[row.index(b"member") + 1].decode() for row in rows}
+
+
+def ends_by_itself(node, word):
+    wait_until("node %d stops by itself" % node.number, lambda: not node.alive())
+    assert word in node.log(), node.log()[-2000:]
+
+
+@test
+def grow_replace_shrink():
+    """One node becomes three while a counter is counted; an emptied disk is not let in again, and is
+    replaced; a removed node hears of it. Nothing is lost."""
+    with Cluster(count=4, start=False) as c:
+        first, second, third, fourth = c.nodes
+        counted = 0
+        for node in c.nodes:
+            node.options = {"nodes": "", "join": "no" if node is first else "yes"}
+        first.start()
+        c.leader(among=[first])
+        with first.client(timeout=30) as k:
+
+            def count(times):
+                for _ in range(times):
+                    assert isinstance(k("INCR", "n"), int)
+                return counted + times
+
+            counted = count(100)
+            text = refused(k, "RAFT", "ADD", 2, second.address)
+            assert "nobody answers" in text, text
+            second.start()
+            third.start()
+            for number, node in ((2, second), (3, third)):
+                wait_until("node %d waits" % number, lambda: "waiting to be added" in node.log())
+                assert k("RAFT", "ADD", number, node.address) == "OK"
+                counted = count(100)
+            assert kinds(k) == {1: "voter", 2: "voter", 3: "voter"}
+            with third.client(timeout=30) as other:
+                assert int(other("GET", "n")) == counted
+
+            second.kill()
+            shutil.rmtree(second.directory)
+            second.options["id"] = 2
+            second.start()
+            ends_by_itself(second, "by another data directory")
+            counted = count(100)
+            fourth.start()
+            wait_until("node 4 waits", lambda: "waiting to be added" in fourth.log())
+            assert k("RAFT", "REPLACE", 2, 4, fourth.address) == "OK"
+            assert kinds(k) == {1: "voter", 3: "voter", 4: "voter"}
+            assert "ids are used once" in refused(k, "RAFT", "ADD", 2, second.address, "FORCE")
+            wait_until("node 4 serves", lambda: "serving clients" in fourth.log())
+            with fourth.client(timeout=30) as other:
+                assert int(other("GET", "n")) == counted
+            assert k("RAFT", "REMOVE", 3) == "OK"
+            ends_by_itself(third, "was removed from the cluster")
+            counted = count(100)
+        for node in (first, fourth):
+            node.options = {"nodes": ""}
+            node.kill()
+            node.start()
+        with c.leader(among=[first, fourth]).client(timeout=30) as k:
+            assert int(k("GET", "n")) == counted
 
 
 class Counter(threading.Thread):
