@@ -171,11 +171,13 @@ struct gd__write {
 struct gd__writes {
     struct gd__write *ring; /* Owned; by sequence modulo capacity (a power of two). */
     size_t capacity;
-    uint64_t low;       /* The lowest open sequence; next when none is open. */
-    uint64_t next;      /* The next sequence to give. */
-    uint64_t send_from; /* No write below it waits to be sent. */
-    size_t size;        /* Bytes held. */
-    bool refused;       /* Raft took none just now: wait for its next step from elsewhere. */
+    uint64_t low;         /* The lowest open sequence; next when none is open. */
+    uint64_t next;        /* The next sequence to give. */
+    uint64_t send_from;   /* No write below it waits to be sent. */
+    size_t size;          /* Bytes held. */
+    bool refused;         /* Raft took none just now: wait for its next step from elsewhere. */
+    bool missing;         /* The leader lacks one: a resend is due. */
+    gd_time_ns resent_ns; /* When that was last done; 0: never. */
 };
 /* A client's write. The slot is answered later. `body` is copied. */
 void gd__write_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body);

@@ -143,6 +143,7 @@ void gd__writes_resend(struct gd_node *node)
         at(node, sequence)->acknowledged = false;
     }
     writes->send_from = writes->low;
+    writes->missing = false;
     gd__node_kick(node);
 }
 
@@ -379,10 +380,22 @@ void gd__writes_pump(struct gd_node *node)
 
 /* ---------------------------------------------------------------- from peers */
 
+/* The leader lacks one of our writes, and refuses what is behind it: all of it goes out again, but
+ * not for each of those refusals. What is refused within a heartbeat of a resend (because the
+ * leader is too full to take the first of them, say) waits for the next tick. */
 static void resend_unacknowledged(struct gd_node *node)
 {
     struct gd__writes *writes = &node->writes;
+    gd_time_ns now = gd_io_now(node->io);
 
+    if (writes->resent_ns != 0 &&
+        now - writes->resent_ns < node->options.heartbeat_ms * GD_NS_PER_MS) {
+        GD_REACHED("forwarded writes refused again: the resend waits");
+        writes->missing = true;
+        return;
+    }
+    writes->missing = false;
+    writes->resent_ns = now;
     for (uint64_t sequence = writes->low; sequence < writes->next; sequence++) {
         if (!at(node, sequence)->acknowledged) {
             at(node, sequence)->sent = false;
@@ -462,8 +475,8 @@ void gd__writes_answer(struct gd_node *node, const struct gd_message *message)
         message->term != gd_raft_term(node->raft)) {
         return;
     }
-    /* A refusal says nothing of the write's fate (W1): it is sent again, at once when one before it
-     * is missing, else in time. */
+    /* A refusal says nothing of the write's fate (W1): it is sent again, soon when one before it is
+     * missing, else in time. */
     if (message->type == GD_MESSAGE_CLIENT_RESP && write->sent) {
         write->acknowledged = true;
     } else if (message->type == GD_MESSAGE_CLIENT_ERROR &&
@@ -488,6 +501,9 @@ bool gd__writes_expire(struct gd_node *node, gd_time_ns now)
     gd_time_ns limit = node->options.request_timeout_ms * GD_NS_PER_MS;
     bool alone = leaderless(node, now);
 
+    if (writes->missing) {
+        resend_unacknowledged(node);
+    }
     for (uint64_t sequence = writes->low; sequence < writes->next; sequence++) {
         struct gd__write *write = at(node, sequence);
         gd_time_ns age;
