@@ -35,7 +35,7 @@ install_missing() {
 }
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libyaml-dev libcmocka-dev
-    libedit-dev)
+    libedit-dev libsqlite3-dev)
 
 jobs_count() { nproc 2>/dev/null || echo 2; }
 

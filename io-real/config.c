@@ -59,7 +59,7 @@ static const struct key keys[] = {
      "reads under the leader's lease, safe within a bounded clock drift"},
     {"requirepass", KIND_TEXT, AT(requirepass), 0, 0, "", "password that clients must give"},
     {"database", KIND_DATABASE, AT(database), 0, 0, "kvs",
-     "kvs (embedded), resp://host:port, or resp (at client_host:client_port)"},
+     "kvs (embedded), resp://host:port, resp (at client_host:client_port), sqlite, or sqlite:FILE"},
     {"client_host", KIND_HOST, AT(client_host), 0, 0, "127.0.0.1", "the database's host"},
     {"client_port", KIND_PORT, AT(client_port), 1, 65535, "6379", "the database's port"},
     {"database_password", KIND_TEXT, AT(database_password), 0, 0, "",
@@ -291,9 +291,10 @@ static enum gd_err set_database(void *place, const struct key *key, const char *
 {
     struct gd_address address;
 
-    if (strcmp(value, "kvs") != 0 && strcmp(value, "resp") != 0 &&
+    if (strcmp(value, "kvs") != 0 && strcmp(value, "resp") != 0 && strcmp(value, "sqlite") != 0 &&
+        (strncmp(value, "sqlite:", 7) != 0 || value[7] == '\0') &&
         (strncmp(value, "resp://", 7) != 0 || gd_address_parse(value + 7, &address) != GD_OK)) {
-        return refuse(error, key, value, "kvs, resp or resp://host:port");
+        return refuse(error, key, value, "kvs, resp, resp://host:port, sqlite or sqlite:FILE");
     }
     return set_text(place, key, value, error);
 }

@@ -28,7 +28,8 @@ struct gd_node_config {
     char requirepass[GD_CONFIG_TEXT_SIZE]; /* "": no password. */
 
     /* The database. */
-    char database[GD_CONFIG_TEXT_SIZE]; /* "kvs", "resp" or "resp://host:port". */
+    char database[GD_CONFIG_TEXT_SIZE]; /* "kvs", "resp", "resp://host:port", "sqlite" or
+                                           "sqlite:FILE". */
     char client_host[GD_CONFIG_TEXT_SIZE];
     uint64_t client_port;
     char database_password[GD_CONFIG_TEXT_SIZE]; /* "": none. */

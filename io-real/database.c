@@ -1,20 +1,24 @@
-/* database.c - the databases that `database:` can name: the embedded store, and one behind a
- * connection. */
+/* database.c - the databases that `database:` can name: the embedded store, one behind a
+ * connection, and an SQLite file. */
 #include "io-real/database.h"
 #include "engine/memory.h"
 #include "kvs/kv_parser.h"
 #include "kvs/kv_tracker.h"
 #include "kvs/proxy_tracker.h"
+#include "kvs/sql_tracker.h"
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 /* What CONFIG GET shows: what clients are known to ask, and what our configuration has. */
 enum { SETTING_COUNT = 10 };
 
 struct gd_database {
     struct gd_kv_parser parser;
-    struct gd_kv_tracker tracker;
+    enum { KIND_KVS, KIND_RESP, KIND_SQLITE } kind;
+    struct gd_kv_tracker tracker; /* By kind: one of them. */
     struct gd_proxy_tracker proxy;
-    bool external; /* `proxy`, not `tracker`. */
+    struct gd_sql_tracker sql;
     struct gd_kv_setting settings[SETTING_COUNT];
     char max_clients[24], bulk_size[24], port[24];
 };
@@ -68,6 +72,27 @@ static const struct gd_command *find_external(void *context, const struct gd_sli
     return gd_proxy_find(&database->proxy.table, args, count, refusal);
 }
 
+/* sqlite:FILE, or sqlite for a file in the node's directory. */
+static enum gd_err new_sqlite(struct gd_database *database, const struct gd_node_config *config,
+                              struct gd_io *io, struct gd_error *error)
+{
+    char file[GD_SQL_PATH_SIZE];
+    struct gd_sql_options options = {.io = io, .file = file};
+
+    if (strncmp(config->database, "sqlite:", 7) == 0) {
+        (void)snprintf(file, sizeof file, "%s", config->database + 7);
+    } else {
+        (void)snprintf(file, sizeof file, "%s/database.sqlite", config->data_dir);
+    }
+    /* Statements that say localtime must mean the same time on every node. */
+    if (setenv("TZ", "UTC0", 1) != 0) {
+        return gd_error_set(error, GD_ERR_IO, "database: the time zone cannot be set");
+    }
+    tzset();
+    gd_sql_tracker_init(&database->sql, &options);
+    return GD_OK;
+}
+
 struct gd_database *gd_database_new(const struct gd_node_config *config, struct gd_io *io,
                                     struct gd_error *error)
 {
@@ -77,9 +102,11 @@ struct gd_database *gd_database_new(const struct gd_node_config *config, struct 
                                            .settings = database->settings,
                                            .setting_count = SETTING_COUNT};
 
-    database->external = strncmp(config->database, "resp", 4) == 0;
+    database->kind = strncmp(config->database, "resp", 4) == 0     ? KIND_RESP
+                     : strncmp(config->database, "sqlite", 6) == 0 ? KIND_SQLITE
+                                                                   : KIND_KVS;
     fill_settings(database, config);
-    if (database->external) {
+    if (database->kind == KIND_RESP) {
         struct gd_proxy_options proxy = {.io = io, .password = config->database_password};
         if (external_address(config, &proxy.address, error) != GD_OK) {
             gd_free(database);
@@ -88,6 +115,12 @@ struct gd_database *gd_database_new(const struct gd_node_config *config, struct 
         gd_proxy_tracker_init(&database->proxy, &proxy);
         options.find = find_external;
         options.find_context = database;
+    } else if (database->kind == KIND_SQLITE) {
+        if (new_sqlite(database, config, io, error) != GD_OK) {
+            gd_free(database);
+            return NULL;
+        }
+        options.find = gd_sql_find;
     } else {
         gd_kv_tracker_init(&database->tracker, io);
         options.kv = &database->tracker.kv;
@@ -103,7 +136,15 @@ struct gd_parser *gd_database_parser(struct gd_database *database)
 
 struct gd_tracker *gd_database_tracker(struct gd_database *database)
 {
-    return database->external ? &database->proxy.tracker : &database->tracker.tracker;
+    switch (database->kind) {
+    case KIND_RESP:
+        return &database->proxy.tracker;
+    case KIND_SQLITE:
+        return &database->sql.tracker;
+    case KIND_KVS:
+        break;
+    }
+    return &database->tracker.tracker;
 }
 
 void gd_database_free(struct gd_database *database)
