@@ -341,8 +341,7 @@ static gd_index tracker_applied(const struct gd_tracker *tracker)
 
 /* ---------------------------------------------------------------- nobody else (L2) */
 
-/* Inside a transaction: nobody has written since, and the file is where it was. */
-static bool untouched(struct gd_sql_tracker *self)
+bool gd__sql_untouched(struct gd_sql_tracker *self)
 {
     int64_t version;
     bool there = sqlite3_step(self->version) == SQLITE_ROW;
@@ -409,8 +408,8 @@ static void reply_error(struct gd_sql_tracker *self, struct gd_bytes *to)
 /* The index alone: the entry carries nothing, or what it carried was refused. */
 static bool apply_nothing(struct gd_sql_tracker *self, const struct gd_apply *entry)
 {
-    return run_own(self->begin) == SQLITE_OK && untouched(self) && save_state(self, entry) &&
-           run_own(self->commit) == SQLITE_OK;
+    return run_own(self->begin) == SQLITE_OK && gd__sql_untouched(self) &&
+           save_state(self, entry) && run_own(self->commit) == SQLITE_OK;
 }
 
 /* One entry, one transaction (L1). */
@@ -426,7 +425,7 @@ static bool apply_entry(struct gd_sql_tracker *self, struct gd_apply *entry)
     if (entry->body.size == 0) {
         return apply_nothing(self, entry);
     }
-    if (run_own(self->begin) != SQLITE_OK || !untouched(self)) {
+    if (run_own(self->begin) != SQLITE_OK || !gd__sql_untouched(self)) {
         return false;
     }
     result = gd_sql_run(runner, GD_SQL_WRITE, entry->body, seed);
@@ -495,7 +494,7 @@ static bool answer(struct gd_sql_tracker *self, struct gd_query *query)
 
     self->vfs.now_ms = query->wall_ms > self->stamp_ms ? query->wall_ms : self->stamp_ms;
     query->result = GD_QUERY_ANSWERED;
-    if (!gd__sql_exec(self->db, "BEGIN") || !untouched(self)) {
+    if (!gd__sql_exec(self->db, "BEGIN") || !gd__sql_untouched(self)) {
         return false;
     }
     result = gd_sql_run(runner, GD_SQL_QUERY, query->body,
@@ -614,6 +613,17 @@ static void tracker_close(struct gd_tracker *tracker, gd_tracker_fn *done, void 
     self->done = NULL;
     gd__sql_take_up(self, done, context);
     gd__sql_finish(self, GD_OK);
+}
+
+void gd_sql_tracker_abandon(struct gd_sql_tracker *tracker)
+{
+    (void)sqlite3_backup_finish(tracker->backup);
+    (void)sqlite3_backup_finish(tracker->filling);
+    (void)sqlite3_close_v2(tracker->copy);
+    (void)sqlite3_close_v2(tracker->source);
+    (void)sqlite3_close_v2(tracker->from);
+    let_go(tracker);
+    gd_sql_vfs_release(&tracker->vfs);
 }
 
 static const struct gd_tracker_vtable vtable = {

@@ -70,6 +70,9 @@ struct gd_sql_options {
 };
 /* In the caller's memory. Nothing is opened before open. */
 void gd_sql_tracker_init(struct gd_sql_tracker *tracker, const struct gd_sql_options *options);
+/* The process dies without a close: lets go of what SQLite holds in memory that is not the
+ * process's own. For a world that goes on without the process. */
+void gd_sql_tracker_abandon(struct gd_sql_tracker *tracker);
 /* Every row of every table that clients see, as one number; 0 when it cannot be read. */
 uint64_t gd_sql_digest(sqlite3 *db);
 
@@ -91,6 +94,8 @@ bool gd__sql_number(sqlite3 *db, const char *text, int64_t *number);
 bool gd__sql_state_write(sqlite3 *db, gd_index index, int64_t stamp_ms, bool dirty,
                          const char *owner);
 bool gd__sql_state_read(struct gd_sql_tracker *self, bool *dirty);
+/* Nobody else has written since the last operation, and the file is where it was. */
+bool gd__sql_untouched(struct gd_sql_tracker *self);
 /* Connections as this needs them; NULL and a fault noted. */
 sqlite3 *gd__sql_connect(struct gd_sql_tracker *self, const char *end, int flags);
 /* The database's name with `end` behind it. */

@@ -47,7 +47,8 @@ struct gd_sim_cluster {
     struct slot slots[GD_SIM_NODES_MAX + 1];
     unsigned nodes;
     unsigned blocks[GD_SIM_NODES_MAX + 1][GD_SIM_NODES_MAX + 1];
-    struct gd_sim_databases *databases; /* Owned; NULL: embedded. */
+    struct gd_sim_databases *databases; /* Owned; NULL: no processes of their own. */
+    struct gd_sim_sql *sql;             /* Owned; NULL: no SQLite. */
     struct gd_sim_workload *workload;   /* In the clients' heap. */
     struct gd_world_link_options link;
     struct gd_world_disk_options disk;
@@ -62,6 +63,11 @@ struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster)
 struct gd_sim_databases *gd_sim_cluster_databases(const struct gd_sim_cluster *cluster)
 {
     return cluster->databases;
+}
+
+struct gd_sim_sql *gd_sim_cluster_sql(const struct gd_sim_cluster *cluster)
+{
+    return cluster->sql;
 }
 
 struct gd_sim_workload *gd_sim_cluster_workload(const struct gd_sim_cluster *cluster)
@@ -182,6 +188,9 @@ static void make_database(struct slot *slot, struct gd_io *io, struct gd_node_op
         parser.find = find_external;
         parser.find_context = slot->proxy;
         options->tracker = &slot->proxy->tracker;
+    } else if (slot->cluster->sql != NULL) {
+        parser.find = gd_sim_sql_find;
+        options->tracker = gd_sim_sql_start(slot->cluster->sql, slot->id, io);
     } else {
         slot->tracker = gd_calloc(1, sizeof *slot->tracker);
         gd_kv_tracker_init(slot->tracker, io);
@@ -237,6 +246,9 @@ static void clients_entry(struct gd_io *io, void *context)
 /* The process's memory is about to go. */
 static void forget(struct slot *slot)
 {
+    if (slot->cluster->sql != NULL) {
+        gd_sim_sql_crashing(slot->cluster->sql, slot->id);
+    }
     slot->node = NULL;
     slot->tracker = NULL;
     slot->proxy = NULL;
@@ -389,14 +401,20 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
     }
     if (options->plan->database_external != 0) {
         cluster->databases = gd_sim_databases_new(cluster->world, options->plan);
+    } else if (options->plan->database_sqlite != 0) {
+        cluster->sql = gd_sim_sql_new(options->plan);
     }
     return cluster;
 }
 
 void gd_sim_cluster_free(struct gd_sim_cluster *cluster)
 {
+    for (unsigned id = 1; id <= cluster->nodes && cluster->sql != NULL; id++) {
+        gd_sim_sql_crashing(cluster->sql, id);
+    }
     gd_world_free(cluster->world);
     gd_sim_databases_free(cluster->databases);
+    gd_sim_sql_free(cluster->sql);
     free(cluster);
 }
 
@@ -520,6 +538,9 @@ static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
     gd_free(slot->parser);
     gd_free(slot->tracker);
     gd_free(slot->proxy);
+    if (cluster->sql != NULL) {
+        gd_sim_sql_stopped(cluster->sql, slot->id);
+    }
     gd_world_leave(cluster->world);
     if (slot->err == GD_ERR_CORRUPT && slot->damaged) {
         GD_REACHED("simulated node refused a damaged disk");
@@ -737,6 +758,9 @@ void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id)
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
         damage(cluster, id, true);
         gd_world_wipe(cluster->world, id);
+        if (cluster->sql != NULL) {
+            gd_sim_sql_wipe(cluster->sql, id);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #include "engine/node.h"
 #include "io-sim/world.h"
 #include "sim/databases.h"
+#include "sim/sql_databases.h"
 #include "sim/plan.h"
 #include "sim/record.h"
 #include "sim/workload.h"
@@ -33,6 +34,8 @@ void gd_sim_cluster_free(struct gd_sim_cluster *cluster);
 struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster);
 /* NULL: each node has its own embedded. */
 struct gd_sim_databases *gd_sim_cluster_databases(const struct gd_sim_cluster *cluster);
+/* NULL: none of them is SQLite. */
+struct gd_sim_sql *gd_sim_cluster_sql(const struct gd_sim_cluster *cluster);
 struct gd_sim_workload *gd_sim_cluster_workload(const struct gd_sim_cluster *cluster);
 /* Clients and all nodes start. */
 void gd_sim_cluster_begin(struct gd_sim_cluster *cluster);

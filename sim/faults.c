@@ -369,6 +369,10 @@ static void strike_database(struct gd_sim_faults *faults, const struct gd_sim_fa
                             unsigned target)
 {
     struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
+    struct gd_sim_sql *sql = gd_sim_cluster_sql(faults->cluster);
+    if (sql != NULL) {
+        gd_sim_sql_strike(sql, target, fault->kind);
+    }
     if (databases == NULL) {
         return;
     }
@@ -401,6 +405,10 @@ static void end_database(struct gd_sim_faults *faults, const struct gd_sim_fault
                          unsigned target)
 {
     struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
+    struct gd_sim_sql *sql = gd_sim_cluster_sql(faults->cluster);
+    if (sql != NULL) {
+        gd_sim_sql_mend(sql, target);
+    }
     if (databases == NULL) {
         return;
     }
@@ -590,10 +598,14 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults)
     faults->next_end = UINT64_MAX;
     faults->healed = true;
     struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
+    struct gd_sim_sql *sql = gd_sim_cluster_sql(faults->cluster);
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) { /* F2 */
         if (databases != NULL) {
             gd_sim_database_pause(databases, id, false);
             gd_sim_database_start(databases, id);
+        }
+        if (sql != NULL) {
+            gd_sim_sql_mend(sql, id);
         }
         gd_sim_cluster_resume(faults->cluster, id);
         gd_sim_cluster_start(faults->cluster, id);

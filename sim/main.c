@@ -17,7 +17,7 @@ enum { EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_INCONCLUSIVE = 3, EXIT_INTERNAL = 70
 static const char usage_text[] =
     "usage: gandalf-sim COMMAND ...\n"
     "  run --seeds A..B [--jobs J] [--shard I/N] [--time-limit SECONDS] [--run-limit SECONDS]\n"
-    "      [--json] [--quiet] [--no-marks] [--stop-at-failure] [--database kvs|resp]\n"
+    "      [--json] [--quiet] [--no-marks] [--stop-at-failure] [--database kvs|resp|sqlite]\n"
     "        runs the seeds in order; GANDALF_SHARD=I/N in the environment does as --shard\n"
     "  run PLAN...          runs plan files\n"
     "  replay SEED|PLAN [--trace] [--from T] [--to T] [--history FILE]\n"
@@ -27,7 +27,8 @@ static const char usage_text[] =
     "  check HISTORY...     is a history linearizable?\n"
     "  generate-history [--seed S] [--violation KIND] ...  a history with a known verdict\n"
     "  list [faults|parameters|marks]\n"
-    "A SEED may be resp:N: the databases are processes of their own (run: --database resp).\n"
+    "A SEED may be resp:N: the databases are processes of their own (run: --database resp);\n"
+    "or sqlite:N: they are SQLite files (run: --database sqlite).\n"
     "Exit status: 0 fine, 1 a property is violated, 2 bad usage or input, 3 inconclusive, 70\n"
     "internal error. docs/plan.md describes plans.\n";
 
@@ -125,6 +126,10 @@ static int load_plan(const char *what, struct gd_sim_plan *plan)
     }
     if (strncmp(what, "resp:", 5) == 0 && parse_number(what + 5, &seed)) {
         gd_sim_plan_draw_external(plan, seed);
+        return 0;
+    }
+    if (strncmp(what, "sqlite:", 7) == 0 && parse_number(what + 7, &seed)) {
+        gd_sim_plan_draw_sqlite(plan, seed);
         return 0;
     }
     if (!read_file(what, &text, &size)) {
@@ -240,9 +245,12 @@ static int command_run(int count, char **words)
             options.run_limit_s = (unsigned)number;
             i++;
         } else if (strcmp(word, "--database") == 0) {
-            options.external = strcmp(value, "resp") == 0;
-            if (!options.external && strcmp(value, "kvs") != 0) {
-                return usage("--database wants kvs or resp, not '%s'", value);
+            if (strcmp(value, "resp") == 0) {
+                options.database = GD_SIM_DATABASE_RESP;
+            } else if (strcmp(value, "sqlite") == 0) {
+                options.database = GD_SIM_DATABASE_SQLITE;
+            } else if (strcmp(value, "kvs") != 0) {
+                return usage("--database wants kvs, resp or sqlite, not '%s'", value);
             }
             i++;
         } else if (strcmp(word, "--json") == 0) {

@@ -102,7 +102,8 @@ enum gd_sim_unit {
     X(clock_skew, "clock.skew", GD_SIM_TIME, 0, 0, 3600 * GD_SIM_S)                                \
     X(clock_drift, "clock.drift", GD_SIM_PPM, 0, 0, 100000)                                        \
     X(database_external, "database.external", GD_SIM_FLAG, 0, 0, 1)                                \
-    X(database_sync, "database.sync", GD_SIM_COUNT, 0, 0, 2)
+    X(database_sync, "database.sync", GD_SIM_COUNT, 0, 0, 2)                                       \
+    X(database_sqlite, "database.sqlite", GD_SIM_FLAG, 0, 0, 1)
 
 /* What a fault needs behind its name. */
 enum gd_sim_aim {
@@ -220,6 +221,14 @@ void gd_sim_plan_defaults(struct gd_sim_plan *plan);
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed);
 /* The same seed with each node's database a process of its own, and faults that strike it. */
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed);
+/* The same seed with each node's database an SQLite file, and faults that strike it. */
+void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed);
+/* Which databases a sweep's plans have. */
+enum gd_sim_database_kind { GD_SIM_DATABASE_KVS, GD_SIM_DATABASE_RESP, GD_SIM_DATABASE_SQLITE };
+/* One of the three. */
+void gd_sim_plan_draw_with(struct gd_sim_plan *plan, uint64_t seed, enum gd_sim_database_kind kind);
+/* What stands in front of a seed to name it: "", "resp:" or "sqlite:". */
+const char *gd_sim_plan_prefix(enum gd_sim_database_kind kind);
 void gd_sim_plan_print(const struct gd_sim_plan *plan, struct gd_bytes *bytes);
 void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes);
 /* Returns   GD_OK; GD_ERR_INVALID: `*error` says line and reason; `*plan` is then unspecified. */

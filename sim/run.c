@@ -270,13 +270,20 @@ static void settle(struct run *run)
     }
 }
 
+static uint64_t digest_of(const struct run *run, unsigned id)
+{
+    const struct gd_sim_sql *sql = gd_sim_cluster_sql(run->cluster);
+    return sql != NULL ? gd_sim_sql_digest(sql, id)
+                       : gd_sim_database_digest(gd_sim_cluster_databases(run->cluster), id);
+}
+
 /* Those of nodes that have applied the same must hold the same. */
 static void compare_databases(struct run *run)
 {
     const struct gd_sim_databases *databases = gd_sim_cluster_databases(run->cluster);
     unsigned leader = gd_sim_cluster_leader(run->cluster);
     unsigned first = 0;
-    if (databases == NULL || leader == 0) {
+    if ((databases == NULL && gd_sim_cluster_sql(run->cluster) == NULL) || leader == 0) {
         return;
     }
     const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
@@ -290,7 +297,7 @@ static void compare_databases(struct run *run)
         }
         struct gd_node *other = gd_sim_cluster_node(run->cluster, first);
         if (gd_node_applied(node) == gd_node_applied(other) &&
-            gd_sim_database_digest(databases, id) != gd_sim_database_digest(databases, first)) {
+            digest_of(run, id) != digest_of(run, first)) {
             char text[128];
             (void)snprintf(text, sizeof text,
                            "the databases of nodes %u and %u hold different keys at entry %" PRIu64,

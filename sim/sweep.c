@@ -66,16 +66,7 @@ static void on_interrupt(int number)
 
 /* ---------------------------------------------------------------- workers */
 
-static void draw_plan(struct gd_sim_plan *plan, uint64_t seed, bool external)
-{
-    if (external) {
-        gd_sim_plan_draw_external(plan, seed);
-    } else {
-        gd_sim_plan_draw(plan, seed);
-    }
-}
-
-_Noreturn static void work(int ask, int answer, bool external)
+_Noreturn static void work(int ask, int answer, enum gd_sim_database_kind database)
 {
     struct answer *mine = calloc(1, sizeof *mine);
     struct gd_sim_plan *plan = calloc(1, sizeof *plan);
@@ -87,7 +78,7 @@ _Noreturn static void work(int ask, int answer, bool external)
             __start_gd_marks[i]->count = 0;
         }
         uint64_t start = gd_sim_real_ns();
-        draw_plan(plan, seed, external);
+        gd_sim_plan_draw_with(plan, seed, database);
         gd_sim_run(plan, &options, &mine->result);
         mine->result.nanoseconds = gd_sim_real_ns() - start;
         for (size_t i = 0; i < mark_count(); i++) {
@@ -125,7 +116,7 @@ static void start_worker(struct sweep *sweep, struct worker *worker)
         (void)close(said[1]);
         (void)close(ask[1]);
         (void)close(answer[0]);
-        work(ask[0], answer[1], sweep->options->external);
+        work(ask[0], answer[1], sweep->options->database);
     }
     (void)close(ask[0]);
     (void)close(answer[1]);
@@ -187,11 +178,11 @@ static void print_result(struct sweep *sweep, const struct gd_sim_result *result
         gd_sim_result_line(result, line, sizeof line);
         (void)printf("%s\n  violated: %s\n  %s\n  replay: %s replay %s%" PRIu64 " --trace\n", line,
                      result->property, result->text, options->program,
-                     options->external ? "resp:" : "", result->seed);
+                     gd_sim_plan_prefix(options->database), result->seed);
         if (sweep->counts[GD_SIM_FAIL] <= TOLD_IN_FULL) {
             struct gd_sim_plan *plan = malloc(sizeof *plan);
             GD_ASSERT(plan != NULL);
-            draw_plan(plan, result->seed, options->external);
+            gd_sim_plan_draw_with(plan, result->seed, options->database);
             gd_sim_print_last_events(plan, result, stdout);
             free(plan);
         }

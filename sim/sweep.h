@@ -13,8 +13,8 @@ struct gd_sim_sweep_options {
     bool json, quiet;            /* JSON lines; failures alone. */
     bool marks;                  /* The table of marks at the end. */
     bool stop_at_failure;
-    bool external;       /* Databases that are processes of their own. */
-    const char *program; /* For the command that replays a seed. */
+    enum gd_sim_database_kind database; /* Of the plans. */
+    const char *program;                /* For the command that replays a seed. */
 };
 /* Prints a line for each seed in their order, and what the failures were. Returns the exit status:
  * 0, 1 when a seed failed, 3 when none failed and none passed. */

@@ -574,6 +574,7 @@ static void test_sql_foreign_hand(void **state)
 {
     struct fixture f;
     sqlite3 *other = NULL;
+    struct outcome frozen = {0};
 
     (void)state;
     setup(&f, "foreign");
@@ -583,6 +584,9 @@ static void test_sql_foreign_hand(void **state)
     assert_int_equal(query(&f, "SQL.QUERY|SELECT * FROM t")[0], '*');
     assert_int_equal(apply(&f, "SQL.EXEC|INSERT INTO t VALUES(1)")[0], ':');
     assert_int_equal(sqlite3_exec(other, "INSERT INTO t VALUES(2)", NULL, NULL, NULL), SQLITE_OK);
+    f.tracker->v->snapshot_begin(f.tracker, on_done, &frozen); /* Not of what that wrote. */
+    world_run(&f.world);
+    assert_int_equal(frozen.err, GD_ERR_BUSY);
     assert_int_equal(query_body(&f, body_of(&f, "SQL.QUERY|SELECT * FROM t")), GD_ERR_IO);
     assert_non_null(strstr(f.world.log, "another program has written"));
     assert_int_equal(try_open(&f), GD_OK);
