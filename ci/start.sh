@@ -4,7 +4,7 @@
 #   ./ci/start.sh               data in a temporary folder, gone at the end
 #   ./ci/start.sh --data DIR    data in DIR, kept: the next start goes on from there
 #   ./ci/start.sh --database D  each node in front of a database of its own: D is redis (Debian's
-#                               redis-server) or kvs-server; kvs, embedded, is the default
+#                               redis-server), kvs-server or sqlite; kvs, embedded, is the default
 #
 # Clients at 127.0.0.1:9876, 9877 and 9878. Interrupt (Ctrl-C) stops the nodes.
 set -euo pipefail
@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
     --data) [ $# -ge 2 ] || { say "start.sh: --data wants a directory" >&2; exit 2; }
             data=$2; shift 2 ;;
     --data=*) data=${1#--data=}; shift ;;
-    --database) [ $# -ge 2 ] || { say "start.sh: --database wants kvs, redis or kvs-server" >&2; exit 2; }
+    --database) [ $# -ge 2 ] || { say "start.sh: --database wants kvs, redis, kvs-server or sqlite" >&2; exit 2; }
             database=$2; shift 2 ;;
     --database=*) database=${1#--database=}; shift ;;
     -h | --help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -26,8 +26,8 @@ while [ $# -gt 0 ]; do
 done
 
 case $database in
-kvs | redis | kvs-server) ;;
-*) say "start.sh: --database wants kvs, redis or kvs-server, not $database" >&2; exit 2 ;;
+kvs | redis | kvs-server | sqlite) ;;
+*) say "start.sh: --database wants kvs, redis, kvs-server or sqlite, not $database" >&2; exit 2 ;;
 esac
 
 packages=("${BUILD_PACKAGES[@]}")
@@ -70,6 +70,9 @@ trap stop EXIT
 
 # Databases of their own, in sessions of their own; each stops with the nodes.
 options=()
+uri() { # uri N: what node N is told of its database
+    if [ "$database" = sqlite ]; then say sqlite; else say "resp://127.0.0.1:$((7610 + $1))"; fi
+}
 for n in 1 2 3; do
     port=$((7610 + n))
     mkdir -p "$data/database$n"
@@ -87,21 +90,25 @@ done
 
 for n in 1 2 3; do
     mkdir -p "$data/node$n"
-    [ "$database" = kvs ] || options=(--database "resp://127.0.0.1:$((7610 + n))")
+    [ "$database" = kvs ] || options=(--database "$(uri $n)")
     # A session of its own: Ctrl-C reaches this script, which then stops the nodes in good order.
     setsid "$gandalf" --config "$TOP/ci/gandalf_$n.conf" --data_dir "$data/node$n" \
         "${options[@]}" 2>>"$data/node$n.log" &
     pids+=($!)
 done
 
-# Asks the first node for a key that nobody has: "$-1" comes only from a cluster with a leader.
+# Asks the first node for a key that nobody has, or one row: the answer comes only from a cluster with a leader.
 serves() {
     local answer
     exec 3<>/dev/tcp/127.0.0.1/9876 || return 1
-    printf 'GET gandalf:started\r\n' >&3
+    if [ "$database" = sqlite ]; then
+        printf 'SQL.QUERY "SELECT 1"\r\n' >&3
+    else
+        printf 'GET gandalf:started\r\n' >&3
+    fi
     read -r -t 5 answer <&3 || answer=
     exec 3>&- 3<&-
-    [[ $answer == '$'* ]]
+    [[ $answer == '$'* || $answer == '*'* ]]
 }
 
 ready=no
@@ -123,6 +130,12 @@ done
     die "no leader within 30 seconds: the nodes' last lines are above"
 }
 
+set_it='set greeting hello'
+get_it='get greeting'
+if [ "$database" = sqlite ]; then
+    set_it='sql.exec "CREATE TABLE IF NOT EXISTS t(v); INSERT INTO t VALUES(?)" hello'
+    get_it='sql.query "SELECT v FROM t"'
+fi
 cat <<TEXT
 
 A cluster of three nodes serves clients at 127.0.0.1:9876, 9877 and 9878.
@@ -130,14 +143,14 @@ Logs and data: $data
 
 In another terminal:
   export PATH=$TOP/build/release/kvs:\$PATH
-  gandalf-kvs --port 9876 set greeting hello
-  gandalf-kvs --port 9877 get greeting     # any node answers, and never with old data
+  gandalf-kvs --port 9876 $set_it
+  gandalf-kvs --port 9877 $get_it     # any node answers, and never with old data
   gandalf-kvs --port 9878 status           # who leads
 
 Kill the leader, and see that nothing is lost:
   kill -9 PID                              # node 1: ${pids[0]}   node 2: ${pids[1]}   node 3: ${pids[2]}
   gandalf-kvs --port 987X status           # ask one that lives: 9876, 9877 or 9878
-  gandalf-kvs --port 987X get greeting
+  gandalf-kvs --port 987X $get_it
 
 Any Redis client works as well: redis-cli -p 9876
 Ctrl-C stops the cluster.
@@ -153,7 +166,7 @@ while :; do
             told[i]=yes
             say "node $((i + 1)) has gone. Start it again with:"
             again="$gandalf --config $TOP/ci/gandalf_$((i + 1)).conf --data_dir $data/node$((i + 1))"
-            [ "$database" = kvs ] || again+=" --database resp://127.0.0.1:$((7611 + i))"
+            [ "$database" = kvs ] || again+=" --database $(uri $((i + 1)))"
             say "  $again"
         fi
     done
