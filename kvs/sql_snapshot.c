@@ -20,7 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAGES_A_TURN = 256 };
+/* SQLite's files take no more than 128 KiB in one write. */
+enum { PAGES_A_TURN = 256, PIECE_SIZE = 64 * 1024 };
 
 static const char snapshot_end_of_name[] = ".snapshot", restore_end_of_name[] = ".restore";
 
@@ -157,7 +158,7 @@ static enum gd_err read_copy(struct gd_sql_tracker *self)
         self->read_size = head;
     } else if (self->copy_at < tail) {
         size = left < size ? (size_t)left : size;
-        size = size > 1 << 20 ? 1 << 20 : size;
+        size = size > PIECE_SIZE ? PIECE_SIZE : size;
         if (self->copy_file->pMethods->xRead(self->copy_file, self->read_to, (int)size,
                                              (sqlite3_int64)offset) != SQLITE_OK) {
             return GD_ERR_IO;
@@ -258,7 +259,7 @@ static enum gd_err take_some(struct gd_sql_tracker *self, struct gd_slice *bytes
     uint64_t left = end - self->restore_at;
     size_t size = bytes->size < left ? bytes->size : (size_t)left;
 
-    size = size > 1 << 24 ? 1 << 24 : size;
+    size = size > PIECE_SIZE ? PIECE_SIZE : size;
     if (size == 0) {
         return GD_ERR_CORRUPT;
     }
