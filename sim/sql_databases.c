@@ -39,6 +39,7 @@ struct front {
 struct row {
     struct gd_sim_sql_disk disk;
     struct front *front; /* In the process's heap; NULL: does not run. */
+    bool touched;        /* Another program may have written, and nobody noticed yet. */
 };
 struct gd_sim_sql {
     const struct gd_sim_plan *plan; /* Borrowed. */
@@ -471,9 +472,10 @@ static bool is_watched(struct row *row)
  * did it removes the file. */
 static void own_up(struct row *row)
 {
-    if (!row->disk.fails && by_hand(row, "SELECT * FROM strange")) {
+    if (row->touched && !row->disk.fails && by_hand(row, "SELECT * FROM strange")) {
         gd_sim_sql_disk_empty(&row->disk);
     }
+    row->touched = row->touched && row->disk.fails;
 }
 
 struct gd_sim_sql *gd_sim_sql_new(const struct gd_sim_plan *plan)
@@ -529,10 +531,10 @@ void gd_sim_sql_crashing(struct gd_sim_sql *sql, unsigned id)
     gd_sql_tracker_abandon(&row->front->sql);
     row->disk.fails = fails;
     row->front = NULL;
-    own_up(row);
     if (gd_prng_chance(&sql->prng, 1, 2)) {
         gd_sim_sql_disk_power_loss(&row->disk);
     }
+    own_up(row);
 }
 
 /* ---------------------------------------------------------------- faults */
@@ -558,6 +560,7 @@ void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, enum gd_sim_fault_ki
         break;
     case GD_SIM_FAULT_DATABASE_FLUSH:
         if (is_watched(row)) {
+            row->touched = true;
             (void)by_hand(row, "CREATE TABLE strange(x); DELETE FROM kv");
         }
         break;
@@ -571,7 +574,8 @@ void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, enum gd_sim_fault_ki
     }
     /* For the next old one: only what no other hand has touched, since the mark that this leaves
      * (PRAGMA data_version) is not in the file. */
-    if (row->front != NULL && !row->disk.fails && !by_hand(row, "SELECT * FROM strange")) {
+    if (row->front != NULL && !row->disk.fails &&
+        (!row->touched || !by_hand(row, "SELECT * FROM strange"))) {
         gd_sim_sql_disk_remember(&row->disk, FILE_NAME);
     }
 }
