@@ -45,13 +45,17 @@ static struct gd_sim_value joined(struct maker *maker, struct gd_sim_value a, st
     return gd_sim_value_text(maker->record, text, a.size + b.size);
 }
 
+/* What is absent counts as 0; a fresh value's ';' keeps it from being one. */
 static bool is_number(const struct gd_sim_value *value, int64_t *number)
 {
-    char *end = NULL;
+    char *end;
 
-    *number = value->kind == GD_SIM_VALUE_TEXT ? strtoll(value->text, &end, 10) : 0;
-    return value->kind == GD_SIM_VALUE_NOTHING ||
-           (end == value->text + value->size && end[-1] != ';');
+    *number = 0;
+    if (value->kind != GD_SIM_VALUE_TEXT || value->size == 0) {
+        return value->kind == GD_SIM_VALUE_NOTHING;
+    }
+    *number = strtoll(value->text, &end, 10);
+    return end == value->text + value->size;
 }
 
 static bool same(const struct gd_sim_value *a, const struct gd_sim_value *b)
