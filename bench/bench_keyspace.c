@@ -76,6 +76,10 @@ int main(int argc, char **argv)
 {
     size_t keys = argc > 1 ? (size_t)atol(argv[1]) : 1000000;
     size_t value_size = argc > 2 ? (size_t)atol(argv[2]) : 64;
+    if (keys == 0) {
+        (void)fprintf(stderr, "usage: bench_keyspace [KEYS [VALUE_SIZE]], at least one key\n");
+        return 2;
+    }
     struct gd_slice value = {gd_calloc(1, value_size + 1), value_size};
     struct gd_keyspace *ks = gd_keyspace_new(1, 2);
     long before = resident_kib();
