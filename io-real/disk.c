@@ -288,8 +288,19 @@ static int do_size(int fd, struct gd_disk_op *op)
     return 0;
 }
 
+/* Whether it names all that io.h wants for its kind: a file, a path, two paths. */
+static bool is_whole(const struct gd_disk_op *op)
+{
+    bool of_file = op->kind <= GD_DISK_SIZE; /* OPEN fills it, the others use it. */
+    bool of_path = op->kind == GD_DISK_OPEN || op->kind >= GD_DISK_RENAME;
+
+    return (!of_file || op->file != NULL) && (!of_path || op->path != NULL) &&
+           (op->kind != GD_DISK_RENAME || op->path_to != NULL);
+}
+
 static int do_op(int directory, struct gd_disk_op *op)
 {
+    GD_ASSERT(is_whole(op));
     int fd = op->file != NULL ? (int)op->file->handle : -1;
 
     if (op->path != NULL && directory < 0) {
@@ -435,7 +446,7 @@ enum gd_err gd__uv_disk_submit(struct gd_io *io, struct gd_disk_op *op)
     GD_ASSERT(op->path == NULL || strlen(op->path) < GD_DISK_PATH_SIZE);
     GD_ASSERT(op->path == NULL || !climbs(op->path));
     GD_ASSERT(op->path_to == NULL || !climbs(op->path_to));
-    GD_ASSERT(op->path != NULL || op->file != NULL);
+    GD_ASSERT(is_whole(op)); /* Here, too, where the caller is on the stack. */
     if (disk->in_flight >= QUEUE_COUNT_MAX) {
         return GD_ERR_BUSY;
     }
