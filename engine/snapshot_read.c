@@ -85,14 +85,14 @@ static void cursor_step(struct gd__snapshot_cursor *cursor, bool at_end)
 {
     struct gd__snapshot_piece piece = {0};
     enum gd_err err = cursor_decode(cursor, &piece);
-
-    if (err == GD_OK && piece.end && cursor->bytes.size > piece.size) {
-        err = GD_ERR_CORRUPT; /* It goes on behind its end. */
-    } else if (!at_end && (err == GD_ERR_MORE || (err == GD_OK && piece.end))) {
+    bool ends = err == GD_OK && piece.end;
+    bool goes_on = ends && cursor->bytes.size > piece.size;
+    if (!at_end && !goes_on && (ends || err == GD_ERR_MORE)) {
         cursor_read(cursor);
         return;
-    } else if (err == GD_ERR_MORE) {
-        err = GD_ERR_CORRUPT; /* It ends too early. */
+    }
+    if (goes_on || err == GD_ERR_MORE) {
+        err = GD_ERR_CORRUPT; /* Bytes behind its end, or it ends too early. */
     }
     cursor->told(cursor, err, err == GD_OK ? &piece : NULL);
 }

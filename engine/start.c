@@ -262,6 +262,7 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
 /* Whether the log leads past what a snapshot at `position` holds. */
 static bool log_covers(const struct gd_wal_recovered *log, struct gd_position position)
 {
+    GD_ASSERT(log->entry_count == 0 || log->entries != NULL);
     if (position.index <= log->before.index) {
         return true;
     }

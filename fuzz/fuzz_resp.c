@@ -23,8 +23,9 @@ static void note_head(struct gd_bytes *out, char mark, size_t number)
 
     line[0] = mark;
     size += gd_number_format((int64_t)number, line + 1);
-    memcpy(line + size, "\r\n", 2);
-    gd_bytes_add(out, line, size + 2);
+    line[size++] = '\r';
+    line[size++] = '\n';
+    gd_bytes_add(out, line, size);
 }
 
 /* One request as text that is the same however it came. */

@@ -125,7 +125,7 @@ static bool parse_number(const char *text, uint64_t *number, const char **rest)
 static bool equal_ignoring_case(const char *a, const char *b)
 {
     for (; *a != '\0' && *b != '\0'; a++, b++) {
-        char low_a = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a;
+        int low_a = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a;
 
         if (low_a != *b) {
             return false;
@@ -616,7 +616,7 @@ static enum gd_err next_flag(int argc, char *const *argv, int *at, struct flag *
 static enum gd_err scan(int argc, char *const *argv, enum gd_config_action *action,
                         const char **file, struct gd_error *error)
 {
-    struct flag flag;
+    struct flag flag = {0};
 
     *action = GD_CONFIG_RUN;
     *file = NULL;

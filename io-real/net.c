@@ -823,6 +823,7 @@ static int resolve_local(struct gd_uv *uv, const char *host, uint16_t port,
         found = found->ai_next;
     }
     found = found != NULL ? found : request.addrinfo;
+    GD_ASSERT(found != NULL); /* No address is an error of getaddrinfo, never an empty list. */
     memcpy(address, found->ai_addr, found->ai_addrlen);
     uv_freeaddrinfo(request.addrinfo);
     return 0;

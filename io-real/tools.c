@@ -248,14 +248,13 @@ static int recover_directory(const char *directory, const struct gd_address *add
     if (uv == NULL) {
         return gd__tool_complain(&error, GD_TOOL_WRONG);
     }
-    if (gd_inspect(&offline, &inspect, &error) != GD_OK) {
-        (void)gd__tool_complain(&error, status);
-    } else if (inspect.empty || !inspect.usable) {
+    bool seen = gd_inspect(&offline, &inspect, &error) == GD_OK;
+    if (seen && (inspect.empty || !inspect.usable)) {
         (void)fprintf(stderr, "gandalf: %s cannot be recovered: %s\n", directory,
                       inspect.problem_count > 0 ? inspect.problems[0].text : "it has no log");
-    } else if (!confirmed(&inspect, directory, address, yes)) {
+    } else if (seen && !confirmed(&inspect, directory, address, yes)) {
         (void)fprintf(stderr, "gandalf: nothing was changed\n");
-    } else if (gd_recover(&offline, address, &recovered, &error) != GD_OK) {
+    } else if (!seen || gd_recover(&offline, address, &recovered, &error) != GD_OK) {
         (void)gd__tool_complain(&error, status);
     } else {
         (void)printf("Done: node %" PRIu64 " of the new cluster %016" PRIx64

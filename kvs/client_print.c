@@ -57,7 +57,7 @@ static void print_terminal(struct gd_slice *left, int indent, const char *end);
 /* The elements of an aggregate; the first stands on the line begun. */
 static void print_elements(struct gd_slice *left, const struct gd_resp_item *item, int indent)
 {
-    char mark = item->kind == '%' || item->kind == '|' ? '#' : item->kind == '~' ? '~' : ')';
+    int mark = item->kind == '%' || item->kind == '|' ? '#' : item->kind == '~' ? '~' : ')';
     int width = digits(item->count);
 
     if (item->count == 0) {

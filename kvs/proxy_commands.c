@@ -282,10 +282,9 @@ const struct gd_command *gd_proxy_find(const struct gd_proxy_table *table,
         low = order < 0 ? middle + 1 : low;
         high = order < 0 ? high : middle;
     }
-    if (own != NULL && (own->kind == GD_COMMAND_LOCAL || own->kind == GD_COMMAND_ADMIN)) {
+    bool ours = own != NULL && (own->kind == GD_COMMAND_LOCAL || own->kind == GD_COMMAND_ADMIN);
+    if (ours || table->count == 0) { /* Or nothing is known of the database yet. */
         row = own;
-    } else if (table->count == 0) {
-        row = own; /* Nothing is known of the database yet. */
     }
     *refusal = reason_of(name);
     if (*refusal == NULL && row != NULL) {

@@ -76,7 +76,9 @@ static void found(struct gd_proxy_tracker *self, enum gd_err err, struct gd_slic
         (void)snprintf(self->why, sizeof self->why, "%.*s",
                        (int)(what.size < 200 ? what.size : 200), (const char *)what.data);
         for (char *c = self->why; *c != '\0'; c++) {
-            *c = *c == '\r' || *c == '\n' ? ' ' : *c;
+            if (*c == '\r' || *c == '\n') {
+                *c = ' ';
+            }
         }
     }
 }

@@ -644,6 +644,7 @@ static void take_good(struct client *client, struct flight *flight,
     struct gd_sim_step *step = op != NULL ? &record->steps[op->first] : NULL;
     enum gd_sim_fate fate = GD_SIM_FATE_DONE;
     bool good = true;
+    GD_ASSERT(op != NULL || flight->kind == FLIGHT_IGNORED || flight->kind == FLIGHT_EXPIRY);
     switch (flight->kind) {
     case FLIGHT_IGNORED:
         return;

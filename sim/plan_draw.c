@@ -482,10 +482,10 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     draw_versions(plan);
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
-    for (unsigned class_ = 0; class_ < GD_SIM_CLASS_DATABASE; class_++) {
+    for (unsigned i = 0; i < GD_SIM_CLASS_DATABASE; i++) {
         bool has = gd_prng_chance(&prng, among, 10);
         if (has) {
-            draw_class(plan, (enum gd_sim_class)class_);
+            draw_class(plan, (enum gd_sim_class)i);
         }
     }
     draw_together(plan);

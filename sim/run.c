@@ -106,7 +106,7 @@ static void print_line(const struct run *run, gd_time_ns at, uint64_t event, uin
         return;
     }
     for (unsigned i = 0; i <= gd_sim_plan_total(run->plan); i++) {
-        columns[2 * i] = i != process ? '.' : i == 0 ? 'c' : (char)('0' + i);
+        columns[2 * i] = (char)(i != process ? '.' : i == 0 ? 'c' : '0' + (int)i);
         columns[2 * i + 1] = ' ';
     }
     columns[2 * gd_sim_plan_total(run->plan) + 2] = '\0';

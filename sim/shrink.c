@@ -60,15 +60,15 @@ static void drop_faults(struct gd_sim_plan *plan, size_t from, size_t count)
 static bool shrink_classes(struct shrink *shrink)
 {
     bool changed = false;
-    for (unsigned class_ = 0; class_ < GD_SIM_CLASS_COUNT; class_++) {
+    for (unsigned tried = 0; tried < GD_SIM_CLASS_COUNT; tried++) {
         shrink->tried = shrink->best;
         for (size_t i = shrink->tried.fault_count; i-- > 0;) {
-            if (gd_sim_fault_forms[shrink->tried.faults[i].kind].class_ == class_) {
+            if (gd_sim_fault_forms[shrink->tried.faults[i].kind].class_ == tried) {
                 drop_faults(&shrink->tried, i, 1);
             }
         }
         if (shrink->tried.fault_count < shrink->best.fault_count) {
-            changed |= keep_if_same(shrink, gd_sim_class_text((enum gd_sim_class)class_));
+            changed |= keep_if_same(shrink, gd_sim_class_text((enum gd_sim_class)tried));
         }
     }
     return changed;

@@ -342,6 +342,7 @@ static void watch(struct judge *judge, uint32_t value, bool more)
         GD_ASSERT(judge->watchers != NULL);
         memset(judge->watchers + old, 0, (judge->watcher_capacity - old) * sizeof *judge->watchers);
     }
+    GD_ASSERT(judge->watchers != NULL);
     judge->watchers[value] += more ? 1u : (uint32_t)-1;
 }
 

@@ -101,6 +101,7 @@ static void put(struct fake_disk *disk, const char *path, const struct gd_bytes 
 
     size = size == 0 ? file->size : size;
     assert_true(file->size <= size && size <= sizeof padded);
+    GD_ASSERT(file->data != NULL); /* formats_read has compared it with what is not empty. */
     memset(padded, 0, sizeof padded);
     memcpy(padded, file->data, file->size);
     fake_put(disk, path, (struct gd_slice){padded, size});
