@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # nightly.sh - what takes too long for every change: a long sweep, every mutant, every fuzz target,
-# the thread sanitizer over real nodes, valgrind over a few seeds.
+# the thread sanitizer over real nodes, valgrind over a few seeds, clang-tidy over every source.
 #
 #   ci/nightly.sh [--seeds A..B] [--fuzz SECONDS] [--mutant SECONDS] [sweep] [mutants] [fuzz] [tsan]
-#                 [valgrind]
+#                 [valgrind] [tidy]
 #
 # Without a stage's name all run. Exit status 1 when any of them found something.
 set -uo pipefail
@@ -18,12 +18,12 @@ while [ $# -gt 0 ]; do
     --seeds) seeds=$2; shift ;;
     --fuzz) fuzz_seconds=$2; shift ;;
     --mutant) mutant_seconds=$2; shift ;;
-    sweep | mutants | fuzz | tsan | valgrind) stages+=("$1") ;;
+    sweep | mutants | fuzz | tsan | valgrind | tidy) stages+=("$1") ;;
     *) die "unknown word $1: nightly.sh's first lines tell the usage" ;;
     esac
     shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(sweep mutants fuzz tsan valgrind)
+[ ${#stages[@]} -gt 0 ] || stages=(sweep mutants fuzz tsan valgrind tidy)
 
 # Real nodes of three, under load, killed and restarted, with every access between threads watched.
 run_tsan() {
@@ -45,6 +45,14 @@ run_valgrind() {
     return $status
 }
 
+# Every source; the stage tells its verdict in its last line.
+run_tidy() {
+    local said
+    said=$("$TOP/ci/stages/tidy.sh" --all)
+    say "$said"
+    [[ $said =~ [1-9][0-9]*\ passed,\ 0\ failed$ ]]
+}
+
 install_missing "${BUILD_PACKAGES[@]}"
 passed=0
 failed=0
@@ -59,6 +67,7 @@ for stage in "${stages[@]}"; do
     fuzz) "$TOP/ci/fuzz.sh" "$fuzz_seconds" ;;
     tsan) run_tsan ;;
     valgrind) run_valgrind ;;
+    tidy) run_tidy ;;
     esac
     if [ $? -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done

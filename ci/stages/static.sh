@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # static.sh - every source is as clang-format has it, and cppcheck has nothing to say. Half a minute.
-# clang-tidy takes minutes: `static.sh tidy` runs it, too.
+# clang-tidy, which takes minutes, is tidy.sh.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
@@ -19,11 +19,4 @@ cppcheck --enable=warning,performance,portability --inline-suppr --std=c11 --err
     -i engine/test -i kvs/test -i io-real/test -i io-sim/test -i sim/test \
     engine kvs io-real io-sim sim fuzz bench
 verdict $? cppcheck
-if [ "${1:-}" = tidy ]; then
-    install_missing clang-tidy >&2
-    (cmake --preset debug >/dev/null &&
-        printf '%s\n' "${sources[@]}" | grep '\.c$' | grep -v /test/ |
-        xargs -P "$(jobs_count)" -n 4 clang-tidy -p build/debug --quiet --warnings-as-errors='*')
-    verdict $? clang-tidy
-fi
 say "$good passed, $bad failed"
