@@ -28,7 +28,7 @@ enum part {
     PART_CLASS,                                       /* and the class behind it */
     PART_VICTIM = PART_CLASS + GD_SIM_CLASS_DATABASE, /* Where it was before that class came. */
     PART_TOGETHER = 100,
-    PART_DATABASE = 200, /* and its class behind it */
+    PART_DATABASE = 200, /* and behind it its class, and SQLite */
     PART_VERSIONS = 300
 };
 
@@ -506,10 +506,18 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
 
 void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed)
 {
+    struct gd_prng prng = stream_of(seed, PART_DATABASE + 2);
     gd_sim_plan_draw_external(plan, seed);
     plan->database_external = 0;
     plan->database_sync = 0;
     plan->database_sqlite = 1;
+    /* What was done twice shows for ever where nothing is written over. */
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->mix_set = plan->mix_del = plan->mix_getdel = plan->mix_getset = 1;
+        plan->mix_append = 40;
+        plan->mix_incr = 20;
+        draw_class(plan, GD_SIM_CLASS_CRASH);
+    }
 }
 
 void gd_sim_plan_draw_with(struct gd_sim_plan *plan, uint64_t seed, enum gd_sim_database_kind kind)
