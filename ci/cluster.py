@@ -33,13 +33,21 @@ def gandalf_path():
 PATIENCE = float(os.environ.get("GANDALF_PATIENCE", "30"))
 
 
+GIVEN = set()
+
+
 def free_ports(count):
+    """Ports that nobody has, each given once: a second call must not name those of the first, which
+    may not be bound yet."""
     sockets = []
-    for _ in range(count):
+    ports = []
+    while len(ports) < count:
         s = socket.socket()
         s.bind(("127.0.0.1", 0))
         sockets.append(s)
-    ports = [s.getsockname()[1] for s in sockets]
+        if s.getsockname()[1] not in GIVEN:
+            ports.append(s.getsockname()[1])
+    GIVEN.update(ports)
     for s in sockets:
         s.close()
     return ports
