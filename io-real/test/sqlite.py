@@ -7,6 +7,7 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -252,6 +253,30 @@ def sqlite_not_ours():
         second.start()
         assert len(rows(first, "SELECT * FROM sums")) == 4
         assert os.path.exists(os.path.join(c.directory, "elsewhere.sqlite"))
+
+
+@test
+def sqlite_backup():
+    """A backup of a cluster in front of SQLite becomes another one."""
+    with Cluster(database="sqlite") as c:
+        tables(c.leader())
+        backup = os.path.join(c.directory, "backup")
+        tool = [harness.gandalf_path()]
+        subprocess.run(tool + ["backup", "--from", "127.0.0.1:%d" % c.nodes[1].client_port,
+                               "-o", backup], check=True)
+        before = equal(c)
+        for node in c.nodes:
+            node.kill()
+            shutil.rmtree(node.directory)
+        for node in c.nodes:
+            subprocess.run(tool + ["restore", backup, "--data-dir", node.directory, "--nodes",
+                                   ",".join(n.address for n in c.nodes), "--self", node.address],
+                           check=True)
+        c.start()
+        c.leader()
+        assert equal(c) == before
+        execute(c.nodes[0], "INSERT INTO sums VALUES(9, 9)")
+        assert rows(c.nodes[1], "SELECT count(*) FROM sums") == [[5]]
 
 
 @test
