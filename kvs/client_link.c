@@ -50,8 +50,8 @@ void gd_client_point(struct gd_client *client, const char *host, uint16_t port)
 
 static bool fail(struct gd_client *client, const char *why)
 {
-    (void)snprintf(client->error, sizeof client->error, "%.255s:%u: %s", client->host, client->port,
-                   why);
+    (void)snprintf(client->error, sizeof client->error, "%.255s:%u: %.240s", client->host,
+                   client->port, why);
     return false;
 }
 
