@@ -112,7 +112,11 @@ void gd_listener_close(struct gd_listener *listener, gd_listener_fn *closed);
 typedef void gd_stream_read_fn(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes);
 typedef void gd_stream_fn(struct gd_stream *stream, enum gd_err err);
 struct gd_stream {
-    void *context; /* The caller's. */
+    void *context;          /* The caller's. */
+    gd_time_ns patience_ns; /* The caller's, of a stream that connects: when the other side has
+                               answered for none of our bytes for so long (or for the connect
+                               itself), the stream is gone (GD_ERR_TIMEOUT). 0: the world's own,
+                               some 15 s. */
     /* World's. */
     struct gd_io *io;
     void *world;
@@ -120,9 +124,10 @@ struct gd_stream {
     gd_stream_fn *on_done;
     gd_stream_fn *on_closed;
 };
-/* `stream`: zeroed but for `context`. `done` gets GD_OK, GD_ERR_REFUSED, GD_ERR_UNREACHABLE,
- * GD_ERR_TIMEOUT or GD_ERR_CANCELED (closed meanwhile); unless GD_OK the stream still wants its
- * close. Refused with GD_ERR_BUSY when the process has no descriptor left: no close wanted then. */
+/* `stream`: zeroed but for what is the caller's. `done` gets GD_OK, GD_ERR_REFUSED,
+ * GD_ERR_UNREACHABLE, GD_ERR_TIMEOUT or GD_ERR_CANCELED (closed meanwhile); unless GD_OK the stream
+ * still wants its close. Refused with GD_ERR_BUSY when the process has no descriptor left: no close
+ * wanted then. */
 GD_MUST_CHECK enum gd_err gd_stream_connect(struct gd_io *io, struct gd_stream *stream,
                                             const struct gd_address *address, gd_stream_fn *done);
 /* Reads flow from here on; stop and start as back-pressure asks (both are idempotent). */

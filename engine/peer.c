@@ -26,7 +26,13 @@
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
-enum { HELLO_SIZE_MAX = 4096, RETRY_MS_MIN = 50, RETRY_MS_MAX = 2000, STEADY_MS = 1000 };
+enum {
+    HELLO_SIZE_MAX = 4096,
+    RETRY_MS_MIN = 50,
+    RETRY_MS_MAX = 2000,
+    STEADY_MS = 1000,
+    PATIENCE_MS_MIN = 2000
+};
 
 struct gd__peer *gd__peer_find(const struct gd_node *node, gd_node_id id)
 {
@@ -234,9 +240,19 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
     gd__node_kick(node);
 }
 
+/* A connection whose other end is gone without a word (a power loss, a middlebox that forgot it) is
+ * noticed by silence alone, and each direction on its own: question, then answer. What the world
+ * grants a stream by itself, some 15 s each, would keep a member behind for half a minute. */
+static gd_time_ns patience(const struct gd_node *node)
+{
+    uint64_t ms = 2 * (uint64_t)node->options.election_timeout_ms;
+
+    return (ms > PATIENCE_MS_MIN ? ms : PATIENCE_MS_MIN) * GD_NS_PER_MS;
+}
+
 static void connect_peer(struct gd__peer *peer)
 {
-    peer->stream = (struct gd_stream){.context = peer};
+    peer->stream = (struct gd_stream){.context = peer, .patience_ns = patience(peer->node)};
     if (gd_stream_connect(peer->node->io, &peer->stream, &peer->address, on_connected) != GD_OK) {
         try_later(peer);
         return;

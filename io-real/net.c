@@ -27,7 +27,8 @@ enum {
     BACKLOG = 1024,    /* Connections that wait to be accepted. */
     KEEP_ALIVE_SECONDS = 300,
     SYN_RETRIES = 2,      /* A host that is gone is given up after 1 + 2 + 4 seconds ... */
-    UNANSWERED_MS = 15000 /* ... and a connection that we made, whose bytes nobody takes. */
+    UNANSWERED_MS = 15000 /* ... and a connection that we made, whose bytes nobody takes; a caller
+                             may be less patient. */
 };
 
 struct tcp {
@@ -552,6 +553,11 @@ static void shorten_patience(struct tcp *tcp)
     int tries = SYN_RETRIES;
     unsigned unanswered_ms = UNANSWERED_MS;
     uv_os_fd_t fd;
+
+    if (tcp->stream != NULL && tcp->stream->patience_ns > 0) {
+        gd_time_ns ms = (tcp->stream->patience_ns + GD_NS_PER_MS - 1) / GD_NS_PER_MS;
+        unanswered_ms = ms < UINT32_MAX ? (unsigned)ms : UINT32_MAX;
+    }
 
     if (uv_fileno((uv_handle_t *)&tcp->handle, &fd) == 0) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &tries, sizeof tries);

@@ -162,6 +162,7 @@ static void detach(struct gd_end *end)
 static void attach(struct gd_end *end, struct gd_stream *stream)
 {
     end->stream = stream;
+    end->patience_ns = stream->patience_ns;
     end->process->end_count++;
     gd__ring_add(&end->process->ends, &end->ring);
     stream->io = &end->process->io;
@@ -426,6 +427,7 @@ enum gd_err gd__stream_connect(struct gd_io *io, struct gd_stream *stream,
     struct gd_world *world = process->world;
     struct gd_connection *connection = gd__heap_zeroed(&world->heap, sizeof *connection);
     char host[GD_ADDRESS_SIZE];
+    gd_time_ns timeout;
 
     GD_ASSERT(process->running);
     connection->world = world;
@@ -459,9 +461,11 @@ enum gd_err gd__stream_connect(struct gd_io *io, struct gd_stream *stream,
     connection->syn.detail = connection->expire.detail = connection->incoming.detail =
         connection->number;
     gd__schedule(world, &connection->syn, world->now + gd__latency(process, to));
-    gd__schedule(world, &connection->expire,
-                 world->now +
-                     gd__link(world, process->number, to->number)->options.connect_timeout);
+    timeout = gd__link(world, process->number, to->number)->options.connect_timeout;
+    if (stream->patience_ns > 0 && stream->patience_ns < timeout) {
+        timeout = stream->patience_ns;
+    }
+    gd__schedule(world, &connection->expire, world->now + timeout);
     return GD_OK;
 }
 

@@ -47,6 +47,7 @@ struct gd_end {
     struct gd_connection *connection;
     struct gd_process *process;
     struct gd_stream *stream; /* The process's memory; NULL when nobody has it. */
+    gd_time_ns patience_ns;   /* The stream's; 0: the link's. */
     uint16_t port;
     bool exists;     /* The server's does once the SYN has arrived. */
     bool gone;       /* Closed, or its process crashed: its machine knows it no more. */

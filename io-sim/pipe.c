@@ -442,11 +442,19 @@ void gd__stream_shutdown(struct gd_stream *stream)
 
 /* ---------------------------------------------------------------- under way */
 
+/* How long the sender waits for an answer to its bytes; 0: for ever. */
+static gd_time_ns patience_of(struct gd_pipe *pipe)
+{
+    gd_time_ns patience = sender_of(pipe)->patience_ns;
+
+    return patience > 0 ? patience : link_of(pipe)->options.timeout;
+}
+
 /* The sender waits for room in the window, and no word of it will come: it gives up in time, as
  * when its bytes are not answered for (the probes of a closed window are not either). */
 void gd__pipe_watch_silence(struct gd_pipe *pipe)
 {
-    gd_time_ns timeout = link_of(pipe)->options.timeout;
+    gd_time_ns timeout = patience_of(pipe);
 
     if (pipe->connection->black_hole && pipe->head != NULL && timeout > 0 &&
         !gd__scheduled(&pipe->timeout)) {
@@ -492,7 +500,7 @@ static void run_arrive(struct gd_world *world, struct gd_world_event *event)
     gd_time_ns delay = 0;
 
     if (blocked(pipe)) {
-        gd_time_ns timeout = link_of(pipe)->options.timeout;
+        gd_time_ns timeout = patience_of(pipe);
 
         pipe->held = true;
         gd__count(world, GD_WORLD_COUNT_HELD);

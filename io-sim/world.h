@@ -53,8 +53,9 @@ struct gd_world_link_options {
     gd_time_ns reorder_max; /* ... by up to so much. */
     uint64_t frames_spared; /* So many first frames of each stream suffer none of that. */
     gd_time_ns connect_timeout; /* Of a connect that nobody answers. */
-    gd_time_ns timeout; /* After so long without getting bytes across, the sender's end breaks
-                           (GD_ERR_TIMEOUT); the other end learns nothing. 0: never. */
+    gd_time_ns timeout; /* After so long, or a stream's own patience, without getting bytes across
+                           the sender's end breaks (GD_ERR_TIMEOUT); the other end learns nothing.
+                           0: never, but for a stream with patience of its own. */
     gd_time_ns retransmit_max; /* Once a cut heals, what waited comes within so long. */
 };
 

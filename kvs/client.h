@@ -28,7 +28,7 @@ struct gd_client {
     struct gd_resp_reply_reader reader;
     size_t reply_size; /* Of the reply at the front of `input`. */
     bool in_multi;
-    char error[512]; /* Why the last call failed. */
+    char error[600]; /* Why the last call failed. */
 };
 void gd_client_init(struct gd_client *client, const struct gd_client_options *options);
 void gd_client_release(struct gd_client *client);

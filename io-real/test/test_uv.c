@@ -293,6 +293,70 @@ static void test_uv_ipv6(void **state)
     assert_true(strncmp(peer.text, "[::1]:", 6) == 0 || strcmp(peer.text, "?") == 0);
 }
 
+struct ending {
+    struct told connected, ended;
+    bool closed;
+};
+
+static void on_ending_connected(struct gd_stream *stream, enum gd_err err)
+{
+    ((struct ending *)stream->context)->connected = (struct told){true, err};
+}
+
+static void on_ending_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
+{
+    (void)bytes;
+    ((struct ending *)stream->context)->ended = (struct told){true, err};
+}
+
+static void on_ending_closed(struct gd_stream *stream, enum gd_err err)
+{
+    (void)err;
+    ((struct ending *)stream->context)->closed = true;
+}
+
+static void on_write_told(struct gd_write *write, enum gd_err err)
+{
+    (void)err;
+    *(bool *)write->context = true;
+}
+
+/* Nobody takes our bytes: the stream ends after its own patience, long before the world's. */
+static void test_uv_patience(void **state)
+{
+    static uint8_t bytes[32 << 20];
+    struct world *world = *state;
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    socklen_t size = sizeof any;
+    struct ending ending = {0};
+    struct gd_stream stream = {.context = &ending, .patience_ns = 300 * GD_NS_PER_MS};
+    struct gd_address address;
+    char text[GD_ADDRESS_SIZE];
+    bool written = false;
+    struct gd_write write = {
+        .slices = {{bytes, sizeof bytes}}, .count = 1, .done = on_write_told, .context = &written};
+    int deaf = socket(AF_INET, SOCK_STREAM, 0);
+
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(deaf, (struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(listen(deaf, 1), 0);
+    assert_int_equal(getsockname(deaf, (struct sockaddr *)&any, &size), 0);
+    (void)snprintf(text, sizeof text, "127.0.0.1:%u", (unsigned)ntohs(any.sin_port));
+    assert_int_equal(gd_address_parse(text, &address), GD_OK);
+    assert_int_equal(gd_stream_connect(gd_uv_io(world->uv), &stream, &address, on_ending_connected),
+                     GD_OK);
+    wait_for(world->uv, &ending.connected.done);
+    assert_int_equal(ending.connected.err, GD_OK);
+    gd_stream_read_start(&stream, on_ending_read);
+    assert_int_equal(gd_stream_write(&stream, &write), GD_OK);
+    wait_for(world->uv, &ending.ended.done);
+    assert_int_equal(ending.ended.err, GD_ERR_TIMEOUT);
+    gd_stream_close(&stream, on_ending_closed);
+    wait_for(world->uv, &ending.closed);
+    assert_true(written);
+    (void)close(deaf);
+}
+
 struct two_told {
     struct told connected, closed;
 };
@@ -502,6 +566,7 @@ int main(void)
         WITH_WORLD(test_uv_connect_by_name),
         WITH_WORLD(test_uv_connect_refused_at_every_address),
         WITH_WORLD(test_uv_ipv6),
+        WITH_WORLD(test_uv_patience),
         WITH_WORLD(test_uv_close_while_resolving),
         WITH_WORLD(test_uv_out_of_descriptors),
         WITH_WORLD(test_uv_signals),

@@ -154,6 +154,8 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
     }
 }
 
+gd_time_ns drive_patience_ns;
+
 void drive_connect(struct gd_world *world, uint32_t process, const char *text,
                    struct drive_end *end)
 {
@@ -162,7 +164,7 @@ void drive_connect(struct gd_world *world, uint32_t process, const char *text,
     memset(end, 0, sizeof *end);
     end->world = world;
     end->process = process;
-    end->stream = (struct gd_stream){.context = end};
+    end->stream = (struct gd_stream){.context = end, .patience_ns = drive_patience_ns};
     assert_int_equal(gd_address_parse(text, &address), GD_OK);
     assert_int_equal(
         gd_stream_connect(gd_world_enter(world, process), &end->stream, &address, on_connected),

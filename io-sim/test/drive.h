@@ -42,6 +42,7 @@ struct drive_server {
 };
 void drive_listen(struct gd_world *world, uint32_t process, uint16_t port,
                   struct drive_server *server, struct drive_end *end);
+extern gd_time_ns drive_patience_ns; /* Of the streams that connect from here on; 0 at first. */
 /* Begins to connect; gd_world_run_until brings the rest. */
 void drive_connect(struct gd_world *world, uint32_t process, const char *address,
                    struct drive_end *end);

@@ -124,6 +124,38 @@ static void test_net_broken_streams(void **state)
     gd_world_free(world);
 }
 
+/* A stream's own patience is shorter than the link's, and rules the connect, too. */
+static void test_net_patience(void **state)
+{
+    struct gd_world_options options = {.seed = 4, .link = gd_world_link_defaults()};
+    struct gd_world *world;
+
+    (void)state;
+    options.link.timeout = 15000 * GD_NS_PER_MS;
+    drive_patience_ns = 2000 * GD_NS_PER_MS;
+    world = connected(&options);
+    assert_int_equal(gd_world_break_streams(world, 0, GD_WORLD_ALL, GD_WORLD_BLACK_HOLE), 1);
+    drive_for(world, 4000);
+    assert_int_equal(here.end_count, 0); /* Nothing was sent that could go unanswered. */
+    assert_int_equal(drive_send(&here, "x", 1), GD_OK);
+    drive_for(world, 1500);
+    assert_int_equal(here.end_count, 0);
+    drive_for(world, 1000);
+    assert_int_equal(here.end_err, GD_ERR_TIMEOUT);
+    gd_world_free(world);
+
+    world = drive_world(&options, 3);
+    drive_listen(world, 0, 700, &server, &there);
+    gd_world_cut(world, GD_WORLD_ALL, 0, true);
+    drive_connect(world, 1, "10.0.0.1:700", &here);
+    drive_patience_ns = 0;
+    drive_for(world, 1500);
+    assert_false(here.connect_told);
+    drive_for(world, 1000);
+    assert_int_equal(here.connect_err, GD_ERR_TIMEOUT);
+    gd_world_free(world);
+}
+
 /* The window fills, the rest queues up, the bound of a caller has something to look at. */
 static void test_net_back_pressure_of_a_paused_peer(void **state)
 {
@@ -293,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_net_cut_and_heal),
         cmocka_unit_test(test_net_connect_through_a_cut),
         cmocka_unit_test(test_net_peer_crashes),
+        cmocka_unit_test(test_net_patience),
         cmocka_unit_test(test_net_broken_streams),
         cmocka_unit_test(test_net_back_pressure_of_a_paused_peer),
         cmocka_unit_test(test_net_frames_stay_whole),
