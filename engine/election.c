@@ -8,9 +8,9 @@
  *       granted, or when a campaign of our own begins; never by any other message.
  *   L2. A pre-vote changes nothing at who is asked, and no term at who asks.
  *   L3. While a leader was heard within an election timeout neither kind of vote is granted and no
- * term is taken over from one, unless the leader itself asked for it (transfer). L4. A vote is
- * granted only to a log at least as up to date as ours, once a term, durably first. L5. A candidate
- * counts its own vote once that is durable. */
+ * term is taken over from one, unless the leader itself asked a voter for it (transfer). L4. A vote
+ * is granted only to a log at least as up to date as ours, once a term, durably first. L5. A
+ * candidate counts its own vote once that is durable. */
 #include "engine/raft_internal.h"
 
 void gd__election_reset_deadline(struct gd_raft *raft)
@@ -186,7 +186,10 @@ static void on_vote(struct gd_raft *raft, const struct gd_message *m)
     bool granted;
 
     if (m->term > raft->hard_state.term) {
-        if (sticky(raft) && !m->vote.transfer) { /* L3 */
+        /* A transfer that was given up may be followed by a removal: late words of the candidate
+         * that it made depose nobody. */
+        bool asked = m->vote.transfer && gd_config_votes(gd__raft_config(raft), m->from);
+        if (sticky(raft) && !asked) { /* L3 */
             GD_REACHED("vote request ignored: a leader is there");
             return;
         }
@@ -312,6 +315,21 @@ void gd__election_tick(struct gd_raft *raft)
 
 /* ---------------------------------------------------------------- transfer */
 
+/* Whether `p` is a better successor than `best`: one who answers, before one with more of the log.
+ */
+static bool better(const struct gd_raft *raft, const struct gd__progress *p,
+                   const struct gd__progress *best)
+{
+    bool here, there;
+
+    if (best == NULL) {
+        return true;
+    }
+    here = raft->now - p->contact_ns < raft->options.election_timeout_ns;
+    there = raft->now - best->contact_ns < raft->options.election_timeout_ns;
+    return here != there ? here : p->match > best->match;
+}
+
 /* The most up to date voter but ourselves; 0 for none. */
 static gd_node_id best_successor(struct gd_raft *raft)
 {
@@ -321,11 +339,20 @@ static gd_node_id best_successor(struct gd_raft *raft)
     for (uint32_t i = 0; i < config->count; i++) {
         const struct gd__progress *p = gd__replication_find(raft, config->members[i].id);
         if (p != NULL && (config->members[i].roles & GD_MEMBER_VOTER) != 0 &&
-            (best == NULL || p->match > best->match)) {
+            better(raft, p, best)) {
             best = p;
         }
     }
     return best == NULL ? 0 : best->id;
+}
+
+void gd__election_hand_over(struct gd_raft *raft)
+{
+    const struct gd__progress *p = gd__replication_find(raft, best_successor(raft));
+
+    if (p != NULL && p->match == raft->log.last) {
+        (void)gd__raft_send(raft, p->id, GD_MESSAGE_TIMEOUT_NOW);
+    }
 }
 
 void gd__election_transfer_go(struct gd_raft *raft)

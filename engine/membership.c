@@ -284,6 +284,7 @@ void gd__membership_committed(struct gd_raft *raft)
         gd__replication_commit(raft); /* Fewer may suffice now. */
     } else if (!gd_config_votes(now, raft->options.id)) {
         GD_REACHED("leader outside the new configuration stepped down");
+        gd__election_hand_over(raft);
         gd__raft_become_follower(raft, raft->hard_state.term, 0);
     }
 }

@@ -235,6 +235,14 @@ static bool from_leader(enum gd_message_type type)
     return type == GD_MESSAGE_APPEND || type == GD_MESSAGE_INSTALL_SNAPSHOT;
 }
 
+/* An answer, or a question that only a member has a right to. */
+static bool from_member(enum gd_message_type type)
+{
+    return type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP ||
+           type == GD_MESSAGE_VOTE_RESP || type == GD_MESSAGE_PRE_VOTE_RESP ||
+           type == GD_MESSAGE_READ_INDEX;
+}
+
 /* Terms first (paper 5.1). False: the message is dealt with. */
 static bool check_term(struct gd_raft *raft, const struct gd_message *m)
 {
@@ -245,6 +253,12 @@ static bool check_term(struct gd_raft *raft, const struct gd_message *m)
     }
     if (m->type == GD_MESSAGE_PRE_VOTE_RESP && m->vote_resp.granted) {
         return true; /* Bears the term that was asked for. */
+    }
+    if (m->term > term && from_member(m->type) && gd__raft_member(raft, m->from) < 0) {
+        /* Whoever was removed may have come to a higher term before it knew; its last words, late
+         * on the way, depose nobody (thesis 4.2.3). */
+        GD_REACHED("answer of a later term from outside the configuration dropped");
+        return false;
     }
     if (m->term > term) {
         gd__raft_become_follower(raft, m->term, from_leader(m->type) ? m->from : 0);

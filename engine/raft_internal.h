@@ -151,6 +151,7 @@ void gd__election_message(struct gd_raft *raft, const struct gd_message *message
 void gd__election_persisted(struct gd_raft *raft);
 void gd__election_transfer(struct gd_raft *raft, gd_node_id peer);
 void gd__election_transfer_go(struct gd_raft *raft);
+void gd__election_hand_over(struct gd_raft *raft); /* Who may lead no more offers it to another. */
 bool gd__election_can_campaign(const struct gd_raft *raft);
 
 /* replication.c */

@@ -81,6 +81,14 @@ void gd__replication_follow_config(struct gd_raft *raft)
 
 /* ---------------------------------------------------------------- commit */
 
+static void commit_up_to(struct gd_raft *raft, gd_index index)
+{
+    while (raft->commit < index) {
+        size_t weight = gd_entry_weight(gd_log_entry(&raft->log, ++raft->commit));
+        raft->uncommitted_size -= weight < raft->uncommitted_size ? weight : raft->uncommitted_size;
+    }
+}
+
 void gd__replication_commit(struct gd_raft *raft)
 {
     const struct gd_config *config = gd__raft_config(raft);
@@ -101,10 +109,7 @@ void gd__replication_commit(struct gd_raft *raft)
         GD_REACHED("a majority stores an entry of an earlier term: not committed by that");
         return;
     }
-    while (raft->commit < index) {
-        size_t weight = gd_entry_weight(gd_log_entry(&raft->log, ++raft->commit));
-        raft->uncommitted_size -= weight < raft->uncommitted_size ? weight : raft->uncommitted_size;
-    }
+    commit_up_to(raft, index);
 }
 
 /* ---------------------------------------------------------------- leader: out */
@@ -643,11 +648,16 @@ void gd__replication_installed(struct gd_raft *raft, const struct gd_snapshot_me
     if (meta->position.index > raft->commit) {
         if (gd_log_term(&raft->log, meta->position.index) == meta->position.term) {
             GD_REACHED("installed snapshot agrees with the log");
-            raft->commit = meta->position.index; /* The entries are here: they are applied. */
+            commit_up_to(raft, meta->position.index); /* The entries are here: they are applied. */
             raft->snapshot = *meta;
             gd__membership_compacted(raft, meta->position.index);
         } else {
             GD_REACHED("installed snapshot replaces the log");
+            if (raft->role != GD_ROLE_FOLLOWER) {
+                /* Its ballots are by the places of the configuration that goes now. */
+                GD_REACHED("candidate gives up: an installed snapshot replaces its log");
+                gd__raft_become_follower(raft, raft->hard_state.term, 0);
+            }
             gd__raft_cut(raft, meta->position.index + 1);
             effects->persist.reset = true;
             effects->persist.reset_to = meta->position;

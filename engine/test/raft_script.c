@@ -15,7 +15,7 @@
  *   cut A B | heal         messages between A and B are lost, both ways; no more
  *   sync off N | sync N | sync on N    N's disk: nothing is durable by itself; now; by itself again
  *   propose N TEXT | read N | snapshot N | transfer N M | crash N | restart N
- *   change N 1,2,4,5L      propose these members
+ *   change N 1,2,4,5L,6J   propose these members; J: a learner that becomes a voter by itself
  *   log N                  the terms of its log;  queue: the messages under way;  state: all nodes
  */
 #include "engine/memory.h"
@@ -342,8 +342,8 @@ static void read_members(const char *words, struct gd_config *config)
     while (*words != '\0') {
         char *end;
         struct gd_member member = {.id = strtoull(words, &end, 10), .roles = GD_MEMBER_VOTER};
-        if (*end == 'L') {
-            member.roles = GD_MEMBER_LEARNER;
+        if (*end == 'L' || *end == 'J') {
+            member.roles = GD_MEMBER_LEARNER | (*end == 'J' ? GD_MEMBER_JOINING : 0);
             end++;
         }
         if (gd_address_parse("h:1", &member.address) != GD_OK ||
@@ -412,10 +412,11 @@ static void show_state(void)
             (unsigned long long)gd_raft_last(raft).index, (unsigned long long)gd_raft_commit(raft));
         for (uint32_t k = 0; k < gd_raft_config(raft)->count; k++) {
             const struct gd_member *member = &gd_raft_config(raft)->members[k];
-            gd_bytes_format(&text, " %llu%s%s%s", (unsigned long long)member->id,
+            gd_bytes_format(&text, " %llu%s%s%s%s", (unsigned long long)member->id,
                             (member->roles & GD_MEMBER_VOTER) != 0 ? "" : "-",
                             (member->roles & GD_MEMBER_OUTGOING) != 0 ? "o" : "",
-                            (member->roles & GD_MEMBER_LEARNER) != 0 ? "L" : "");
+                            (member->roles & GD_MEMBER_LEARNER) != 0 ? "L" : "",
+                            (member->roles & GD_MEMBER_JOINING) != 0 ? "J" : "");
         }
         gd_bytes_add_u8(&text, 0);
         say((const char *)text.data);

@@ -1,5 +1,6 @@
 /* Majorities, exhaustively: each configuration of 1 to 7 nodes, simple and joint, each set of
- * nodes that say yes, against the definition; and that two majorities always meet. */
+ * nodes that say yes, against the definition; and that two majorities always meet. And each joint
+ * pair of 1 to 7 voters with 1 to 7 others, whether they share all, some or nobody. */
 #include "engine/quorum.h"
 #include "engine/test/test.h"
 
@@ -82,6 +83,59 @@ static void test_quorum_yes_is_the_definition_and_majorities_meet(void **state)
     }
 }
 
+/* Nodes that are in both sets first, then the incoming, then the outgoing: what a majority is does
+ * not depend on places, as the test above has tried at every place. */
+static struct gd_config pair_of(unsigned both, unsigned incoming, unsigned outgoing)
+{
+    struct gd_config config = {.count = both + incoming + outgoing};
+
+    for (unsigned i = 0; i < config.count; i++) {
+        config.members[i].id = i + 1;
+        config.members[i].roles = (i < both + incoming ? GD_MEMBER_VOTER : 0) |
+                                  (i < both || i >= both + incoming ? GD_MEMBER_OUTGOING : 0);
+    }
+    return config;
+}
+
+/* Of the old and the new set alone two majorities may decide apart; it counts how often, so that
+ * what is tested is known to matter. */
+static void try_pair(const struct gd_config *config, unsigned *apart)
+{
+    unsigned all = (1u << config->count) - 1, voters;
+
+    for (unsigned set = 0; set <= all; set++) {
+        bool in = most(config, set, GD_MEMBER_VOTER, &voters);
+        bool out = most(config, all & ~set, GD_MEMBER_OUTGOING, &voters);
+        bool got = yes(config, set);
+        if (got != want(config, set)) {
+            fail_msg("%u nodes, set %x", config->count, set);
+        }
+        if (got && (out || most(config, all & ~set, GD_MEMBER_VOTER, &voters))) {
+            fail_msg("a majority beside a joint one: %u nodes, set %x", config->count, set);
+        }
+        *apart += in && out ? 1 : 0;
+    }
+}
+
+static void test_quorum_of_every_joint_pair(void **state)
+{
+    enum { VOTERS = 7 };
+    unsigned pairs = 0, apart = 0;
+
+    (void)state;
+    for (unsigned old = 1; old <= VOTERS; old++) {
+        for (unsigned next = 1; next <= VOTERS; next++) {
+            for (unsigned both = 0; both <= old && both <= next; both++) {
+                struct gd_config config = pair_of(both, next - both, old - both);
+                try_pair(&config, &apart);
+                pairs++;
+            }
+        }
+    }
+    assert_int_equal(pairs, 7 * 7 + 140); /* Of each pair of sizes: nobody shared, up to all. */
+    assert_true(apart > 0);
+}
+
 /* `reached` is the greatest value that those who reached it are a majority for. */
 static void test_quorum_reached_agrees_with_yes(void **state)
 {
@@ -124,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quorum_yes_is_the_definition_and_majorities_meet),
+        cmocka_unit_test(test_quorum_of_every_joint_pair),
         cmocka_unit_test(test_quorum_reached_agrees_with_yes),
         cmocka_unit_test(test_quorum_of_nobody_decides_nothing),
     };

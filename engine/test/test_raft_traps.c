@@ -146,6 +146,55 @@ static void test_joint_configuration_comes_back_from_a_snapshot(void **state)
     gd_raft_free(raft);
 }
 
+/* Ballots are counted by the configuration's places: a candidate that gets another configuration,
+ * out of a snapshot that was on its way, must not count them by the new places. Here the votes of
+ * 3 (itself) and 1 would be taken for those of 5 and 3, a majority of a configuration of which 3
+ * has nobody else's vote. */
+static void test_candidate_gives_up_when_a_snapshot_brings_another_configuration(void **state)
+{
+    const struct gd_config old = config_of(1, 5, GD_MEMBER_VOTER);
+    struct gd_snapshot_meta meta = {
+        .position = {1, 5}, .config_index = 4, .config = config_of(3, 5, GD_MEMBER_VOTER)};
+    struct gd_message vote = {
+        .type = GD_MESSAGE_VOTE_RESP, .from = 1, .to = 3, .boot = 1, .vote_resp.granted = true};
+    struct gd_raft_event tick = {.kind = GD_RAFT_TICK, .now = 400 * GD_NS_PER_MS};
+    struct gd_raft_event event = {.kind = GD_RAFT_MESSAGE, .now = tick.now, .message = &vote};
+
+    (void)state;
+    begin(&old);
+    append(1, (struct gd_position){1, 9}, NULL, 0, NULL); /* A leader of term 1: 2. */
+    gd_raft_step(raft, &tick, &effects);
+    assert_int_equal(gd_raft_role(raft), GD_ROLE_PRE_CANDIDATE);
+    vote.type = GD_MESSAGE_PRE_VOTE_RESP;
+    vote.term = 2;
+    gd_raft_step(raft, &event, &effects);
+    vote.from = 2;
+    gd_raft_step(raft, &event, &effects);
+    assert_int_equal(gd_raft_role(raft), GD_ROLE_CANDIDATE);
+    assert_int_equal(gd_raft_term(raft), 2);
+    vote.type = GD_MESSAGE_VOTE_RESP;
+    vote.from = 1;
+    gd_raft_step(raft, &event, &effects);
+    event = (struct gd_raft_event){
+        .kind = GD_RAFT_PERSISTED, .now = tick.now, .persisted.sequence = effects.persist.sequence};
+    event.persisted.sequence = 2;
+    gd_raft_step(raft, &event, &effects);
+    assert_int_equal(gd_raft_role(raft), GD_ROLE_CANDIDATE); /* Two of five. */
+
+    event = (struct gd_raft_event){
+        .kind = GD_RAFT_SNAPSHOT_INSTALLED, .now = tick.now, .snapshot = &meta};
+    gd_raft_step(raft, &event, &effects);
+    assert_true(gd_config_equal(gd_raft_config(raft), &meta.config));
+    vote.from = 4;
+    vote.vote_resp.granted = false;
+    event = (struct gd_raft_event){.kind = GD_RAFT_MESSAGE, .now = tick.now, .message = &vote};
+    gd_raft_step(raft, &event, &effects);
+    assert_int_not_equal(gd_raft_role(raft), GD_ROLE_LEADER);
+    assert_int_equal(gd_raft_role(raft), GD_ROLE_FOLLOWER);
+    assert_true(gd_raft_check(raft));
+    gd_raft_free(raft);
+}
+
 /* Bytes from a peer are refused, never asserted on. */
 static void test_append_refuses_terms_that_cannot_be(void **state)
 {
@@ -215,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_late_completion_does_not_vouch_for_an_entry_that_came_again),
         cmocka_unit_test(test_installed_snapshot_brings_its_configuration),
         cmocka_unit_test(test_joint_configuration_comes_back_from_a_snapshot),
+        cmocka_unit_test(test_candidate_gives_up_when_a_snapshot_brings_another_configuration),
         cmocka_unit_test(test_append_refuses_terms_that_cannot_be),
         cmocka_unit_test(test_learner_is_woken_when_its_leader_is_silent),
         cmocka_unit_test(test_start_takes_the_term_of_a_snapshot_that_was_durable_first),
