@@ -195,9 +195,11 @@ static void on_vote(struct gd_raft *raft, const struct gd_message *m)
         }
         gd__raft_become_follower(raft, m->term, 0);
     }
+    /* The term may have come by another message: a lease does not end with that (L3). */
     granted = m->term == raft->hard_state.term &&
               (raft->hard_state.vote == 0 || raft->hard_state.vote == m->from) &&
-              raft->leader == 0 && up_to_date(raft, m->vote.last); /* L4 */
+              raft->leader == 0 && up_to_date(raft, m->vote.last) && /* L4 */
+              (m->vote.transfer || !sticky(raft));
     if (granted) {
         raft->hard_state.vote = m->from;
         gd__raft_save_hard_state(raft);

@@ -11,7 +11,9 @@
  *       8).
  *   Q2. Only one question is open at a time: those that come meanwhile share the next.
  *   Q3. A client's reads see the state in the order in which it sent them: while one is in `timed`,
- *       the later ones follow it there, whatever they were answered. */
+ *       the later ones follow it there, whatever they were answered.
+ *   Q4. No question bears a token that an earlier start of this node used: a leader may still owe
+ *       that one an answer, with an index from before. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -121,7 +123,7 @@ void gd__reads_pump(struct gd_node *node)
         return;
     }
     move_all(&reads->asked, &reads->fresh); /* Q2 */
-    reads->token = ++reads->last_token;
+    reads->token = ++reads->last_token;     /* Q4 */
     event.token = reads->token;
     (void)gd__node_step(node, &event);
 }

@@ -364,6 +364,7 @@ static void start_raft(struct gd_node *node)
         .seed = gd_io_entropy(node->io, "raft"),
     };
 
+    node->reads.last_token = options.boot << 32; /* Q4 */
     node->raft = gd_raft_new(&options, &node->recovered.hard_state, &meta);
     if (node->recovered.before.index < meta.position.index) {
         gd_raft_restore_tail(node->raft, node->recovered.before);

@@ -389,6 +389,7 @@ static void start(struct node *n)
         .tail_count = decide(4),
         .tail_size_max = 1000,
         .seed = decide(UINT32_MAX),
+        .lease = w.seed / 2 % 2 == 1,
     };
     struct gd_raft_event tick = {.kind = GD_RAFT_TICK};
     struct gd_snapshot_meta meta = n->disk.snapshot;

@@ -19,7 +19,7 @@ static struct gd_config config_of(gd_node_id first, gd_node_id last, uint32_t la
 }
 
 /* Node 3 of `config`, empty. */
-static void begin(const struct gd_config *config)
+static void begin_with(const struct gd_config *config, bool lease)
 {
     const struct gd_raft_options options = {
         .id = 3,
@@ -32,6 +32,7 @@ static void begin(const struct gd_config *config)
         .window_count_max = 4,
         .uncommitted_size_max = 1000,
         .seed = 1,
+        .lease = lease,
     };
     const struct gd_hard_state hard_state = {0};
     const struct gd_snapshot_meta meta = {.config = *config};
@@ -40,9 +41,16 @@ static void begin(const struct gd_config *config)
     gd_raft_start(raft, GD_NS_PER_MS);
 }
 
+static void begin(const struct gd_config *config)
+{
+    begin_with(config, false);
+}
+
+static gd_time_ns later_ns; /* Of the steps from here on, after the first millisecond. */
+
 static void step(struct gd_raft_event event)
 {
-    event.now = GD_NS_PER_MS;
+    event.now = GD_NS_PER_MS + later_ns;
     gd_raft_step(raft, &event, &effects);
     assert_true(gd_raft_check(raft));
 }
@@ -258,9 +266,49 @@ static void test_start_takes_the_term_of_a_snapshot_that_was_durable_first(void 
     gd_raft_free(raft);
 }
 
+static bool votes_for(gd_node_id candidate, gd_term term)
+{
+    struct gd_message vote = {
+        .type = GD_MESSAGE_VOTE, .from = candidate, .to = 3, .term = term, .boot = 1};
+
+    vote.vote.last = (struct gd_position){9, 9};
+    step((struct gd_raft_event){.kind = GD_RAFT_MESSAGE, .message = &vote});
+    for (size_t i = 0; i < effects.send_count; i++) {
+        if (effects.sends[i].message.type == GD_MESSAGE_VOTE_RESP) {
+            return effects.sends[i].message.vote_resp.granted;
+        }
+    }
+    return false;
+}
+
+/* L3: a leader's lease rests on who answered it, also when another message has brought the next
+ * term meanwhile: no vote in that term either until the lease is over. */
+static void test_no_vote_breaks_a_lease_by_way_of_a_term_learnt_before(void **state)
+{
+    const struct gd_config config = config_of(1, 3, GD_MEMBER_VOTER);
+    struct gd_message stray = {
+        .type = GD_MESSAGE_APPEND_RESP, .from = 1, .to = 3, .term = 2, .boot = 1};
+
+    (void)state;
+    begin_with(&config, true);
+    later_ns = 200 * GD_NS_PER_MS; /* Behind what a restart must wait for. */
+    append(1, (struct gd_position){0, 0}, NULL, 0, NULL);
+    later_ns += 10 * GD_NS_PER_MS;
+    step((struct gd_raft_event){.kind = GD_RAFT_MESSAGE, .message = &stray});
+    assert_int_equal(gd_raft_term(raft), 2);
+    assert_false(votes_for(1, 2));
+    later_ns += 80 * GD_NS_PER_MS;
+    assert_false(votes_for(1, 2));
+    later_ns += 20 * GD_NS_PER_MS;
+    assert_true(votes_for(1, 2));
+    later_ns = 0;
+    gd_raft_free(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_vote_breaks_a_lease_by_way_of_a_term_learnt_before),
         cmocka_unit_test(test_late_completion_does_not_vouch_for_an_entry_that_came_again),
         cmocka_unit_test(test_installed_snapshot_brings_its_configuration),
         cmocka_unit_test(test_joint_configuration_comes_back_from_a_snapshot),
