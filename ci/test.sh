@@ -189,6 +189,7 @@ others() {
 
 # The clients and the store that process tests compare with.
 install_missing "${BUILD_PACKAGES[@]}" python3 redis-tools redis-server python3-redis
+(install_missing chromium) || say "chromium could not be had: tests of pictures are skipped"
 command -v npm >/dev/null || install_missing nodejs npm
 if [ ! -d "$TOP/build/npm/node_modules/ioredis" ]; then
     mkdir -p "$TOP/build/npm"

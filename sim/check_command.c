@@ -4,6 +4,7 @@
  * is not understood is an error with its line. Keys are numbered as they come. */
 #include "sim/check_command.h"
 #include "sim/json_text.h"
+#include "sim/picture_find.h"
 #include "sim/verdict.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -478,7 +479,26 @@ enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *rec
 
 /* ---------------------------------------------------------------- the command */
 
-static int check_file(const char *name)
+/* 0, or an exit status after saying why. */
+static int draw(const char *name, const struct gd_sim_record *record, enum gd_sim_outcome outcome,
+                const char *why, const char *html)
+{
+    struct gd_sim_picture picture;
+    gd_sim_picture_init(&picture, record);
+    picture.name = name;
+    picture.outcome = outcome;
+    picture.text = why;
+    gd_sim_picture_find(&picture, GD_SIM_VERDICT_FOREIGN);
+    bool good = gd_sim_picture_write(&picture, html);
+    gd_sim_picture_release(&picture);
+    if (!good) {
+        (void)fprintf(stderr, "gandalf-sim: %s: %s\n", html, strerror(errno));
+    }
+    return good ? 0 : 2;
+}
+
+/* `html`: where to write a picture; NULL: nowhere. */
+static int check_file(const char *name, const char *html)
 {
     struct gd_bytes bytes = {0};
     struct gd_sim_record record = {0};
@@ -504,7 +524,8 @@ static int check_file(const char *name)
         static const char *const words[] = {"legal", "illegal", "inconclusive"};
         (void)printf("%s: %s, %zu operations%s%s\n", name, words[outcome], record.operation_count,
                      why[0] != '\0' ? ": " : "", why);
-        status = gd_sim_outcome_status(outcome);
+        status = html != NULL ? draw(name, &record, outcome, why, html) : 0;
+        status = status == 0 ? gd_sim_outcome_status(outcome) : status;
     }
     gd_sim_record_release(&record);
     gd_bytes_release(&bytes);
@@ -514,12 +535,19 @@ static int check_file(const char *name)
 int gd_sim_check_command(int count, char **words)
 {
     int worst = 0;
-    if (count == 0) {
-        (void)fprintf(stderr, "gandalf-sim: check wants files of histories\n");
+    const char *html = NULL;
+    if (count >= 2 && strcmp(words[0], "--html") == 0) {
+        html = words[1];
+        words += 2;
+        count -= 2;
+    }
+    if (count == 0 || (html != NULL && count > 1)) {
+        (void)fprintf(stderr, "gandalf-sim: check wants %s\n",
+                      html != NULL ? "one history for a picture" : "files of histories");
         return 2;
     }
     for (int i = 0; i < count; i++) {
-        int status = check_file(words[i]);
+        int status = check_file(words[i], html);
         if (status == 2) {
             return 2;
         }

@@ -25,6 +25,7 @@ static const char usage_text[] =
     "  plan SEED            prints the seed's plan\n"
     "  shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
     "  check HISTORY...     is a history linearizable?\n"
+    "  check --html PAGE HISTORY   and as a page that shows the order, or what does not fit\n"
     "  generate-history [--seed S] [--violation KIND] ...  a history with a known verdict\n"
     "  list [faults|parameters|marks]\n"
     "A SEED may be resp:N: the databases are processes of their own (run: --database resp);\n"
