@@ -220,7 +220,7 @@ static void on_row(void *context, int action, const char *database, const char *
     }
 }
 
-void gd_sql_runner_attach(struct gd_sql_runner *runner, sqlite3 *db)
+bool gd_sql_runner_attach(struct gd_sql_runner *runner, sqlite3 *db)
 {
     runner->db = db;
     runner->mode = GD_SQL_OWN;
@@ -234,10 +234,11 @@ void gd_sql_runner_attach(struct gd_sql_runner *runner, sqlite3 *db)
     (void)sqlite3_set_authorizer(db, judge, runner);
     (void)sqlite3_update_hook(db, on_row, runner);
     sqlite3_progress_handler(db, STEPS_BETWEEN, on_progress, runner);
-    (void)sqlite3_create_function(db, "random", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, runner,
-                                  run_random, NULL, NULL);
-    (void)sqlite3_create_function(db, "randomblob", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS, runner,
-                                  run_randomblob, NULL, NULL);
+    /* Without the memory for them SQLite would go on with its own, and this node alone (Q1). */
+    return sqlite3_create_function(db, "random", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, runner,
+                                   run_random, NULL, NULL) == SQLITE_OK &&
+           sqlite3_create_function(db, "randomblob", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS, runner,
+                                   run_randomblob, NULL, NULL) == SQLITE_OK;
 }
 
 void gd_sql_runner_release(struct gd_sql_runner *runner)
@@ -332,7 +333,8 @@ static int bind(sqlite3_stmt *statement, int place, struct gd_slice value)
                : sqlite3_bind_blob64(statement, place, data, value.size, SQLITE_STATIC);
 }
 
-static void add_value(struct gd_reply *reply, sqlite3_stmt *statement, int column)
+/* False when there is no memory for it: SQLite then has no value, and says so by NULL alone. */
+static bool add_value(struct gd_reply *reply, sqlite3_stmt *statement, int column)
 {
     switch (sqlite3_column_type(statement, column)) {
     case SQLITE_INTEGER:
@@ -345,10 +347,32 @@ static void add_value(struct gd_reply *reply, sqlite3_stmt *statement, int colum
         const void *data = sqlite3_column_type(statement, column) == SQLITE_BLOB
                                ? sqlite3_column_blob(statement, column)
                                : (const void *)sqlite3_column_text(statement, column);
+        if (data == NULL && sqlite3_errcode(sqlite3_db_handle(statement)) == SQLITE_NOMEM) {
+            return false; /* An empty blob is NULL, too. */
+        }
         gd_reply_bulk(reply,
                       (struct gd_slice){data, (size_t)sqlite3_column_bytes(statement, column)});
     }
     }
+    return true;
+}
+
+/* A row of columns' names, or of values. */
+static bool add_row(struct gd_reply *reply, sqlite3_stmt *statement, int columns, bool names)
+{
+    gd_reply_array(reply, (size_t)columns);
+    for (int i = 0; i < columns; i++) {
+        const char *name = names ? sqlite3_column_name(statement, i) : NULL;
+        if (names && name == NULL) {
+            return false;
+        }
+        if (names) {
+            gd_reply_bulk_text(reply, name);
+        } else if (!add_value(reply, statement, i)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The rows of one statement into `rows`, the columns' names first. `*count` is how many. */
@@ -361,16 +385,12 @@ static enum gd_sql_result step_through(struct gd_sql_runner *runner, sqlite3_stm
 
     gd_bytes_clear(&runner->rows);
     *count = columns > 0 ? 1 : 0;
-    if (columns > 0) {
-        gd_reply_array(&rows, (size_t)columns);
-    }
-    for (int i = 0; i < columns; i++) {
-        gd_reply_bulk_text(&rows, sqlite3_column_name(statement, i));
+    if (columns > 0 && !add_row(&rows, statement, columns, true)) {
+        return failed(runner, SQLITE_NOMEM);
     }
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        gd_reply_array(&rows, (size_t)columns);
-        for (int i = 0; i < columns; i++) {
-            add_value(&rows, statement, i);
+        if (!add_row(&rows, statement, columns, false)) {
+            return failed(runner, SQLITE_NOMEM);
         }
         ++*count;
         if (runner->rows.size > GD_SQL_REPLY_SIZE_MAX) {

@@ -38,8 +38,9 @@ struct gd_sql_runner {
     size_t arg_capacity;
     struct gd_bytes reply, rows, error; /* Owned; `error` is terminated. */
 };
-/* Makes the connection fit for clients' statements: limits, authorizer, functions. */
-void gd_sql_runner_attach(struct gd_sql_runner *runner, sqlite3 *db);
+/* Makes the connection fit for clients' statements: limits, authorizer, functions. False: out of
+ * memory, and it is not. */
+GD_MUST_CHECK bool gd_sql_runner_attach(struct gd_sql_runner *runner, sqlite3 *db);
 void gd_sql_runner_release(struct gd_sql_runner *runner);
 /* Runs a body inside the transaction that the caller has begun. */
 enum gd_sql_result gd_sql_run(struct gd_sql_runner *runner, enum gd_sql_mode mode,

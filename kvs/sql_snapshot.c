@@ -89,6 +89,9 @@ static enum gd_err freeze(struct gd_sql_tracker *self)
      * last entry would be in the snapshot, and come back with it for ever. */
     if (!gd__sql_untouched(self) || (gd_index)applied != self->applied) {
         GD_REACHED("no snapshot of what another program wrote");
+        if (!self->foreign) { /* Our own error, which must not be taken for a foreign hand later. */
+            gd__sql_let_go(self);
+        }
         return GD_ERR_IO; /* The next entry or query does what is due. */
     }
     self->copy_at = 0;

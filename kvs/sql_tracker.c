@@ -50,7 +50,7 @@ void gd__sql_take_up(struct gd_sql_tracker *self, gd_tracker_fn *done, void *con
     self->why[0] = '\0';
 }
 
-static void let_go(struct gd_sql_tracker *self)
+void gd__sql_let_go(struct gd_sql_tracker *self)
 {
     (void)sqlite3_finalize(self->begin);
     (void)sqlite3_finalize(self->commit);
@@ -66,7 +66,7 @@ void gd__sql_finish(struct gd_sql_tracker *self, enum gd_err err)
     self->entries = NULL;
     self->queries = NULL;
     if (err != GD_OK && err != GD_ERR_CORRUPT) {
-        let_go(self);
+        gd__sql_let_go(self);
         if (!self->told_away) {
             self->told_away = true;
             gd_io_log(self->io, GD_LOG_WARNING, "database %s: %s", self->file,
@@ -291,7 +291,8 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
     bool dirty = false, empty = false;
     enum gd_err err;
 
-    let_go(self);
+    gd__sql_let_go(self);
+    self->foreign = false;
     self->applied = 0;
     self->stamp_ms = 0;
     self->owner[0] = '\0';
@@ -313,8 +314,8 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
         self->applied = 0;
         self->stamp_ms = 0;
     }
-    gd_sql_runner_attach(&self->runner, self->db);
-    if (!gd__sql_exec(self->db, "BEGIN IMMEDIATE") ||
+    if (!gd_sql_runner_attach(&self->runner, self->db) ||
+        !gd__sql_exec(self->db, "BEGIN IMMEDIATE") ||
         ((dirty || empty) && !gd__sql_state_write(self->db, 0, 0, false, self->identity)) ||
         !gd__sql_number(self->db, "PRAGMA data_version", &self->version_seen) ||
         !gd__sql_exec(self->db, "COMMIT") || !prepare(self)) {
@@ -362,22 +363,18 @@ bool gd__sql_untouched(struct gd_sql_tracker *self)
         return true;
     }
     GD_REACHED("another program wrote to the SQLite database");
+    self->foreign = true;
     (void)snprintf(self->why, sizeof self->why,
                    "another program has written to it; it is rebuilt, and what that wrote is gone");
     return false;
 }
 
-/* Leaves the transaction. When somebody else wrote, the mark that says so is what stays. */
+/* Leaves the transaction. When somebody else wrote, the mark that says so is what stays. Asking for
+ * data_version here would not do: an error of our own changes it, too. */
 static void give_up(struct gd_sql_tracker *self)
 {
-    int64_t version;
-
     (void)sqlite3_exec(self->db, "ROLLBACK", NULL, NULL, NULL);
-    if (!gd__sql_number(self->db, "PRAGMA data_version", &version) ||
-        version == self->version_seen) {
-        return;
-    }
-    if (gd__sql_exec(self->db, "BEGIN IMMEDIATE")) {
+    if (self->foreign && gd__sql_exec(self->db, "BEGIN IMMEDIATE")) {
         (void)gd__sql_state_write(self->db, 0, 0, true, self->owner);
         (void)gd__sql_exec(self->db, "COMMIT");
     }
@@ -607,7 +604,7 @@ static void tracker_close(struct gd_tracker *tracker, gd_tracker_fn *done, void 
     self->read_done = NULL;
     gd__sql_snapshot_end(tracker);
     gd__sql_restore_drop(self);
-    let_go(self);
+    gd__sql_let_go(self);
     gd_sql_runner_release(&self->runner);
     gd_sql_vfs_release(&self->vfs);
     self->done = NULL;
@@ -622,7 +619,7 @@ void gd_sql_tracker_abandon(struct gd_sql_tracker *tracker)
     (void)sqlite3_close_v2(tracker->copy);
     (void)sqlite3_close_v2(tracker->source);
     (void)sqlite3_close_v2(tracker->from);
-    let_go(tracker);
+    gd__sql_let_go(tracker);
     gd_sql_vfs_release(&tracker->vfs);
 }
 

@@ -22,6 +22,7 @@ struct gd_sql_tracker {
     sqlite3 *db; /* NULL: not open. */
     sqlite3_stmt *begin, *commit, *save, *version;
     int64_t version_seen; /* PRAGMA data_version: another number when somebody else has written. */
+    bool foreign;         /* It is another number. */
     gd_index applied;
     int64_t stamp_ms;
     char identity[64]; /* Who this node is: "cluster.node"; "" until it is told. */
@@ -84,6 +85,8 @@ static inline struct gd_sql_tracker *gd__sql_of(struct gd_tracker *tracker)
 void gd__sql_take_up(struct gd_sql_tracker *self, gd_tracker_fn *done, void *context);
 /* `done` comes from the loop; an error lets the database go. */
 void gd__sql_finish(struct gd_sql_tracker *self, enum gd_err err);
+/* Closes the database; the next operation says that it is not open. */
+void gd__sql_let_go(struct gd_sql_tracker *self);
 /* Notes an error's text for the log; returns GD_ERR_IO. */
 enum gd_err gd__sql_fault(struct gd_sql_tracker *self, sqlite3 *db, const char *doing);
 /* gandalf's own statements; false when one fails. */
