@@ -10,9 +10,6 @@
 #include "sim/cluster.h"
 #include "engine/memory.h"
 #include "engine/message.h"
-#include "kvs/kv_parser.h"
-#include "kvs/kv_tracker.h"
-#include "kvs/proxy_tracker.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +21,8 @@ struct slot {
     struct gd_sim_cluster *cluster;
     unsigned id;
     unsigned starts;      /* Of its process, so far. */
-    struct gd_node *node; /* In the process's heap, as the two below. NULL: does not run. */
-    struct gd_kv_tracker *tracker; /* One of the two. */
-    struct gd_proxy_tracker *proxy;
-    struct gd_kv_parser *parser;
+    struct gd_node *node; /* In the process's heap, as `served`. NULL: does not run. */
+    struct gd_sim_served served;
     bool wanted;  /* Up, if nothing stands against it. */
     bool ready;   /* The node has restored its state and listens. */
     bool stopped; /* The node has said its last word; its process is still there. */
@@ -47,9 +42,10 @@ struct gd_sim_cluster {
     struct slot slots[GD_SIM_NODES_MAX + 1];
     unsigned nodes;
     unsigned blocks[GD_SIM_NODES_MAX + 1][GD_SIM_NODES_MAX + 1];
-    struct gd_sim_databases *databases; /* Owned; NULL: no processes of their own. */
-    struct gd_sim_sql *sql;             /* Owned; NULL: no SQLite. */
-    struct gd_sim_workload *workload;   /* In the clients' heap. */
+    const struct gd_sim_database *database; /* Borrowed: the plan's. */
+    const struct gd_sim_outside *outside;   /* Its; NULL: all of it is the nodes'. */
+    void *run;                              /* Owned: what `outside` has made. */
+    struct gd_sim_workload *workload;       /* In the clients' heap. */
     struct gd_world_link_options link;
     struct gd_world_disk_options disk;
     struct gd_prng prng; /* For what a fault leaves open. */
@@ -58,16 +54,6 @@ struct gd_sim_cluster {
 struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster)
 {
     return cluster->world;
-}
-
-struct gd_sim_databases *gd_sim_cluster_databases(const struct gd_sim_cluster *cluster)
-{
-    return cluster->databases;
-}
-
-struct gd_sim_sql *gd_sim_cluster_sql(const struct gd_sim_cluster *cluster)
-{
-    return cluster->sql;
 }
 
 struct gd_sim_workload *gd_sim_cluster_workload(const struct gd_sim_cluster *cluster)
@@ -168,39 +154,6 @@ static void fill_options(struct gd_node_options *options, const struct gd_sim_pl
     options->session_pipeline_max = (uint32_t)plan->session_pipeline;
 }
 
-static const struct gd_command *find_external(void *context, const struct gd_slice *args,
-                                              size_t count, const char **refusal)
-{
-    const struct gd_proxy_tracker *proxy = context;
-    return gd_proxy_find(&proxy->table, args, count, refusal);
-}
-
-/* The database, embedded or a process of its own, and its Parser. */
-static void make_database(struct slot *slot, struct gd_io *io, struct gd_node_options *options)
-{
-    struct gd_kv_parser_options parser = {0};
-    slot->parser = gd_calloc(1, sizeof *slot->parser);
-    if (slot->cluster->databases != NULL) {
-        struct gd_proxy_options proxy = {.io = io, .patience_ms = 2000};
-        gd_sim_database_address(slot->id, &proxy.address);
-        slot->proxy = gd_calloc(1, sizeof *slot->proxy);
-        gd_proxy_tracker_init(slot->proxy, &proxy);
-        parser.find = find_external;
-        parser.find_context = slot->proxy;
-        options->tracker = &slot->proxy->tracker;
-    } else if (slot->cluster->sql != NULL) {
-        parser.find = gd_sim_sql_find;
-        options->tracker = gd_sim_sql_start(slot->cluster->sql, slot->id, io);
-    } else {
-        slot->tracker = gd_calloc(1, sizeof *slot->tracker);
-        gd_kv_tracker_init(slot->tracker, io);
-        parser.kv = &slot->tracker->kv;
-        options->tracker = &slot->tracker->tracker;
-    }
-    gd_kv_parser_init(slot->parser, &parser);
-    options->parser = &slot->parser->parser;
-}
-
 /* Runs inside the process, at each of its starts. */
 static void node_entry(struct gd_io *io, void *context)
 {
@@ -214,7 +167,9 @@ static void node_entry(struct gd_io *io, void *context)
             gd_sim_peer_address(id, &others[options.node_count++]);
         }
     }
-    make_database(slot, io, &options);
+    cluster->database->serve(cluster->run, slot->id, io, &slot->served);
+    options.parser = slot->served.parser;
+    options.tracker = slot->served.tracker;
     gd_sim_peer_address(slot->id, &options.peer_address);
     gd_sim_client_address(slot->id, &options.client_address);
     fill_options(&options, cluster->options.plan, slot->id, ++slot->starts);
@@ -246,13 +201,11 @@ static void clients_entry(struct gd_io *io, void *context)
 /* The process's memory is about to go. */
 static void forget(struct slot *slot)
 {
-    if (slot->cluster->sql != NULL) {
-        gd_sim_sql_crashing(slot->cluster->sql, slot->id);
+    if (slot->cluster->outside != NULL) {
+        slot->cluster->outside->crashing(slot->cluster->run, slot->id);
     }
     slot->node = NULL;
-    slot->tracker = NULL;
-    slot->proxy = NULL;
-    slot->parser = NULL;
+    slot->served = (struct gd_sim_served){0};
     slot->ready = false;
     slot->stopped = false;
     slot->stopping = false;
@@ -264,8 +217,8 @@ static void hook_crashing(void *context, uint32_t process)
     struct gd_sim_cluster *cluster = context;
     if (process >= 1 && process <= cluster->nodes) {
         forget(&cluster->slots[process]);
-    } else if (cluster->databases != NULL) {
-        gd_sim_databases_crashing(cluster->databases, process);
+    } else if (cluster->outside != NULL) {
+        cluster->outside->crashing(cluster->run, process);
     }
 }
 
@@ -386,7 +339,10 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
     struct gd_sim_cluster *cluster = calloc(1, sizeof *cluster);
     struct gd_world_options world = {0};
     GD_ASSERT(cluster != NULL);
+    GD_ASSERT(options->plan->database != NULL);
     cluster->options = *options;
+    cluster->database = options->plan->database;
+    cluster->outside = cluster->database->outside;
     cluster->nodes = gd_sim_plan_total(options->plan);
     fill_world(cluster, &world);
     cluster->world = gd_world_new(&world);
@@ -399,29 +355,28 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
     for (unsigned id = 1; id <= cluster->nodes; id++) {
         add_node(cluster, id);
     }
-    if (options->plan->database_external != 0) {
-        cluster->databases = gd_sim_databases_new(cluster->world, options->plan);
-    } else if (options->plan->database_sqlite != 0) {
-        cluster->sql = gd_sim_sql_new(options->plan);
+    if (cluster->outside != NULL) {
+        cluster->run = cluster->outside->run_new(cluster->world, options->plan);
     }
     return cluster;
 }
 
 void gd_sim_cluster_free(struct gd_sim_cluster *cluster)
 {
-    for (unsigned id = 1; id <= cluster->nodes && cluster->sql != NULL; id++) {
-        gd_sim_sql_crashing(cluster->sql, id);
+    for (unsigned id = 1; id <= cluster->nodes && cluster->outside != NULL; id++) {
+        cluster->outside->crashing(cluster->run, id);
     }
     gd_world_free(cluster->world);
-    gd_sim_databases_free(cluster->databases);
-    gd_sim_sql_free(cluster->sql);
+    if (cluster->outside != NULL) {
+        cluster->outside->run_free(cluster->run);
+    }
     free(cluster);
 }
 
 void gd_sim_cluster_begin(struct gd_sim_cluster *cluster)
 {
-    for (unsigned id = 1; id <= cluster->nodes && cluster->databases != NULL; id++) {
-        gd_sim_database_start(cluster->databases, id);
+    if (cluster->outside != NULL && cluster->outside->begin != NULL) {
+        cluster->outside->begin(cluster->run);
     }
     for (unsigned id = 1; id <= cluster->nodes; id++) {
         gd_sim_cluster_start(cluster, id);
@@ -514,7 +469,8 @@ bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster)
             return true;
         }
     }
-    return cluster->databases != NULL && gd_sim_databases_need_tending(cluster->databases);
+    return cluster->outside != NULL && cluster->outside->needs_tending != NULL &&
+           cluster->outside->needs_tending(cluster->run);
 }
 
 /* The cluster has told it that it is none of its members, or not in this life: down for good. */
@@ -534,13 +490,7 @@ static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
     gd_sim_cluster_resume(cluster, slot->id);
     (void)gd_world_enter(cluster->world, slot->id);
     gd_node_free(slot->node);
-    gd_kv_parser_release(slot->parser);
-    gd_free(slot->parser);
-    gd_free(slot->tracker);
-    gd_free(slot->proxy);
-    if (cluster->sql != NULL) {
-        gd_sim_sql_stopped(cluster->sql, slot->id);
-    }
+    cluster->database->put_away(cluster->run, slot->id, &slot->served);
     gd_world_leave(cluster->world);
     if (slot->err == GD_ERR_CORRUPT && slot->damaged) {
         GD_REACHED("simulated node refused a damaged disk");
@@ -574,8 +524,8 @@ static void put_away(struct gd_sim_cluster *cluster, struct slot *slot)
 
 void gd_sim_cluster_tend(struct gd_sim_cluster *cluster)
 {
-    if (cluster->databases != NULL) {
-        gd_sim_databases_tend(cluster->databases);
+    if (cluster->outside != NULL && cluster->outside->tend != NULL) {
+        cluster->outside->tend(cluster->run);
     }
     for (unsigned id = 1; id <= cluster->nodes; id++) {
         struct slot *slot = &cluster->slots[id];
@@ -682,6 +632,34 @@ void gd_sim_cluster_reset(struct gd_sim_cluster *cluster, unsigned id, bool half
     }
 }
 
+/* ---------------------------------------------------------------- databases */
+
+void gd_sim_cluster_strike_database(struct gd_sim_cluster *cluster,
+                                    const struct gd_sim_fault *fault, unsigned id)
+{
+    if (cluster->outside != NULL && cluster->outside->strike != NULL) {
+        cluster->outside->strike(cluster->run, fault, id);
+    }
+}
+
+void gd_sim_cluster_mend_database(struct gd_sim_cluster *cluster, const struct gd_sim_fault *fault,
+                                  unsigned id)
+{
+    if (cluster->outside != NULL && cluster->outside->mend != NULL) {
+        cluster->outside->mend(cluster->run, fault, id);
+    }
+}
+
+bool gd_sim_cluster_database_digest(const struct gd_sim_cluster *cluster, unsigned id,
+                                    uint64_t *digest)
+{
+    if (cluster->outside == NULL || cluster->outside->digest == NULL) {
+        return false;
+    }
+    *digest = cluster->outside->digest(cluster->run, id);
+    return true;
+}
+
 /* ---------------------------------------------------------------- disks, clocks */
 
 void gd_sim_cluster_slow_disk(struct gd_sim_cluster *cluster, unsigned id, uint64_t times)
@@ -758,8 +736,8 @@ void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id)
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
         damage(cluster, id, true);
         gd_world_wipe(cluster->world, id);
-        if (cluster->sql != NULL) {
-            gd_sim_sql_wipe(cluster->sql, id);
+        if (cluster->outside != NULL && cluster->outside->wipe != NULL) {
+            cluster->outside->wipe(cluster->run, id);
         }
     }
 }

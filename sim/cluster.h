@@ -7,8 +7,7 @@
 #define GANDALF_SIM_CLUSTER_H
 #include "engine/node.h"
 #include "io-sim/world.h"
-#include "sim/databases.h"
-#include "sim/sql_databases.h"
+#include "sim/database.h"
 #include "sim/plan.h"
 #include "sim/record.h"
 #include "sim/workload.h"
@@ -32,10 +31,6 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
 /* Drops everything as it is. */
 void gd_sim_cluster_free(struct gd_sim_cluster *cluster);
 struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster);
-/* NULL: each node has its own embedded. */
-struct gd_sim_databases *gd_sim_cluster_databases(const struct gd_sim_cluster *cluster);
-/* NULL: none of them is SQLite. */
-struct gd_sim_sql *gd_sim_cluster_sql(const struct gd_sim_cluster *cluster);
 struct gd_sim_workload *gd_sim_cluster_workload(const struct gd_sim_cluster *cluster);
 /* Clients and all nodes start. */
 void gd_sim_cluster_begin(struct gd_sim_cluster *cluster);
@@ -87,6 +82,15 @@ void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id);
 /* The count-th write from now goes elsewhere in its file; 0 calls it off. */
 void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint64_t count);
 void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id);
+
+/* A fault of the class "database" strikes node `id`'s; it ends (NULL: whatever strikes ends). */
+void gd_sim_cluster_strike_database(struct gd_sim_cluster *cluster,
+                                    const struct gd_sim_fault *fault, unsigned id);
+void gd_sim_cluster_mend_database(struct gd_sim_cluster *cluster, const struct gd_sim_fault *fault,
+                                  unsigned id);
+/* What its clients see of a database that lives outside its node; false: it does not. */
+bool gd_sim_cluster_database_digest(const struct gd_sim_cluster *cluster, unsigned id,
+                                    uint64_t *digest);
 
 void gd_sim_cluster_jump(struct gd_sim_cluster *cluster, unsigned id, int64_t by_ms);
 /* An operator's order to a node. */

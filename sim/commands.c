@@ -5,6 +5,7 @@
  * effect; -UNKNOWN, or no answer, leaves it open; an answer that cannot be one (an integer to GET)
  * is a violation by itself. */
 #include "engine/memory.h"
+#include "sim/kvs_clients.h"
 #include "sim/workload_internal.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,70 +13,79 @@
 
 #define TEXT_SIZE_MAX ((size_t)16 << 20)
 
-static bool is_counter(const struct client *client, unsigned key)
+static bool is_counter(const struct gd_sim_client *client, unsigned key)
 {
     uint64_t keys = client->all->options.plan->keys;
     return keys == 1 ? client->all->options.plan->seed % 3 == 0 : key % 3 == 1;
 }
 
-static unsigned draw_key(struct client *client)
+static unsigned draw_key(struct gd_sim_client *client)
 {
     return (unsigned)gd_prng_below(&client->prng, client->all->options.plan->keys);
 }
 
 /* ---------------------------------------------------------------- sending */
 
-static void add_arguments(struct client *client, size_t count)
+static void add_arguments(struct gd_sim_client *client, size_t count)
 {
     gd_bytes_format(&client->waiting, "*%zu\r\n", count);
 }
 
-static void add_text(struct client *client, const char *text, size_t size)
+static void add_text(struct gd_sim_client *client, const char *text, size_t size)
 {
     gd_bytes_format(&client->waiting, "$%zu\r\n", size);
     gd_bytes_add(&client->waiting, text, size);
     gd_bytes_add_text(&client->waiting, "\r\n");
 }
 
-static void add_word(struct client *client, const char *word)
+static void add_word(struct gd_sim_client *client, const char *word)
 {
     add_text(client, word, strlen(word));
 }
 
-static void add_key(struct client *client, unsigned key)
+static void add_key(struct gd_sim_client *client, unsigned key)
 {
     char text[16];
     (void)snprintf(text, sizeof text, "k%u", key);
     add_word(client, text);
 }
 
-static struct flight *add_flight(struct client *client, enum flight_kind kind, const char *name,
-                                 size_t operation)
+/* What an answer is to be. */
+enum flight_kind {
+    FLIGHT_IGNORED,   /* Its content decides nothing: MULTI, QUEUED, WATCH, SELECT. */
+    FLIGHT_SINGLE,    /* An operation of one step, or MSET. */
+    FLIGHT_MANY,      /* MGET: an array, one element a step. */
+    FLIGHT_EXEC,      /* The same, or null: aborted. */
+    FLIGHT_CAS_READ,  /* The GET behind a WATCH. */
+    FLIGHT_CAS,       /* The EXEC of a watched SET. */
+    FLIGHT_SNAP,      /* All keys. */
+    FLIGHT_EXPIRY,    /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
+    FLIGHT_EXPIRY_SET /* ... or a SET of one; with value * EXPIRING_KEYS + key. */
+};
+
+static struct flight *add_flight(struct gd_sim_client *client, enum flight_kind kind,
+                                 const char *name, size_t operation)
 {
-    GD_ASSERT(client->flight_count < FLIGHTS_MAX);
-    struct flight *flight = &client->flights[client->flight_count++];
-    *flight = (struct flight){
-        .kind = kind, .name = name, .operation = operation, .sent = gd_sim__time(client)};
-    return flight;
+    return gd_sim__client_expect(client, (int)kind, name, operation);
 }
 
-static size_t begin_operation(struct client *client, const char *name)
+static size_t begin_operation(struct gd_sim_client *client, const char *name)
 {
-    struct workload_all *all = client->all;
-    /* Under each number one operation at a time. Who asks on while answers are out (and is answered
-     * in order) takes them in turn. */
-    uint64_t turn = client->reads_only ? client->turn++ % FLIGHTS_MAX : client->flight_count;
-    uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + turn;
-    all->issued++;
-    size_t operation = gd_sim_record_call(all->options.record, id, name, gd_sim__time(client));
-    all->options.record->operations[operation].node = client->node;
-    all->options.record->operations[operation].session =
-        (uint64_t)client->number << 32 | client->connections;
-    return operation;
+    return gd_sim__client_begin(client, name);
+}
+
+static struct gd_sim__kvs_client *mine(struct gd_sim_client *client)
+{
+    return client->own;
+}
+
+static struct gd_sim__kvs_clients *ours(struct gd_sim_client *client)
+{
+    return client->all->own;
 }
 
 /* A text never written before: "c3.17", filled up with dots to the size drawn. */
-static struct gd_sim_value new_text(struct client *client, bool fill)
+static struct gd_sim_value new_text(struct gd_sim_client *client, bool fill)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
     char name[48];
@@ -99,7 +109,7 @@ static struct gd_sim_value new_text(struct client *client, bool fill)
 }
 
 /* What SET writes: unique, and a number where the key counts. */
-static struct gd_sim_value new_value(struct client *client, unsigned key)
+static struct gd_sim_value new_value(struct gd_sim_client *client, unsigned key)
 {
     char text[32];
     if (!is_counter(client, key)) {
@@ -134,7 +144,7 @@ enum {
 };
 
 /* Adds the command's bytes and its step to the newest operation. */
-static void add_single(struct client *client, unsigned which, unsigned key)
+static void add_single(struct gd_sim_client *client, unsigned which, unsigned key)
 {
     const struct single *row = &singles[which];
     struct gd_sim_value value = {.kind = GD_SIM_VALUE_NOTHING};
@@ -153,7 +163,7 @@ static void add_single(struct client *client, unsigned which, unsigned key)
     }
 }
 
-static struct flight *ask_single(struct client *client, unsigned which, unsigned key)
+static struct flight *ask_single(struct gd_sim_client *client, unsigned which, unsigned key)
 {
     if (which == SINGLE_INCR && !is_counter(client, key) && gd_prng_chance(&client->prng, 3, 4)) {
         which = SINGLE_GET;
@@ -167,7 +177,7 @@ static struct flight *ask_single(struct client *client, unsigned which, unsigned
 }
 
 /* Some of the keys, each once, in order; at least one. */
-static size_t draw_keys(struct client *client, unsigned *keys, size_t most)
+static size_t draw_keys(struct gd_sim_client *client, unsigned *keys, size_t most)
 {
     uint64_t all = client->all->options.plan->keys;
     size_t count = 0;
@@ -182,7 +192,7 @@ static size_t draw_keys(struct client *client, unsigned *keys, size_t most)
     return count;
 }
 
-static void ask_mget(struct client *client)
+static void ask_mget(struct gd_sim_client *client)
 {
     unsigned keys[4];
     size_t count = draw_keys(client, keys, GD_COUNT(keys));
@@ -198,7 +208,7 @@ static void ask_mget(struct client *client)
     add_flight(client, FLIGHT_MANY, "MGET", operation);
 }
 
-static void ask_mset(struct client *client, const char *command)
+static void ask_mset(struct gd_sim_client *client, const char *command)
 {
     unsigned keys[4];
     size_t count = draw_keys(client, keys, GD_COUNT(keys));
@@ -218,7 +228,7 @@ static void ask_mset(struct client *client, const char *command)
 
 /* LOAD replaces the whole store: every key of the plan is written, so that the step list says the
  * same. Keys with a time go too, which their rule allows. */
-static void ask_load(struct client *client)
+static void ask_load(struct gd_sim_client *client)
 {
     size_t count = (size_t)client->all->options.plan->keys;
     size_t operation = begin_operation(client, "LOAD");
@@ -235,7 +245,7 @@ static void ask_load(struct client *client)
     add_flight(client, FLIGHT_SINGLE, "LOAD", operation);
 }
 
-static void ask_snap(struct client *client)
+static void ask_snap(struct gd_sim_client *client)
 {
     size_t operation = begin_operation(client, "SNAP");
     struct gd_sim_record *record = client->all->options.record;
@@ -248,7 +258,7 @@ static void ask_snap(struct client *client)
     add_flight(client, FLIGHT_SNAP, "SNAP", operation);
 }
 
-static void ask_multi(struct client *client)
+static void ask_multi(struct gd_sim_client *client)
 {
     static const unsigned choices[] = {SINGLE_GET,   SINGLE_SET,    SINGLE_DEL,   SINGLE_INCR,
                                        SINGLE_SETNX, SINGLE_GETDEL, SINGLE_GETSET};
@@ -273,12 +283,12 @@ static void ask_multi(struct client *client)
 }
 
 /* WATCH and GET; the rest follows when GET's answer is known. */
-static void ask_watch(struct client *client)
+static void ask_watch(struct gd_sim_client *client)
 {
     unsigned key = draw_key(client);
-    client->watching = true;
-    client->watched_known = false;
-    client->watched_key = key;
+    client->held = true;
+    mine(client)->watched_known = false;
+    mine(client)->watched_key = key;
     add_arguments(client, 2);
     add_word(client, "WATCH");
     add_key(client, key);
@@ -288,21 +298,22 @@ static void ask_watch(struct client *client)
     add_flight(client, FLIGHT_CAS_READ, "GET", operation);
 }
 
-static void ask_watched_set(struct client *client)
+static void ask_watched_set(struct gd_sim_client *client)
 {
     size_t operation = begin_operation(client, "EXEC");
     struct gd_sim_record *record = client->all->options.record;
-    struct gd_sim_value value = new_value(client, client->watched_key);
-    struct gd_sim_step *step = gd_sim_record_step(record, GD_SIM_DO_CAS, client->watched_key);
-    step->old = client->watched;
+    unsigned key = mine(client)->watched_key;
+    struct gd_sim_value value = new_value(client, key);
+    struct gd_sim_step *step = gd_sim_record_step(record, GD_SIM_DO_CAS, key);
+    step->old = mine(client)->watched;
     step->input = value;
-    client->watching = false;
+    client->held = false;
     add_arguments(client, 1);
     add_word(client, "MULTI");
     add_flight(client, FLIGHT_IGNORED, "MULTI", NO_OPERATION);
     add_arguments(client, 3);
     add_word(client, "SET");
-    add_key(client, client->watched_key);
+    add_key(client, key);
     add_text(client, value.text, value.size);
     add_flight(client, FLIGHT_IGNORED, "SET", NO_OPERATION);
     add_arguments(client, 1);
@@ -310,18 +321,17 @@ static void ask_watched_set(struct client *client)
     add_flight(client, FLIGHT_CAS, "EXEC", operation);
 }
 
-static void ask_expiring(struct client *client)
+static void ask_expiring(struct gd_sim_client *client)
 {
-    struct workload_all *all = client->all;
+    struct gd_sim__kvs_clients *all = ours(client);
     unsigned key = (unsigned)gd_prng_below(&client->prng, EXPIRING_KEYS);
     bool write = gd_prng_chance(&client->prng, 1, 3) && all->expiring_count[key] < EXPIRING_VALUES;
     char name[16];
     char text[64];
     (void)snprintf(name, sizeof name, "x%u", key);
-    all->issued++;
-    struct flight *flight =
-        add_flight(client, FLIGHT_EXPIRY, write ? "SET PX" : "GET", NO_OPERATION);
-    flight->expiry_write = write;
+    client->all->issued++;
+    struct flight *flight = add_flight(client, write ? FLIGHT_EXPIRY_SET : FLIGHT_EXPIRY,
+                                       write ? "SET PX" : "GET", NO_OPERATION);
     flight->mark = key;
     if (!write) {
         add_arguments(client, 2);
@@ -343,13 +353,9 @@ static void ask_expiring(struct client *client)
 
 /* ---------------------------------------------------------------- what next */
 
-static void ask_one(struct client *client)
+static void ask_one(struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
-    if (client->reads_only) {
-        (void)ask_single(client, SINGLE_GET, draw_key(client));
-        return;
-    }
     const uint64_t weights[] = {
         plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
         plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,
@@ -393,51 +399,41 @@ static void ask_one(struct client *client)
     }
 }
 
-/* The last word of a client: a write and a read that must be answered. */
-static void ask_final(struct client *client)
+void gd_sim__kvs_ask(struct gd_sim_client *client, enum gd_sim_want want)
 {
-    unsigned key = draw_key(client);
-    if (!client->final_write) {
-        ask_single(client, SINGLE_SET, key)->final_write = true;
-    } else {
-        ask_single(client, SINGLE_GET, key)->final_read = true;
-    }
-}
-
-void gd_sim__client_begin(struct client *client)
-{
-    client->watching = false;
-    client->moved = false;
-    client->connections++;
-}
-
-void gd_sim__client_ask(struct client *client)
-{
-    struct workload_all *all = client->all;
-    const struct gd_sim_plan *plan = all->options.plan;
-    if (client->watching && client->watched_known) {
-        ask_watched_set(client);
-        return;
-    }
-    client->watching = false;
-    if (all->finishing) {
-        if (!gd_sim__client_done(client)) {
-            ask_final(client);
-        }
-        return;
-    }
-    uint64_t count = gd_prng_between(&client->prng, 1, plan->pipeline);
-    for (uint64_t i = 0; i < count && all->issued < plan->operations; i++) {
-        if (client->flight_count > FLIGHTS_MAX - 16 || client->watching) {
-            break;
-        }
+    switch (want) {
+    case GD_SIM_WANT_LAST_WRITE:
+        (void)ask_single(client, SINGLE_SET, draw_key(client));
+        break;
+    case GD_SIM_WANT_LAST_READ:
+    case GD_SIM_WANT_READ:
+        (void)ask_single(client, SINGLE_GET, draw_key(client));
+        break;
+    case GD_SIM_WANT_ANY:
         ask_one(client);
+        break;
     }
+}
+
+void gd_sim__kvs_connected(struct gd_sim_client *client)
+{
+    mine(client)->watched_known = false;
+}
+
+/* The SET behind a WATCH and its GET, once what that saw is known. */
+bool gd_sim__kvs_resume(struct gd_sim_client *client)
+{
+    if (client->held && mine(client)->watched_known) {
+        ask_watched_set(client);
+        return true;
+    }
+    client->held = false;
+    return false;
 }
 
 /* ---------------------------------------------------------------- answers */
 
-static void violated(struct client *client, const struct flight *flight,
+static void violated(struct gd_sim_client *client, const struct flight *flight,
                      const struct gd_sim_reply *reply)
 {
     static const char *const types[] = {"the status", "the error", "an integer",
@@ -452,7 +448,7 @@ static void violated(struct client *client, const struct flight *flight,
 }
 
 /* Turns what one step answered into the record; false when it cannot be an answer to that. */
-static bool take_step(struct client *client, struct gd_sim_step *step,
+static bool take_step(struct gd_sim_client *client, struct gd_sim_step *step,
                       const struct gd_sim_reply *reply)
 {
     struct gd_sim_record *record = client->all->options.record;
@@ -503,21 +499,18 @@ static unsigned moved_to(const struct gd_sim_reply *reply)
 
 enum error_kind { ERROR_NONE, ERROR_NO_EFFECT, ERROR_UNKNOWN, ERROR_OTHER };
 /* What an error says of the fate; a client acts on it at once. */
-static enum error_kind take_error(struct client *client, const struct gd_sim_reply *reply)
+static enum error_kind take_error(struct gd_sim_client *client, const struct gd_sim_reply *reply)
 {
     static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",       "TRYAGAIN",     "LOADING",
                                            "EXECABORT",   "MASTERDOWN", "ERR Protocol", "DBDOWN"};
     if (reply->type != GD_SIM_REPLY_ERROR) {
         return ERROR_NONE;
     }
-    size_t size = reply->text.size < sizeof client->refusal - 1 ? reply->text.size
-                                                                : sizeof client->refusal - 1;
-    memcpy(client->refusal, reply->text.data, size);
-    client->refusal[size] = '\0';
+    gd_sim__client_told(client, reply->text.data, reply->text.size);
     if (gd_sim_reply_begins(reply, "UNKNOWN")) {
         return ERROR_UNKNOWN;
     }
-    client->back_off = gd_prng_between(&client->prng, 1, 100) * GD_SIM_MS;
+    gd_sim__client_back_off(client);
     if (gd_sim_reply_begins(reply, "MOVED ")) {
         unsigned node = moved_to(reply);
         client->node = node;
@@ -536,7 +529,7 @@ static enum error_kind take_error(struct client *client, const struct gd_sim_rep
     return ERROR_OTHER;
 }
 
-static bool take_array(struct client *client, struct gd_sim_operation *op,
+static bool take_array(struct gd_sim_client *client, struct gd_sim_operation *op,
                        const struct gd_sim_reply *replies)
 {
     if (replies[0].type != GD_SIM_REPLY_ARRAY || replies[0].count != op->count) {
@@ -555,7 +548,7 @@ static bool take_array(struct client *client, struct gd_sim_operation *op,
 
 /* SNAP: "LOAD" and an array of [key value]; where keys have times two more elements follow. Keys
  * come in any order; those that are missing are absent. */
-static bool take_snap(struct client *client, struct gd_sim_operation *op,
+static bool take_snap(struct gd_sim_client *client, struct gd_sim_operation *op,
                       const struct gd_sim_reply *replies)
 {
     struct gd_sim_record *record = client->all->options.record;
@@ -585,13 +578,13 @@ static bool take_snap(struct client *client, struct gd_sim_operation *op,
 }
 
 /* The rule of expiry (workload_internal.h). */
-static void take_expiring(struct client *client, const struct flight *flight,
+static void take_expiring(struct gd_sim_client *client, const struct flight *flight,
                           const struct gd_sim_reply *reply)
 {
-    struct workload_all *all = client->all;
+    struct gd_sim__kvs_clients *all = ours(client);
     unsigned key = (unsigned)(flight->mark % EXPIRING_KEYS);
     gd_time_ns now = gd_sim__time(client);
-    if (flight->expiry_write) {
+    if (flight->kind == FLIGHT_EXPIRY_SET) {
         struct expiring_value *value = &all->expiring[key][flight->mark / EXPIRING_KEYS];
         value->answered = true;
         value->answered_at = now;
@@ -613,7 +606,7 @@ static void take_expiring(struct client *client, const struct flight *flight,
                            "key x%u came back: client %u saw value %zu from node %u after a read "
                            "had seen that it was gone",
                            key, client->number, seen, client->node);
-            all->options.violated(all->options.context, told);
+            client->all->options.violated(client->all->options.context, told);
         }
     }
     for (size_t i = 0; i < all->expiring_count[key]; i++) {
@@ -625,17 +618,7 @@ static void take_expiring(struct client *client, const struct flight *flight,
     }
 }
 
-static void end_flight(struct client *client, struct flight *flight, enum gd_sim_fate fate)
-{
-    if (flight->operation != NO_OPERATION && fate != GD_SIM_FATE_OPEN) {
-        gd_sim_record_return(client->all->options.record, flight->operation, fate,
-                             gd_sim__time(client));
-    } else if (flight->operation != NO_OPERATION) {
-        client->all->options.record->unknown_count++;
-    }
-}
-
-static void take_good(struct client *client, struct flight *flight,
+static void take_good(struct gd_sim_client *client, struct flight *flight,
                       const struct gd_sim_reply *replies)
 {
     struct gd_sim_record *record = client->all->options.record;
@@ -644,18 +627,22 @@ static void take_good(struct client *client, struct flight *flight,
     struct gd_sim_step *step = op != NULL ? &record->steps[op->first] : NULL;
     enum gd_sim_fate fate = GD_SIM_FATE_DONE;
     bool good = true;
-    GD_ASSERT(op != NULL || flight->kind == FLIGHT_IGNORED || flight->kind == FLIGHT_EXPIRY);
-    switch (flight->kind) {
+    GD_ASSERT(op != NULL || flight->kind == FLIGHT_IGNORED || flight->kind == FLIGHT_EXPIRY ||
+              flight->kind == FLIGHT_EXPIRY_SET);
+    switch ((enum flight_kind)flight->kind) {
     case FLIGHT_IGNORED:
         return;
     case FLIGHT_EXPIRY:
+    case FLIGHT_EXPIRY_SET:
         take_expiring(client, flight, replies);
         return;
     case FLIGHT_CAS_READ:
     case FLIGHT_SINGLE:
         good = take_step(client, step, replies);
-        client->watched_known = good && flight->kind == FLIGHT_CAS_READ;
-        client->watched = flight->kind == FLIGHT_CAS_READ ? step->output : client->watched;
+        mine(client)->watched_known = good && flight->kind == FLIGHT_CAS_READ;
+        if (flight->kind == FLIGHT_CAS_READ) {
+            mine(client)->watched = step->output;
+        }
         break;
     case FLIGHT_EXEC:
         if (replies->type == GD_SIM_REPLY_NULL) {
@@ -684,69 +671,36 @@ static void take_good(struct client *client, struct flight *flight,
         violated(client, flight, replies);
         return;
     }
-    client->final_write |= flight->final_write;
-    client->final_read |= flight->final_read;
-    end_flight(client, flight, fate);
+    gd_sim__flight_end(client, flight, fate);
 }
 
 /* The oldest flight is answered. */
-static void take_reply(struct client *client, const struct gd_sim_reply *replies)
+static void take_reply(struct gd_sim_client *client, const struct gd_sim_reply *replies)
 {
-    struct flight flight = client->flights[0];
-    client->flight_count--;
-    memmove(&client->flights[0], &client->flights[1],
-            client->flight_count * sizeof client->flights[0]);
+    struct flight flight = gd_sim__client_answered(client);
     bool incr_error =
         replies->type == GD_SIM_REPLY_ERROR && gd_sim_reply_begins(replies, "ERR value is not");
     enum error_kind error = incr_error ? ERROR_NONE : take_error(client, replies);
     if (error == ERROR_NONE) {
         take_good(client, &flight, replies);
     } else if (flight.kind == FLIGHT_IGNORED) {
-        client->watching = false; /* WATCH was refused: nothing is guarded. */
+        client->held = false; /* WATCH was refused: nothing is guarded. */
     } else if (error == ERROR_NO_EFFECT) {
-        end_flight(client, &flight, GD_SIM_FATE_NO_EFFECT);
+        gd_sim__flight_end(client, &flight, GD_SIM_FATE_NO_EFFECT);
     } else if (error == ERROR_UNKNOWN) {
         GD_REACHED("simulated client was told that an outcome is unknown");
-        end_flight(client, &flight, GD_SIM_FATE_OPEN);
+        gd_sim__flight_end(client, &flight, GD_SIM_FATE_OPEN);
     } else {
         violated(client, &flight, replies);
     }
 }
 
-void gd_sim__client_input(struct client *client)
+enum gd_err gd_sim__kvs_take(struct gd_sim_client *client, struct gd_slice input, size_t *consumed)
 {
-    struct workload_all *all = client->all;
-    size_t at = 0;
-    while (at < client->input.size && client->link == LINK_ON) {
-        struct gd_slice rest = {client->input.data + at, client->input.size - at};
-        size_t consumed = 0;
-        enum gd_err err = gd_sim_reply_read(rest, &all->replies, &consumed);
-        if (err == GD_ERR_MORE) {
-            break;
-        }
-        if (err != GD_OK || client->flight_count == 0) {
-            all->options.violated(all->options.context,
-                                  err != GD_OK ? "a node sent a client bytes that are no reply"
-                                               : "a node sent a client a reply that nobody asked");
-            gd_sim__client_close(client, 0);
-            return;
-        }
-        take_reply(client, all->replies.at);
-        at += consumed;
+    struct gd_sim_replies *replies = &ours(client)->replies;
+    enum gd_err err = gd_sim_reply_read(input, replies, consumed);
+    if (err == GD_OK) {
+        take_reply(client, replies->at);
     }
-    if (client->link != LINK_ON) {
-        return;
-    }
-    gd_bytes_consume(&client->input, at);
-    if (client->moved && client->flight_count == 0) {
-        GD_REACHED("simulated client followed MOVED");
-        gd_sim__client_close(client, client->node == 0 ? 50 * GD_SIM_MS : 0);
-    }
-}
-
-void gd_sim__flight_lost(struct client *client, struct flight *flight)
-{
-    if (flight->operation != NO_OPERATION) {
-        end_flight(client, flight, GD_SIM_FATE_OPEN);
-    }
+    return err;
 }

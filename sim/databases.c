@@ -111,6 +111,13 @@ void gd_sim_database_start(struct gd_sim_databases *databases, unsigned id)
     }
 }
 
+void gd_sim_databases_begin(struct gd_sim_databases *databases)
+{
+    for (unsigned id = 1; id <= databases->count; id++) {
+        gd_sim_database_start(databases, id);
+    }
+}
+
 void gd_sim_database_crash(struct gd_sim_databases *databases, unsigned id)
 {
     if (lives(databases, id)) {

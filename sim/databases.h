@@ -13,6 +13,8 @@ struct gd_sim_databases *gd_sim_databases_new(struct gd_world *world,
 void gd_sim_databases_free(struct gd_sim_databases *databases);
 /* Where node `id` finds its database. */
 void gd_sim_database_address(unsigned id, struct gd_address *address);
+/* All of them start. */
+void gd_sim_databases_begin(struct gd_sim_databases *databases);
 /* A process is about to lose its memory: harmless when it is none of them. */
 void gd_sim_databases_crashing(struct gd_sim_databases *databases, uint32_t process);
 /* One that stopped by itself waits for the tending, which starts it anew. */

@@ -365,62 +365,6 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
     }
 }
 
-static void strike_database(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
-                            unsigned target)
-{
-    struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
-    struct gd_sim_sql *sql = gd_sim_cluster_sql(faults->cluster);
-    if (sql != NULL) {
-        gd_sim_sql_strike(sql, target, fault->kind);
-    }
-    if (databases == NULL) {
-        return;
-    }
-    switch (fault->kind) {
-    case GD_SIM_FAULT_DATABASE_CRASH:
-        gd_sim_database_crash(databases, target);
-        break;
-    case GD_SIM_FAULT_DATABASE_EMPTY:
-        gd_sim_database_empty(databases, target);
-        break;
-    case GD_SIM_FAULT_DATABASE_OLD:
-        gd_sim_database_age(databases, target);
-        break;
-    case GD_SIM_FAULT_DATABASE_PAUSE:
-        gd_sim_database_pause(databases, target, true);
-        break;
-    case GD_SIM_FAULT_DATABASE_FLUSH:
-        gd_sim_database_flush(databases, target);
-        break;
-    case GD_SIM_FAULT_DATABASE_SLOW:
-        gd_sim_database_slow(databases, target, fault->count > 0 ? fault->count : 1);
-        break;
-    default:
-        gd_sim_database_cut(databases, target);
-        break;
-    }
-}
-
-static void end_database(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
-                         unsigned target)
-{
-    struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
-    struct gd_sim_sql *sql = gd_sim_cluster_sql(faults->cluster);
-    if (sql != NULL) {
-        gd_sim_sql_mend(sql, target);
-    }
-    if (databases == NULL) {
-        return;
-    }
-    if (fault->kind == GD_SIM_FAULT_DATABASE_PAUSE) {
-        gd_sim_database_pause(databases, target, false);
-    } else if (fault->kind == GD_SIM_FAULT_DATABASE_SLOW) {
-        gd_sim_database_slow(databases, target, 1);
-    } else {
-        gd_sim_database_start(databases, target);
-    }
-}
-
 static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
 {
     const struct gd_sim_fault *fault = &faults->plan->faults[place];
@@ -438,7 +382,7 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
         strike_partition(faults, fault, target, true);
         break;
     case GD_SIM_CLASS_DATABASE:
-        strike_database(faults, fault, target);
+        gd_sim_cluster_strike_database(faults->cluster, fault, target);
         break;
     case GD_SIM_CLASS_MEMBERSHIP:
         strike_membership(faults, fault, target);
@@ -468,7 +412,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     unsigned target = faults->active[place].target;
     faults->active[place].stage = STAGE_OVER; /* F1 */
     if (gd_sim_fault_forms[fault->kind].class_ == GD_SIM_CLASS_DATABASE) {
-        end_database(faults, fault, target);
+        gd_sim_cluster_mend_database(cluster, fault, target);
         return;
     }
     switch (fault->kind) {
@@ -597,16 +541,8 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults)
     faults->watching = 0;
     faults->next_end = UINT64_MAX;
     faults->healed = true;
-    struct gd_sim_databases *databases = gd_sim_cluster_databases(faults->cluster);
-    struct gd_sim_sql *sql = gd_sim_cluster_sql(faults->cluster);
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) { /* F2 */
-        if (databases != NULL) {
-            gd_sim_database_pause(databases, id, false);
-            gd_sim_database_start(databases, id);
-        }
-        if (sql != NULL) {
-            gd_sim_sql_mend(sql, id);
-        }
+        gd_sim_cluster_mend_database(faults->cluster, NULL, id);
         gd_sim_cluster_resume(faults->cluster, id);
         gd_sim_cluster_start(faults->cluster, id);
     }

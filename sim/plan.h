@@ -201,12 +201,15 @@ struct gd_sim_fault {
     enum gd_sim_when when; /* CRASH_AT. */
 };
 
+struct gd_sim_database;
 struct gd_sim_plan {
     uint64_t seed; /* All random streams of the run come from it. */
 #define GD_SIM_PARAMETER_FIELD(field, name, unit, preset, least, most) uint64_t field;
     GD_SIM_PARAMETERS(GD_SIM_PARAMETER_FIELD)
     struct gd_sim_fault faults[GD_SIM_FAULTS_MAX]; /* Ordered by `at`. */
     size_t fault_count;
+    /* Borrowed; not in the text: whoever reads or draws a plan says which database it is for. */
+    const struct gd_sim_database *database;
 };
 
 /* Members at the start and those that wait to be added, behind them by number. */
@@ -223,12 +226,6 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed);
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed);
 /* The same seed with each node's database an SQLite file, and faults that strike it. */
 void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed);
-/* Which databases a sweep's plans have. */
-enum gd_sim_database_kind { GD_SIM_DATABASE_KVS, GD_SIM_DATABASE_RESP, GD_SIM_DATABASE_SQLITE };
-/* One of the three. */
-void gd_sim_plan_draw_with(struct gd_sim_plan *plan, uint64_t seed, enum gd_sim_database_kind kind);
-/* What stands in front of a seed to name it: "", "resp:" or "sqlite:". */
-const char *gd_sim_plan_prefix(enum gd_sim_database_kind kind);
 void gd_sim_plan_print(const struct gd_sim_plan *plan, struct gd_bytes *bytes);
 void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes);
 /* Returns   GD_OK; GD_ERR_INVALID: `*error` says line and reason; `*plan` is then unspecified. */

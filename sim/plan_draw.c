@@ -519,23 +519,3 @@ void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed)
         draw_class(plan, GD_SIM_CLASS_CRASH);
     }
 }
-
-void gd_sim_plan_draw_with(struct gd_sim_plan *plan, uint64_t seed, enum gd_sim_database_kind kind)
-{
-    switch (kind) {
-    case GD_SIM_DATABASE_RESP:
-        gd_sim_plan_draw_external(plan, seed);
-        break;
-    case GD_SIM_DATABASE_SQLITE:
-        gd_sim_plan_draw_sqlite(plan, seed);
-        break;
-    case GD_SIM_DATABASE_KVS:
-        gd_sim_plan_draw(plan, seed);
-        break;
-    }
-}
-
-const char *gd_sim_plan_prefix(enum gd_sim_database_kind kind)
-{
-    return kind == GD_SIM_DATABASE_RESP ? "resp:" : kind == GD_SIM_DATABASE_SQLITE ? "sqlite:" : "";
-}

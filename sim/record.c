@@ -88,7 +88,7 @@ void gd_sim_record_return(struct gd_sim_record *record, size_t operation, enum g
     record->refused_count += fate == GD_SIM_FATE_NO_EFFECT;
 }
 
-struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size)
+static char *keep(struct gd_sim_record *record, const void *text, size_t size)
 {
     char *copy = malloc(size + 1);
     GD_ASSERT(copy != NULL);
@@ -99,7 +99,18 @@ struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *
     record->texts =
         grown(record->texts, &record->text_capacity, record->text_count, sizeof *record->texts);
     record->texts[record->text_count++] = copy;
-    return (struct gd_sim_value){.kind = GD_SIM_VALUE_TEXT, .text = copy, .size = size};
+    return copy;
+}
+
+struct gd_slice gd_sim_record_keep(struct gd_sim_record *record, struct gd_slice bytes)
+{
+    return (struct gd_slice){(const uint8_t *)keep(record, bytes.data, bytes.size), bytes.size};
+}
+
+struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size)
+{
+    return (struct gd_sim_value){
+        .kind = GD_SIM_VALUE_TEXT, .text = keep(record, text, size), .size = size};
 }
 
 struct gd_sim_value gd_sim_value_number(int64_t number)

@@ -47,11 +47,13 @@ struct gd_sim_operation {
     uint64_t client;
     uint64_t session; /* Operations of one session take effect in their order; 0: none. */
     enum gd_sim_fate fate;
-    gd_time_ns call, back; /* `back` with DONE and NO_EFFECT. */
-    bool txn;              /* A transaction of all its steps; else there is one step. */
-    size_t first, count;   /* Its steps. */
-    unsigned node;         /* Asked last; for people. */
-    const char *name;      /* The command; static. */
+    gd_time_ns call, back;         /* `back` with DONE and NO_EFFECT. */
+    bool txn;                      /* A transaction of all its steps; else there is one step. */
+    size_t first, count;           /* Its steps. */
+    struct gd_slice input, output; /* Of a database with a model of its own: what it was told and
+                                      what it said; owned by the record. */
+    unsigned node;                 /* Asked last; for people. */
+    const char *name;              /* The command; static. */
 };
 
 struct gd_sim_record {
@@ -79,6 +81,8 @@ unsigned gd_sim_record_key(struct gd_sim_record *record, const char *name, size_
 /* "k3", or the name it was given, cut to `size`. */
 void gd_sim_record_key_text(const struct gd_sim_record *record, unsigned key, char *to,
                             size_t size);
+/* A copy that the record owns. */
+struct gd_slice gd_sim_record_keep(struct gd_sim_record *record, struct gd_slice bytes);
 struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size);
 struct gd_sim_value gd_sim_value_number(int64_t number);
 struct gd_sim_value gd_sim_value_bool(bool value);

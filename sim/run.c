@@ -270,34 +270,31 @@ static void settle(struct run *run)
     }
 }
 
-static uint64_t digest_of(const struct run *run, unsigned id)
-{
-    const struct gd_sim_sql *sql = gd_sim_cluster_sql(run->cluster);
-    return sql != NULL ? gd_sim_sql_digest(sql, id)
-                       : gd_sim_database_digest(gd_sim_cluster_databases(run->cluster), id);
-}
-
 /* Those of nodes that have applied the same must hold the same. */
 static void compare_databases(struct run *run)
 {
-    const struct gd_sim_databases *databases = gd_sim_cluster_databases(run->cluster);
     unsigned leader = gd_sim_cluster_leader(run->cluster);
     unsigned first = 0;
-    if ((databases == NULL && gd_sim_cluster_sql(run->cluster) == NULL) || leader == 0) {
+    uint64_t wanted = 0;
+    if (leader == 0) {
         return;
     }
     const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+        uint64_t digest;
         if (node == NULL || gd_config_find(gd_raft_config(leading), id) == NULL) {
             continue; /* One that was removed may not know how much of its log is committed. */
         }
+        if (!gd_sim_cluster_database_digest(run->cluster, id, &digest)) {
+            return;
+        }
         if (first == 0) {
             first = id;
+            wanted = digest;
         }
         struct gd_node *other = gd_sim_cluster_node(run->cluster, first);
-        if (gd_node_applied(node) == gd_node_applied(other) &&
-            digest_of(run, id) != digest_of(run, first)) {
+        if (gd_node_applied(node) == gd_node_applied(other) && digest != wanted) {
             char text[128];
             (void)snprintf(text, sizeof text,
                            "the databases of nodes %u and %u hold different keys at entry %" PRIu64,

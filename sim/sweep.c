@@ -29,6 +29,12 @@ static size_t mark_count(void)
     return count < MARKS_MAX ? count : MARKS_MAX;
 }
 
+void gd_sim_draw(struct gd_sim_plan *plan, const struct gd_sim_database *database, uint64_t seed)
+{
+    (database->draw != NULL ? database->draw : gd_sim_plan_draw)(plan, seed);
+    plan->database = database;
+}
+
 struct answer {
     struct gd_sim_result result;
     uint64_t marks[MARKS_MAX];
@@ -66,7 +72,7 @@ static void on_interrupt(int number)
 
 /* ---------------------------------------------------------------- workers */
 
-_Noreturn static void work(int ask, int answer, enum gd_sim_database_kind database)
+_Noreturn static void work(int ask, int answer, const struct gd_sim_database *database)
 {
     struct answer *mine = calloc(1, sizeof *mine);
     struct gd_sim_plan *plan = calloc(1, sizeof *plan);
@@ -78,7 +84,7 @@ _Noreturn static void work(int ask, int answer, enum gd_sim_database_kind databa
             __start_gd_marks[i]->count = 0;
         }
         uint64_t start = gd_sim_real_ns();
-        gd_sim_plan_draw_with(plan, seed, database);
+        gd_sim_draw(plan, database, seed);
         gd_sim_run(plan, &options, &mine->result);
         mine->result.nanoseconds = gd_sim_real_ns() - start;
         for (size_t i = 0; i < mark_count(); i++) {
@@ -177,12 +183,12 @@ static void print_result(struct sweep *sweep, const struct gd_sim_result *result
     } else if (result->outcome == GD_SIM_FAIL) {
         gd_sim_result_line(result, line, sizeof line);
         (void)printf("%s\n  violated: %s\n  %s\n  replay: %s replay %s%" PRIu64 " --trace\n", line,
-                     result->property, result->text, options->program,
-                     gd_sim_plan_prefix(options->database), result->seed);
+                     result->property, result->text, options->program, options->database->prefix,
+                     result->seed);
         if (sweep->counts[GD_SIM_FAIL] <= TOLD_IN_FULL) {
             struct gd_sim_plan *plan = malloc(sizeof *plan);
             GD_ASSERT(plan != NULL);
-            gd_sim_plan_draw_with(plan, result->seed, options->database);
+            gd_sim_draw(plan, options->database, result->seed);
             gd_sim_print_last_events(plan, result, stdout);
             free(plan);
         }

@@ -1,6 +1,7 @@
 /* sweep.h - many seeds, on several processes. */
 #ifndef GANDALF_SIM_SWEEP_H
 #define GANDALF_SIM_SWEEP_H
+#include "sim/database.h"
 #include "sim/run.h"
 
 #define GD_SIM_SWEEP_JOBS_MAX 256
@@ -13,9 +14,11 @@ struct gd_sim_sweep_options {
     bool json, quiet;            /* JSON lines; failures alone. */
     bool marks;                  /* The table of marks at the end. */
     bool stop_at_failure;
-    enum gd_sim_database_kind database; /* Of the plans. */
-    const char *program;                /* For the command that replays a seed. */
+    const struct gd_sim_database *database; /* Of the plans. Borrowed. */
+    const char *program;                    /* For the command that replays a seed. */
 };
+/* The plan of a seed, for this database. */
+void gd_sim_draw(struct gd_sim_plan *plan, const struct gd_sim_database *database, uint64_t seed);
 /* Prints a line for each seed in their order, and what the failures were. Returns the exit status:
  * 0, 1 when a seed failed, 3 when none failed and none passed. */
 int gd_sim_sweep(const struct gd_sim_sweep_options *options);

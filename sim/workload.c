@@ -9,7 +9,8 @@
  * flight then is recorded as unknown. Every written value is unique, so that a read tells which
  * write it saw.
  *
- * The clients' commands and replies are in commands.c; here are connections and time. */
+ * What is asked and how answers are taken is the database's (database.h); here are connections and
+ * time. */
 #include "sim/workload_internal.h"
 #include "engine/memory.h"
 #include <inttypes.h>
@@ -26,21 +27,22 @@ void gd_sim_peer_address(unsigned id, struct gd_address *address)
 }
 
 static void client_timer(struct gd_timer *timer);
-static void connect_soon(struct client *client, gd_time_ns wait);
+static void connect_soon(struct gd_sim_client *client, gd_time_ns wait);
+static gd_time_ns next_pause(struct gd_sim_client *client);
 
 /* ---------------------------------------------------------------- pace */
 
-gd_time_ns gd_sim__time(const struct client *client)
+gd_time_ns gd_sim__time(const struct gd_sim_client *client)
 {
     return gd_io_now(client->all->options.io) - client->all->epoch;
 }
 
-gd_time_ns gd_sim__now(const struct client *client)
+gd_time_ns gd_sim__now(const struct gd_sim_client *client)
 {
     return gd_io_now(client->all->options.io);
 }
 
-static void wake_at(struct client *client, gd_time_ns at)
+static void wake_at(struct gd_sim_client *client, gd_time_ns at)
 {
     gd_timer_start(client->all->options.io, &client->timer, at);
 }
@@ -51,7 +53,7 @@ static void wake_at(struct client *client, gd_time_ns at)
 /* Between two requests of a client that hurries. */
 #define STIRRED_PAUSE (20 * GD_SIM_MS)
 
-static gd_time_ns pause_of(struct client *client)
+static gd_time_ns pause_of(struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
     uint64_t operations = plan->operations > 0 ? plan->operations : 1;
@@ -82,20 +84,20 @@ static gd_time_ns pause_of(struct client *client)
 
 /* ---------------------------------------------------------------- connection */
 
-static void give_up(struct client *client)
+static void give_up(struct gd_sim_client *client)
 {
     for (size_t i = 0; i < client->flight_count; i++) {
-        gd_sim__flight_lost(client, &client->flights[i]);
+        gd_sim__flight_end(client, &client->flights[i], GD_SIM_FATE_OPEN);
     }
     client->flight_count = 0;
-    client->watching = false;
+    client->held = false;
     gd_bytes_clear(&client->input);
     gd_bytes_clear(&client->waiting);
 }
 
 static void stream_closed(struct gd_stream *stream, enum gd_err err)
 {
-    struct client *client = stream->context;
+    struct gd_sim_client *client = stream->context;
     (void)err;
     GD_ASSERT(client->link == LINK_CLOSING);
     client->link = LINK_OFF;
@@ -108,7 +110,7 @@ static void stream_closed(struct gd_stream *stream, enum gd_err err)
 }
 
 /* Ends the connection; another follows after `wait`. */
-void gd_sim__client_close(struct client *client, gd_time_ns wait)
+void gd_sim__client_close(struct gd_sim_client *client, gd_time_ns wait)
 {
     if (client->link == LINK_OFF || client->link == LINK_CLOSING) {
         return;
@@ -122,7 +124,7 @@ void gd_sim__client_close(struct client *client, gd_time_ns wait)
 
 static void write_done(struct gd_write *write, enum gd_err err);
 
-static void write_on(struct client *client)
+static void write_on(struct gd_sim_client *client)
 {
     if (client->write_busy || client->link != LINK_ON || client->waiting.size == 0) {
         return;
@@ -145,7 +147,7 @@ static void write_on(struct client *client)
 
 static void write_done(struct gd_write *write, enum gd_err err)
 {
-    struct client *client = write->context;
+    struct gd_sim_client *client = write->context;
     client->write_busy = false;
     if (client->link == LINK_CLOSING) {
         return;
@@ -157,7 +159,7 @@ static void write_done(struct gd_write *write, enum gd_err err)
     write_on(client);
 }
 
-void gd_sim__client_send(struct client *client)
+static void send_on(struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
     write_on(client);
@@ -171,15 +173,111 @@ void gd_sim__client_send(struct client *client)
 /* The oldest request has waited long enough: a real client closes and turns elsewhere. */
 static void patience_ends(struct gd_timer *timer)
 {
-    struct client *client = timer->context;
+    struct gd_sim_client *client = timer->context;
     GD_REACHED("simulated client gave up on a request");
     client->node = 0;
     gd_sim__client_close(client, 0);
 }
 
+/* ---------------------------------------------------------------- requests, answers */
+
+size_t gd_sim__client_begin(struct gd_sim_client *client, const char *name)
+{
+    struct workload_all *all = client->all;
+    struct gd_sim_record *record = all->options.record;
+    /* Under each number one operation at a time. Who asks on while answers are out (and is answered
+     * in order) takes them in turn. */
+    uint64_t turn = client->reads_only ? client->turn++ % FLIGHTS_MAX : client->flight_count;
+    uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + turn;
+    all->issued++;
+    size_t operation = gd_sim_record_call(record, id, name, gd_sim__time(client));
+    record->operations[operation].node = client->node;
+    record->operations[operation].session = (uint64_t)client->number << 32 | client->connections;
+    return operation;
+}
+
+struct flight *gd_sim__client_expect(struct gd_sim_client *client, int kind, const char *name,
+                                     size_t operation)
+{
+    GD_ASSERT(client->flight_count < FLIGHTS_MAX);
+    struct flight *flight = &client->flights[client->flight_count++];
+    *flight = (struct flight){
+        .kind = kind, .name = name, .operation = operation, .sent = gd_sim__time(client)};
+    return flight;
+}
+
+struct flight gd_sim__client_answered(struct gd_sim_client *client)
+{
+    GD_ASSERT(client->flight_count > 0);
+    struct flight flight = client->flights[0];
+    client->flight_count--;
+    memmove(&client->flights[0], &client->flights[1],
+            client->flight_count * sizeof client->flights[0]);
+    return flight;
+}
+
+void gd_sim__flight_end(struct gd_sim_client *client, const struct flight *flight,
+                        enum gd_sim_fate fate)
+{
+    struct gd_sim_record *record = client->all->options.record;
+    if (fate == GD_SIM_FATE_DONE) {
+        client->final_write |= flight->final_write;
+        client->final_read |= flight->final_read;
+    }
+    if (flight->operation != NO_OPERATION && fate != GD_SIM_FATE_OPEN) {
+        gd_sim_record_return(record, flight->operation, fate, gd_sim__time(client));
+    } else if (flight->operation != NO_OPERATION) {
+        record->unknown_count++;
+    }
+}
+
+void gd_sim__client_told(struct gd_sim_client *client, const void *text, size_t size)
+{
+    size = size < sizeof client->refusal - 1 ? size : sizeof client->refusal - 1;
+    memcpy(client->refusal, text, size);
+    client->refusal[size] = '\0';
+}
+
+void gd_sim__client_back_off(struct gd_sim_client *client)
+{
+    client->back_off = gd_prng_between(&client->prng, 1, 100) * GD_SIM_MS;
+}
+
+static void take_input(struct gd_sim_client *client)
+{
+    struct workload_all *all = client->all;
+    size_t at = 0;
+    while (at < client->input.size && client->link == LINK_ON) {
+        struct gd_slice rest = {client->input.data + at, client->input.size - at};
+        size_t consumed = 0;
+        enum gd_err err = client->flight_count == 0 ? GD_ERR_CORRUPT
+                                                    : all->database->take(client, rest, &consumed);
+        if (err == GD_ERR_MORE) {
+            break;
+        }
+        if (err != GD_OK) {
+            all->options.violated(all->options.context,
+                                  client->flight_count > 0
+                                      ? "a node sent a client bytes that are no reply"
+                                      : "a node sent a client a reply that nobody asked");
+            gd_sim__client_close(client, 0);
+            return;
+        }
+        at += consumed;
+    }
+    if (client->link != LINK_ON) {
+        return;
+    }
+    gd_bytes_consume(&client->input, at);
+    if (client->moved && client->flight_count == 0) {
+        GD_REACHED("simulated client followed MOVED");
+        gd_sim__client_close(client, client->node == 0 ? 50 * GD_SIM_MS : 0);
+    }
+}
+
 static void stream_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
 {
-    struct client *client = stream->context;
+    struct gd_sim_client *client = stream->context;
     if (err != GD_OK) {
         if (gd_prng_chance(&client->prng, 1, 2)) {
             client->node = 0;
@@ -188,20 +286,20 @@ static void stream_read(struct gd_stream *stream, enum gd_err err, struct gd_sli
         return;
     }
     gd_bytes_add(&client->input, bytes.data, bytes.size);
-    gd_sim__client_input(client);
+    take_input(client);
     if (client->link != LINK_ON) {
         return;
     }
     gd_timer_stop(client->all->options.io, &client->patience);
-    gd_sim__client_send(client);
+    send_on(client);
     if (client->flight_count == 0 && !gd_timer_running(&client->timer)) {
-        wake_at(client, gd_sim__now(client) + gd_sim__client_pause(client));
+        wake_at(client, gd_sim__now(client) + next_pause(client));
     }
 }
 
 static void stream_connected(struct gd_stream *stream, enum gd_err err)
 {
-    struct client *client = stream->context;
+    struct gd_sim_client *client = stream->context;
     if (client->link == LINK_CLOSING) {
         return;
     }
@@ -213,11 +311,16 @@ static void stream_connected(struct gd_stream *stream, enum gd_err err)
     }
     client->link = LINK_ON;
     gd_stream_read_start(stream, stream_read);
-    gd_sim__client_begin(client);
+    client->held = false;
+    client->moved = false;
+    client->connections++;
+    if (client->all->database->connected != NULL) {
+        client->all->database->connected(client);
+    }
     wake_at(client, gd_sim__now(client));
 }
 
-static void connect_now(struct client *client)
+static void connect_now(struct gd_sim_client *client)
 {
     struct workload_all *all = client->all;
     struct gd_address address;
@@ -238,12 +341,12 @@ static void connect_now(struct client *client)
                    gd_sim__now(client) + all->options.plan->client_timeout);
 }
 
-static void connect_soon(struct client *client, gd_time_ns wait)
+static void connect_soon(struct gd_sim_client *client, gd_time_ns wait)
 {
     wake_at(client, gd_sim__now(client) + wait);
 }
 
-gd_time_ns gd_sim__client_pause(struct client *client)
+static gd_time_ns next_pause(struct gd_sim_client *client)
 {
     gd_time_ns wait = client->back_off;
     client->back_off = 0;
@@ -254,16 +357,48 @@ gd_time_ns gd_sim__client_pause(struct client *client)
     return wait > pause ? wait : pause;
 }
 
+static bool is_done(const struct gd_sim_client *client)
+{
+    return client->all->finishing && client->final_write && client->final_read;
+}
+
+/* What next: go on with what was begun, the last word, or some requests of the mix. */
+static void ask_next(struct gd_sim_client *client)
+{
+    struct workload_all *all = client->all;
+    const struct gd_sim_plan *plan = all->options.plan;
+    if (all->database->resume != NULL && all->database->resume(client)) {
+        return;
+    }
+    if (all->finishing) {
+        if (!is_done(client)) {
+            bool write = !client->final_write;
+            all->database->ask(client, write ? GD_SIM_WANT_LAST_WRITE : GD_SIM_WANT_LAST_READ);
+            GD_ASSERT(client->flight_count > 0);
+            struct flight *last = &client->flights[client->flight_count - 1];
+            *(write ? &last->final_write : &last->final_read) = true;
+        }
+        return;
+    }
+    uint64_t count = gd_prng_between(&client->prng, 1, plan->pipeline);
+    for (uint64_t i = 0; i < count && all->issued < plan->operations; i++) {
+        if (client->flight_count > FLIGHTS_MAX - 16 || client->held) {
+            break;
+        }
+        all->database->ask(client, client->reads_only ? GD_SIM_WANT_READ : GD_SIM_WANT_ANY);
+    }
+}
+
 /* The moment to do something: connect, or ask. */
 static void client_timer(struct gd_timer *timer)
 {
-    struct client *client = timer->context;
+    struct gd_sim_client *client = timer->context;
     struct workload_all *all = client->all;
     if (client->link == LINK_OFF) {
         if (!all->finishing && all->issued >= all->options.plan->operations) {
             return; /* gd_sim_workload_finish wakes it again. */
         }
-        if (!gd_sim__client_done(client)) {
+        if (!is_done(client)) {
             connect_now(client);
         }
         return;
@@ -275,13 +410,13 @@ static void client_timer(struct gd_timer *timer)
     if (!all->finishing && client->flight_count == 0 &&
         gd_prng_chance(&client->prng, all->options.plan->leave_chance, 1000000)) {
         client->node = 0;
-        gd_sim__client_close(client, gd_sim__client_pause(client));
+        gd_sim__client_close(client, next_pause(client));
         return;
     }
-    gd_sim__client_ask(client);
-    gd_sim__client_send(client);
+    ask_next(client);
+    send_on(client);
     if (eager && client->link == LINK_ON && all->issued < all->options.plan->operations) {
-        wake_at(client, gd_sim__now(client) + gd_sim__client_pause(client));
+        wake_at(client, gd_sim__now(client) + next_pause(client));
     }
 }
 
@@ -291,12 +426,15 @@ struct gd_sim_workload *gd_sim_workload_new(const struct gd_sim_workload_options
 {
     struct workload_all *all = gd_calloc(1, sizeof *all);
     all->options = *options;
+    all->database = options->plan->database;
+    all->own = gd_calloc(1, all->database->clients_size + 1);
     all->epoch = gd_io_now(options->io);
     all->client_count = (size_t)options->plan->clients;
     for (size_t i = 0; i < all->client_count; i++) {
-        struct client *client = &all->clients[i];
+        struct gd_sim_client *client = &all->clients[i];
         client->all = all;
         client->number = (unsigned)i + 1;
+        client->own = gd_calloc(1, all->database->client_size + 1);
         client->batch_mean = (options->plan->pipeline + 1) / 2;
         client->timer = (struct gd_timer){.fire = client_timer, .context = client};
         client->patience = (struct gd_timer){.fire = patience_ends, .context = client};
@@ -318,7 +456,7 @@ void gd_sim_workload_start(struct gd_sim_workload *workload)
 {
     struct workload_all *all = all_of(workload);
     for (size_t i = 0; i < all->client_count; i++) {
-        struct client *client = &all->clients[i];
+        struct gd_sim_client *client = &all->clients[i];
         connect_soon(client, gd_prng_between(&client->prng, 1, 2000) * GD_SIM_MS);
     }
 }
@@ -328,7 +466,7 @@ void gd_sim_workload_finish(struct gd_sim_workload *workload)
     struct workload_all *all = all_of(workload);
     all->finishing = true;
     for (size_t i = 0; i < all->client_count; i++) {
-        struct client *client = &all->clients[i];
+        struct gd_sim_client *client = &all->clients[i];
         if (client->link == LINK_OFF || (client->link == LINK_ON && client->flight_count == 0)) {
             wake_at(client, gd_sim__now(client) + gd_prng_below(&client->prng, 10 * GD_SIM_MS));
         }
@@ -340,16 +478,11 @@ void gd_sim_workload_stir(struct gd_sim_workload *workload)
     struct workload_all *all = all_of(workload);
     all->stirred_until = gd_io_now(all->options.io) + all->options.plan->election_timeout / 2;
     for (size_t i = 0; i < all->client_count && !all->finishing; i++) {
-        struct client *client = &all->clients[i];
+        struct gd_sim_client *client = &all->clients[i];
         if (client->link == LINK_ON && (client->flight_count == 0 || client->reads_only)) {
             wake_at(client, gd_sim__now(client) + gd_prng_between(&client->prng, 1, STIRRED_PAUSE));
         }
     }
-}
-
-bool gd_sim__client_done(const struct client *client)
-{
-    return client->all->finishing && client->final_write && client->final_read;
 }
 
 bool gd_sim_workload_finished(const struct gd_sim_workload *workload)
@@ -359,7 +492,7 @@ bool gd_sim_workload_finished(const struct gd_sim_workload *workload)
         return false;
     }
     for (size_t i = 0; i < all->client_count; i++) {
-        if (!gd_sim__client_done(&all->clients[i]) || all->clients[i].flight_count > 0) {
+        if (!is_done(&all->clients[i]) || all->clients[i].flight_count > 0) {
             return false;
         }
     }
@@ -371,8 +504,8 @@ void gd_sim_workload_unfinished(const struct gd_sim_workload *workload, struct g
     static const char *const links[] = {"not connected", "connecting", "connected", "closing"};
     const struct workload_all *all = (const struct workload_all *)workload;
     for (size_t i = 0; i < all->client_count; i++) {
-        const struct client *client = &all->clients[i];
-        if (gd_sim__client_done(client) && client->flight_count == 0) {
+        const struct gd_sim_client *client = &all->clients[i];
+        if (is_done(client) && client->flight_count == 0) {
             continue;
         }
         gd_bytes_format(bytes, "client %u, %s, node %u: ", client->number, links[client->link],
@@ -397,6 +530,7 @@ static void order_closed(struct gd_stream *stream, enum gd_err err)
     struct order *order = stream->context;
     (void)err;
     gd_timer_stop(order->io, &order->timer);
+    gd_bytes_release(&order->bytes);
     gd_free(order);
 }
 
@@ -438,7 +572,7 @@ static void order_connected(struct gd_stream *stream, enum gd_err err)
         return;
     }
     gd_stream_read_start(stream, order_read);
-    order->write.slices[0] = (struct gd_slice){(const uint8_t *)order->text, strlen(order->text)};
+    order->write.slices[0] = gd_bytes_slice(&order->bytes);
     order->write.count = 1;
     order->write.done = order_written;
     order->write.context = order;
@@ -455,9 +589,14 @@ void gd_sim_workload_order(struct gd_sim_workload *workload, unsigned node, cons
     order->io = all->options.io;
     order->stream.context = order;
     order->timer = (struct gd_timer){.fire = order_ends, .context = order};
-    (void)snprintf(order->text, sizeof order->text, "%s\r\n", command);
+    if (all->database->order != NULL) {
+        all->database->order(command, &order->bytes);
+    } else {
+        gd_bytes_format(&order->bytes, "%s\r\n", command);
+    }
     gd_sim_client_address(node, &address);
     if (gd_stream_connect(order->io, &order->stream, &address, order_connected) != GD_OK) {
+        gd_bytes_release(&order->bytes);
         gd_free(order);
         return;
     }

@@ -1,6 +1,7 @@
 /* Stories that every cluster must live through. Each is a plan, as one would write it by hand; what
  * must hold is everything that the simulator checks, and what the row says on top. */
 #include "engine/test/test.h"
+#include "sim/kvs_databases.h"
 #include "sim/run.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,6 +263,7 @@ static void test_scenario(void **state)
         print_error("%s\n", error.text);
     }
     assert_int_equal(err, GD_OK);
+    plan->database = gd_sim_kvs_pick(plan);
     gd_sim_run(plan, &options, &result);
     char line[256];
     gd_sim_result_line(&result, line, sizeof line);

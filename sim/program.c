@@ -1,0 +1,528 @@
+/* program.c - the command line of a simulator: run, replay, plan, shrink, list; see program.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "sim/program.h"
+#include "sim/apart.h"
+#include "sim/run.h"
+#include "sim/shrink.h"
+#include "sim/sweep.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_INCONCLUSIVE = 3, EXIT_INTERNAL = 70 };
+
+static void print_usage(const struct gd_sim_program *program, FILE *to)
+{
+    (void)fprintf(
+        to,
+        "usage: %s COMMAND ...\n"
+        "  run --seeds A..B [--jobs J] [--shard I/N] [--time-limit SECONDS] [--run-limit SECONDS]\n"
+        "      [--json] [--quiet] [--no-marks] [--stop-at-failure] [--database ",
+        program->name);
+    for (size_t i = 0; i < program->database_count; i++) {
+        (void)fprintf(to, "%s%s", i > 0 ? "|" : "", program->databases[i]->name);
+    }
+    (void)fputs(
+        "]\n"
+        "        runs the seeds in order; GANDALF_SHARD=I/N in the environment does as "
+        "--shard\n"
+        "  run PLAN...          runs plan files\n"
+        "  replay SEED|PLAN [--trace] [--from T] [--to T] [--history FILE]\n"
+        "      [--check-determinism]  runs it twice and names the first event that differs\n"
+        "  plan SEED            prints the seed's plan\n"
+        "  shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n",
+        to);
+    for (size_t i = 0; i < program->command_count; i++) {
+        (void)fprintf(to, "  %s\n", program->commands[i].usage);
+    }
+    (void)fputs("  list [faults|parameters|marks]\n", to);
+    for (size_t i = 1; i < program->database_count; i++) {
+        (void)fprintf(to, "A SEED may be %sN: run --database %s.\n", program->databases[i]->prefix,
+                      program->databases[i]->name);
+    }
+    (void)fputs(
+        "Exit status: 0 fine, 1 a property is violated, 2 bad usage or input, 3 inconclusive, "
+        "70\ninternal error. docs/plan.md describes plans.\n",
+        to);
+}
+
+static int GD_PRINTF(2, 3) usage(const struct gd_sim_program *program, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fprintf(stderr, "%s: ", program->name);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fprintf(stderr, " (%s --help tells the usage)\n", program->name);
+    va_end(arguments);
+    return EXIT_USAGE;
+}
+
+static bool parse_number(const char *text, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    unsigned long long got = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
+        return false;
+    }
+    *value = got;
+    return true;
+}
+
+/* "A..B" or one number. */
+static bool parse_range(const char *text, uint64_t *first, uint64_t *last)
+{
+    char copy[64];
+    const char *dots = strstr(text, "..");
+    if (dots == NULL) {
+        return parse_number(text, first) && parse_number(text, last);
+    }
+    if ((size_t)(dots - text) >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text, (size_t)(dots - text));
+    copy[dots - text] = '\0';
+    return parse_number(copy, first) && parse_number(dots + 2, last) && *first <= *last;
+}
+
+/* "I/N" with I below N. */
+static bool parse_shard(const char *text, uint64_t *shard, uint64_t *count)
+{
+    char copy[64];
+    const char *slash = strchr(text, '/');
+    if (slash == NULL || (size_t)(slash - text) >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text, (size_t)(slash - text));
+    copy[slash - text] = '\0';
+    return parse_number(copy, shard) && parse_number(slash + 1, count) && *count > 0 &&
+           *shard < *count && *count <= 100000;
+}
+
+/* ---------------------------------------------------------------- plans from seeds and files */
+
+static bool read_file(const char *name, char **text, size_t *size)
+{
+    FILE *file = fopen(name, "rb");
+    size_t capacity = 0;
+    *text = NULL;
+    *size = 0;
+    if (file == NULL) {
+        return false;
+    }
+    for (;;) {
+        if (*size + 65536 > capacity) {
+            capacity = (capacity + 65536) * 2;
+            *text = realloc(*text, capacity);
+            GD_ASSERT(*text != NULL);
+        }
+        size_t got = fread(*text + *size, 1, 65536, file);
+        *size += got;
+        if (got == 0) {
+            break;
+        }
+    }
+    bool good = ferror(file) == 0;
+    (void)fclose(file);
+    return good;
+}
+
+/* 0, or an exit status after saying why. */
+static int load_plan(const struct gd_sim_program *program, const char *what,
+                     struct gd_sim_plan *plan)
+{
+    uint64_t seed;
+    char *text;
+    size_t size;
+    struct gd_error error = {0};
+    for (size_t i = 0; i < program->database_count; i++) {
+        const struct gd_sim_database *database = program->databases[i];
+        size_t size_prefix = strlen(database->prefix);
+        if (strncmp(what, database->prefix, size_prefix) == 0 &&
+            parse_number(what + size_prefix, &seed)) {
+            gd_sim_draw(plan, database, seed);
+            return 0;
+        }
+    }
+    if (!read_file(what, &text, &size)) {
+        return usage(program, "%s is no seed, and cannot be read as a plan: %s", what,
+                     strerror(errno));
+    }
+    enum gd_err err =
+        gd_sim_plan_parse((struct gd_slice){(const uint8_t *)text, size}, plan, &error);
+    free(text);
+    if (err != GD_OK) {
+        (void)fprintf(stderr, "%s: %s: %s\n", program->name, what, error.text);
+        return EXIT_USAGE;
+    }
+    plan->database = program->pick != NULL ? program->pick(plan) : program->databases[0];
+    return 0;
+}
+
+static struct gd_sim_plan *new_plan(void)
+{
+    struct gd_sim_plan *plan = calloc(1, sizeof *plan);
+    GD_ASSERT(plan != NULL);
+    return plan;
+}
+
+static int command_plan(const struct gd_sim_program *program, int count, char **words)
+{
+    if (count != 1) {
+        return usage(program, "plan wants one seed");
+    }
+    struct gd_sim_plan *plan = new_plan();
+    int status = load_plan(program, words[0], plan);
+    if (status == 0) {
+        struct gd_bytes bytes = {0};
+        gd_sim_plan_print(plan, &bytes);
+        (void)fwrite(bytes.data, 1, bytes.size, stdout);
+        gd_bytes_release(&bytes);
+    }
+    free(plan);
+    return status;
+}
+
+/* ---------------------------------------------------------------- run */
+
+/* `plan`: what ran, to show its last events; NULL where they are on the screen already. */
+static void print_failure(const struct gd_sim_program *program, const struct gd_sim_result *result,
+                          const struct gd_sim_plan *plan, const char *what)
+{
+    if (result->outcome == GD_SIM_FAIL) {
+        (void)printf("  violated: %s\n  %s\n  replay: %s replay %s --trace\n", result->property,
+                     result->text, program->name, what);
+        if (plan != NULL) {
+            gd_sim_print_last_events(plan, result, stdout);
+        }
+    } else if (result->property[0] != '\0') {
+        (void)printf("  reason: %s\n", result->property);
+    }
+}
+
+static int run_files(const struct gd_sim_program *program, int count, char **names,
+                     unsigned limit_s)
+{
+    struct gd_sim_plan *plan = new_plan();
+    int worst = 0;
+    for (int i = 0; i < count; i++) {
+        struct gd_sim_result result;
+        char line[256];
+        int status = load_plan(program, names[i], plan);
+        if (status != 0) {
+            free(plan);
+            return status;
+        }
+        gd_sim_run_apart(plan, limit_s, &result);
+        gd_sim_result_line(&result, line, sizeof line);
+        (void)printf("%s plan=%s\n", line, names[i]);
+        print_failure(program, &result, plan, names[i]);
+        (void)fflush(stdout);
+        status = gd_sim_outcome_status(result.outcome);
+        worst = status == EXIT_WRONG || worst == 0 ? status : worst;
+    }
+    free(plan);
+    return worst;
+}
+
+static const struct gd_sim_database *find_database(const struct gd_sim_program *program,
+                                                   const char *name)
+{
+    for (size_t i = 0; i < program->database_count; i++) {
+        if (strcmp(program->databases[i]->name, name) == 0) {
+            return program->databases[i];
+        }
+    }
+    return NULL;
+}
+
+static int command_run(const struct gd_sim_program *program, int count, char **words)
+{
+    struct gd_sim_sweep_options options = {.jobs = 1,
+                                           .shard_count = 1,
+                                           .run_limit_s = 60,
+                                           .marks = true,
+                                           .database = program->databases[0],
+                                           .program = program->name};
+    const char *shard = getenv("GANDALF_SHARD");
+    const char *seeds = NULL;
+    uint64_t number = 0;
+    int files = 0;
+    for (int i = 0; i < count; i++) {
+        const char *word = words[i];
+        const char *value = i + 1 < count ? words[i + 1] : "";
+        if (strcmp(word, "--seeds") == 0) {
+            seeds = value;
+            i++;
+        } else if (strcmp(word, "--shard") == 0) {
+            shard = value;
+            i++;
+        } else if (strcmp(word, "--jobs") == 0) {
+            if (!parse_number(value, &number) || number < 1 || number > GD_SIM_SWEEP_JOBS_MAX) {
+                return usage(program, "--jobs wants a number from 1 to 256, not '%s'", value);
+            }
+            options.jobs = (unsigned)number;
+            i++;
+        } else if (strcmp(word, "--time-limit") == 0) {
+            if (!parse_number(value, &options.time_limit_s)) {
+                return usage(program, "--time-limit wants seconds, not '%s'", value);
+            }
+            i++;
+        } else if (strcmp(word, "--run-limit") == 0) {
+            if (!parse_number(value, &number) || number < 1 || number > 86400) {
+                return usage(program, "--run-limit wants seconds, not '%s'", value);
+            }
+            options.run_limit_s = (unsigned)number;
+            i++;
+        } else if (strcmp(word, "--database") == 0) {
+            options.database = find_database(program, value);
+            if (options.database == NULL) {
+                return usage(program, "--database: there is no '%s'", value);
+            }
+            i++;
+        } else if (strcmp(word, "--json") == 0) {
+            options.json = true;
+        } else if (strcmp(word, "--quiet") == 0) {
+            options.quiet = true;
+        } else if (strcmp(word, "--no-marks") == 0) {
+            options.marks = false;
+        } else if (strcmp(word, "--stop-at-failure") == 0) {
+            options.stop_at_failure = true;
+        } else if (word[0] == '-') {
+            return usage(program, "run: unknown option %s", word);
+        } else {
+            words[files++] = words[i];
+        }
+    }
+    if (files > 0 && seeds == NULL) {
+        return run_files(program, files, words, options.run_limit_s);
+    }
+    if (files > 0 || seeds == NULL || !parse_range(seeds, &options.first, &options.last)) {
+        return usage(program, "run wants --seeds A..B, or plan files");
+    }
+    if (shard != NULL && !parse_shard(shard, &options.shard, &options.shard_count)) {
+        return usage(program, "a shard is I/N with I from 0 to N-1, not '%s'", shard);
+    }
+    return gd_sim_sweep(&options);
+}
+
+/* ---------------------------------------------------------------- replay */
+
+/* Twice the same plan: where do the runs part? */
+static int check_determinism(const struct gd_sim_plan *plan)
+{
+    enum { EVENTS_MAX = 20000000 };
+    uint64_t *hashes[2];
+    size_t counts[2] = {0, 0};
+    struct gd_sim_result results[2];
+    for (int i = 0; i < 2; i++) {
+        hashes[i] = malloc(EVENTS_MAX * sizeof *hashes[i]);
+        GD_ASSERT(hashes[i] != NULL);
+        struct gd_sim_run_options options = {
+            .hashes = hashes[i], .hash_capacity = EVENTS_MAX, .hash_count = &counts[i]};
+        gd_sim_run(plan, &options, &results[i]);
+    }
+    size_t common = counts[0] < counts[1] ? counts[0] : counts[1];
+    size_t at = 0;
+    while (at < common && hashes[0][at] == hashes[1][at]) {
+        at++;
+    }
+    free(hashes[0]);
+    free(hashes[1]);
+    if (at < common || counts[0] != counts[1] || results[0].hash != results[1].hash) {
+        (void)printf("not deterministic: event %zu differs (%zu and %zu events)\n", at + 1,
+                     counts[0], counts[1]);
+        return EXIT_WRONG;
+    }
+    (void)printf("deterministic: %zu events, hash=%016" PRIx64 "\n", at, results[0].hash);
+    return 0;
+}
+
+static int replay(const struct gd_sim_program *program, const struct gd_sim_plan *plan,
+                  const char *what, struct gd_sim_run_options *options, const char *history)
+{
+    struct gd_sim_result result;
+    char line[256];
+    if (history != NULL) {
+        options->history = fopen(history, "w");
+        if (options->history == NULL) {
+            return usage(program, "cannot write %s: %s", history, strerror(errno));
+        }
+    }
+    gd_sim_run(plan, options, &result);
+    if (options->history != NULL && fclose(options->history) != 0) {
+        return usage(program, "cannot write %s: %s", history, strerror(errno));
+    }
+    gd_sim_result_line(&result, line, sizeof line);
+    (void)printf("%s\n", line);
+    print_failure(program, &result, options->trace.to == NULL ? plan : NULL, what);
+    return gd_sim_outcome_status(result.outcome);
+}
+
+static int command_replay(const struct gd_sim_program *program, int count, char **words)
+{
+    struct gd_sim_run_options options = {.trace = {.until = UINT64_MAX}};
+    const char *what = NULL;
+    const char *history = NULL;
+    bool determinism = false;
+    for (int i = 0; i < count; i++) {
+        const char *word = words[i];
+        const char *value = i + 1 < count ? words[i + 1] : "";
+        if (strcmp(word, "--trace") == 0) {
+            options.trace.to = stdout;
+        } else if (strcmp(word, "--check-determinism") == 0) {
+            determinism = true;
+        } else if (strcmp(word, "--history") == 0 && value[0] != '\0') {
+            history = value;
+            i++;
+        } else if (strcmp(word, "--from") == 0 || strcmp(word, "--to") == 0) {
+            gd_time_ns time;
+            if (!gd_sim_time_parse(value, &time)) {
+                return usage(program, "%s wants a time such as 1.250s, not '%s'", word, value);
+            }
+            *(word[2] == 'f' ? &options.trace.from : &options.trace.until) = time;
+            i++;
+        } else if (word[0] == '-' || what != NULL) {
+            return usage(program, "replay: what is '%s'?", word);
+        } else {
+            what = word;
+        }
+    }
+    if (what == NULL) {
+        return usage(program, "replay wants a seed or a plan file");
+    }
+    struct gd_sim_plan *plan = new_plan();
+    int status = load_plan(program, what, plan);
+    if (status == 0) {
+        status =
+            determinism ? check_determinism(plan) : replay(program, plan, what, &options, history);
+    }
+    free(plan);
+    return status;
+}
+
+/* ---------------------------------------------------------------- shrink */
+
+static int shrink(const struct gd_sim_program *program, struct gd_sim_plan *plan, const char *what,
+                  const char *output, unsigned limit_s)
+{
+    struct gd_sim_result result;
+    gd_sim_run_apart(plan, 120, &result);
+    if (result.outcome != GD_SIM_FAIL) {
+        (void)fprintf(stderr, "%s: %s does not fail: nothing to shrink\n", program->name, what);
+        return EXIT_INCONCLUSIVE;
+    }
+    size_t before = plan->fault_count;
+    struct gd_sim_shrink_options options = {.limit_s = limit_s, .progress = stderr};
+    size_t runs = gd_sim_shrink(plan, result.property, &options);
+    struct gd_bytes bytes = {0};
+    gd_bytes_format(&bytes, "# %s\n", result.property);
+    gd_sim_plan_print(plan, &bytes);
+    FILE *file = output != NULL ? fopen(output, "w") : stdout;
+    if (file == NULL || fwrite(bytes.data, 1, bytes.size, file) != bytes.size ||
+        (output != NULL && fclose(file) != 0)) {
+        return usage(program, "cannot write %s: %s", output, strerror(errno));
+    }
+    gd_bytes_release(&bytes);
+    (void)fprintf(stderr, "%zu faults left of %zu, after %zu runs\n", plan->fault_count, before,
+                  runs);
+    return 0;
+}
+
+static int command_shrink(const struct gd_sim_program *program, int count, char **words)
+{
+    const char *what = NULL;
+    const char *output = NULL;
+    uint64_t limit_s = 120;
+    for (int i = 0; i < count; i++) {
+        const char *value = i + 1 < count ? words[i + 1] : "";
+        if (strcmp(words[i], "-o") == 0 && value[0] != '\0') {
+            output = value;
+            i++;
+        } else if (strcmp(words[i], "--time-limit") == 0) {
+            if (!parse_number(value, &limit_s) || limit_s > 86400) {
+                return usage(program, "--time-limit wants seconds, not '%s'", value);
+            }
+            i++;
+        } else if (words[i][0] == '-' || what != NULL) {
+            return usage(program, "shrink: what is '%s'?", words[i]);
+        } else {
+            what = words[i];
+        }
+    }
+    if (what == NULL) {
+        return usage(program, "shrink wants a seed or a plan file");
+    }
+    struct gd_sim_plan *plan = new_plan();
+    int status = load_plan(program, what, plan);
+    if (status == 0) {
+        status = shrink(program, plan, what, output, (unsigned)limit_s);
+    }
+    free(plan);
+    return status;
+}
+
+/* ---------------------------------------------------------------- list */
+
+static int command_list(const struct gd_sim_program *program, int count, char **words)
+{
+    static const char *const aims[] = {"", " TARGET", " NODES"};
+    const char *what = count > 0 ? words[0] : "faults";
+    if (strcmp(what, "faults") == 0) {
+        for (size_t i = 0; i < GD_COUNT(gd_sim_fault_forms); i++) {
+            const struct gd_sim_fault_form *form = &gd_sim_fault_forms[i];
+            (void)printf("at TIME %s%s%s  (%s)\n", form->name, aims[form->aim],
+                         form->lasts ? " for TIME" : "", gd_sim_class_text(form->class_));
+        }
+        return 0;
+    }
+    if (strcmp(what, "parameters") == 0) {
+        static const char *const units[] = {"number", "bytes", "time", "per million", "yes or no"};
+        for (size_t i = 0; i < gd_sim_parameter_count; i++) {
+            const struct gd_sim_parameter *row = &gd_sim_parameters[i];
+            (void)printf("%-26s %s, %" PRIu64 " to %" PRIu64 ", default %" PRIu64 "\n", row->name,
+                         units[row->unit], row->least, row->most, row->preset);
+        }
+        return 0;
+    }
+    if (strcmp(what, "marks") == 0) {
+        uint64_t *none = calloc(1024, sizeof *none);
+        GD_ASSERT(none != NULL);
+        gd_sim_marks_print(none, stdout);
+        free(none);
+        return 0;
+    }
+    return usage(program, "list: faults, parameters or marks, not '%s'", what);
+}
+
+int gd_sim_main(int count, char **words, const struct gd_sim_program *program)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct gd_sim_program *program, int count, char **words);
+    } commands[] = {
+        {"run", command_run},       {"replay", command_replay}, {"plan", command_plan},
+        {"shrink", command_shrink}, {"list", command_list},
+    };
+    if (count < 2) {
+        print_usage(program, stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(words[1], "--help") == 0 || strcmp(words[1], "help") == 0) {
+        print_usage(program, stdout);
+        return 0;
+    }
+    for (size_t i = 0; i < GD_COUNT(commands); i++) {
+        if (strcmp(words[1], commands[i].name) == 0) {
+            return commands[i].run(program, count - 2, words + 2);
+        }
+    }
+    for (size_t i = 0; i < program->command_count; i++) {
+        if (strcmp(words[1], program->commands[i].name) == 0) {
+            return program->commands[i].run(count - 2, words + 2);
+        }
+    }
+    return usage(program, "unknown command '%s'", words[1]);
+}
