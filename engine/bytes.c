@@ -60,6 +60,20 @@ uint32_t gd_crc32c(uint32_t crc, const void *data, size_t size)
     return ~crc_portable(crc, data, size);
 }
 
+bool gd_slice_is(struct gd_slice slice, const char *word)
+{
+    for (size_t i = 0; i < slice.size; i++) {
+        uint8_t c = slice.data[i];
+        if (c >= 'A' && c <= 'Z') {
+            c = (uint8_t)(c - 'A' + 'a');
+        }
+        if (word[i] == '\0' || c != (uint8_t)word[i]) {
+            return false;
+        }
+    }
+    return word[slice.size] == '\0';
+}
+
 uint8_t *gd_bytes_reserve(struct gd_bytes *bytes, size_t more)
 {
     GD_ASSERT(more <= SIZE_MAX / 4 && bytes->size <= SIZE_MAX / 4);

@@ -36,6 +36,9 @@ static inline uint64_t gd_get_le64(const uint8_t *from)
  */
 uint32_t gd_crc32c(uint32_t crc, const void *data, size_t size);
 
+/* Are these the letters of a word in lower case, in whatever case they are? ASCII alone. */
+bool gd_slice_is(struct gd_slice slice, const char *word);
+
 /* A buffer that grows at its end. All zero is the empty buffer. The owner releases it. */
 struct gd_bytes {
     uint8_t *data;   /* Owned; NULL while nothing was ever added. */

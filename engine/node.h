@@ -11,6 +11,12 @@
 
 struct gd_node;
 
+/* A database as a node is given it: what an implementation of both interfaces hands out. */
+struct gd_served {
+    struct gd_parser *parser;
+    struct gd_tracker *tracker;
+};
+
 struct gd_node_options {
     struct gd_io *io;
     struct gd_parser *parser;

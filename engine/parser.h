@@ -96,7 +96,8 @@ struct gd_local_result {
 struct gd_parser;
 struct gd_parser_vtable {
     /* A client has connected. Returns the parser's state for it: passed to every call, to the
-     * Tracker with the client's requests, and to session_free at the end. */
+     * Tracker with the client's requests, and to session_free at the end. Both NULL: nothing is
+     * kept of a client, and the state is NULL. */
     void *(*session_new)(struct gd_parser *parser, uint64_t session_id,
                          const struct gd_address *peer);
     void (*session_free)(struct gd_parser *parser, void *session);

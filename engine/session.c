@@ -53,7 +53,9 @@ static void free_session(struct gd__session *session)
         node->sessions_last = session->previous;
     }
     gd_timer_stop(node->io, &session->sleep_timer);
-    node->options.parser->v->session_free(node->options.parser, session->parser_session);
+    if (node->options.parser->v->session_free != NULL) {
+        node->options.parser->v->session_free(node->options.parser, session->parser_session);
+    }
     gd_bytes_release(&session->input);
     gd_bytes_release(&session->output);
     gd_bytes_release(&session->sending);
@@ -488,8 +490,10 @@ static void on_incoming(struct gd_listener *listener)
     session->opened_ns = session->active_ns = gd_io_now(node->io);
     session->sleep_timer = (struct gd_timer){.fire = on_sleep_over, .context = session};
     gd_stream_peer(&session->stream, &session->address);
-    session->parser_session =
-        node->options.parser->v->session_new(node->options.parser, session->id, &session->address);
+    if (node->options.parser->v->session_new != NULL) {
+        session->parser_session = node->options.parser->v->session_new(
+            node->options.parser, session->id, &session->address);
+    }
     session->previous = node->sessions_last;
     if (node->sessions_last != NULL) {
         node->sessions_last->next = session;

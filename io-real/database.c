@@ -14,7 +14,7 @@
 enum { SETTING_COUNT = 10 };
 
 struct gd_database {
-    struct gd_kv_parser parser;
+    struct gd_kv_parser parser; /* First: put_away finds the rest by it. */
     enum { KIND_KVS, KIND_RESP, KIND_SQLITE } kind;
     struct gd_kv_tracker tracker; /* By kind: one of them. */
     struct gd_proxy_tracker proxy;
@@ -54,7 +54,11 @@ static enum gd_err external_address(const struct gd_node_config *config, struct 
     char text[sizeof config->client_host + 16];
 
     if (strncmp(config->database, "resp://", 7) == 0) {
-        return gd_address_parse(config->database + 7, address);
+        if (gd_address_parse(config->database + 7, address) != GD_OK) {
+            return gd_error_set(error, GD_ERR_INVALID, "database: %s has no host:port",
+                                config->database);
+        }
+        return GD_OK;
     }
     (void)snprintf(text, sizeof text,
                    strchr(config->client_host, ':') != NULL ? "[%s]:%llu" : "%s:%llu",
@@ -93,48 +97,7 @@ static enum gd_err new_sqlite(struct gd_database *database, const struct gd_node
     return GD_OK;
 }
 
-struct gd_database *gd_database_new(const struct gd_node_config *config, struct gd_io *io,
-                                    struct gd_error *error)
-{
-    struct gd_database *database = gd_calloc(1, sizeof *database);
-    struct gd_kv_parser_options options = {.password = config->requirepass,
-                                           .bulk_size_max = config->proto_max_bulk_len,
-                                           .settings = database->settings,
-                                           .setting_count = SETTING_COUNT};
-
-    database->kind = strncmp(config->database, "resp", 4) == 0     ? KIND_RESP
-                     : strncmp(config->database, "sqlite", 6) == 0 ? KIND_SQLITE
-                                                                   : KIND_KVS;
-    fill_settings(database, config);
-    if (database->kind == KIND_RESP) {
-        struct gd_proxy_options proxy = {.io = io, .password = config->database_password};
-        if (external_address(config, &proxy.address, error) != GD_OK) {
-            gd_free(database);
-            return NULL;
-        }
-        gd_proxy_tracker_init(&database->proxy, &proxy);
-        options.find = find_external;
-        options.find_context = database;
-    } else if (database->kind == KIND_SQLITE) {
-        if (new_sqlite(database, config, io, error) != GD_OK) {
-            gd_free(database);
-            return NULL;
-        }
-        options.find = gd_sql_find;
-    } else {
-        gd_kv_tracker_init(&database->tracker, io);
-        options.kv = &database->tracker.kv;
-    }
-    gd_kv_parser_init(&database->parser, &options);
-    return database;
-}
-
-struct gd_parser *gd_database_parser(struct gd_database *database)
-{
-    return &database->parser.parser;
-}
-
-struct gd_tracker *gd_database_tracker(struct gd_database *database)
+static struct gd_tracker *tracker_of(struct gd_database *database)
 {
     switch (database->kind) {
     case KIND_RESP:
@@ -147,8 +110,62 @@ struct gd_tracker *gd_database_tracker(struct gd_database *database)
     return &database->tracker.tracker;
 }
 
-void gd_database_free(struct gd_database *database)
+/* The Tracker, and what the parser is to know of it. */
+static enum gd_err new_tracker(struct gd_database *database, const struct gd_node_config *config,
+                               struct gd_io *io, struct gd_kv_parser_options *options,
+                               struct gd_error *error)
 {
-    gd_kv_parser_release(&database->parser);
+    if (database->kind == KIND_RESP) {
+        struct gd_proxy_options proxy = {.io = io, .password = config->database_password};
+        enum gd_err err = external_address(config, &proxy.address, error);
+        if (err != GD_OK) {
+            return err;
+        }
+        gd_proxy_tracker_init(&database->proxy, &proxy);
+        options->find = find_external;
+        options->find_context = database;
+        return GD_OK;
+    }
+    if (database->kind == KIND_SQLITE) {
+        options->find = gd_sql_find;
+        return new_sqlite(database, config, io, error);
+    }
+    gd_kv_tracker_init(&database->tracker, io);
+    options->kv = &database->tracker.kv;
+    return GD_OK;
+}
+
+enum gd_err gd_database_serve(const struct gd_node_config *config, struct gd_io *io,
+                              struct gd_served *served, struct gd_error *error)
+{
+    struct gd_database *database = gd_calloc(1, sizeof *database);
+    struct gd_kv_parser_options options = {.password = config->requirepass,
+                                           .bulk_size_max = config->proto_max_bulk_len,
+                                           .settings = database->settings,
+                                           .setting_count = SETTING_COUNT};
+    enum gd_err err;
+
+    database->kind = strncmp(config->database, "resp", 4) == 0     ? KIND_RESP
+                     : strncmp(config->database, "sqlite", 6) == 0 ? KIND_SQLITE
+                                                                   : KIND_KVS;
+    fill_settings(database, config);
+    err = new_tracker(database, config, io, &options, error);
+    if (err != GD_OK) {
+        gd_free(database);
+        return err;
+    }
+    gd_kv_parser_init(&database->parser, &options);
+    served->parser = &database->parser.parser;
+    served->tracker = tracker_of(database);
+    gd_io_log(io, GD_LOG_INFO, "database %s", config->database);
+    return GD_OK;
+}
+
+void gd_database_put_away(struct gd_served *served)
+{
+    struct gd_kv_parser *parser = GD_CONTAINER(served->parser, struct gd_kv_parser, parser);
+    struct gd_database *database = GD_CONTAINER(parser, struct gd_database, parser);
+
+    gd_kv_parser_release(parser);
     gd_free(database);
 }

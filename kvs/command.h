@@ -61,8 +61,6 @@ bool gd_command_arity_fits(const struct gd_command *command, size_t arg_count);
 const struct gd_item *gd_command_look(struct gd_command_context *context, struct gd_slice key);
 /* Before a look at more than named keys (DBSIZE, KEYS, SCAN). */
 void gd_command_look_at_all(struct gd_command_context *context);
-/* Case-insensitive comparison of an argument with a word in lower case. */
-bool gd_slice_is(struct gd_slice slice, const char *word);
 /* An argument as a number, or an error is replied ("ERR value is not an integer or out of range")
  * and false returned. */
 bool gd_command_number(struct gd_command_context *context, struct gd_slice arg, int64_t *number);

@@ -38,11 +38,6 @@ static int compare(struct gd_slice slice, const char *word)
     return word[slice.size] == 0 ? 0 : -1;
 }
 
-bool gd_slice_is(struct gd_slice slice, const char *word)
-{
-    return compare(slice, word) == 0;
-}
-
 /* The table is in order of names: a binary search. */
 const struct gd_command *gd_command_find(struct gd_slice name)
 {

@@ -4,6 +4,7 @@
  * to be read (MULTI's queue), and in local() when it must wait for earlier replies (HELLO, AUTH).
  * Errors found in parse become LOCAL requests, so that they are answered in their turn. */
 #include "kvs/kv_parser.h"
+#include "engine/orders.h"
 #include "engine/memory.h"
 #include "kvs/handlers.h"
 
@@ -238,96 +239,14 @@ static void discard(struct gd_kv_session *session, struct gd_request *request)
 
 /* ---------------------------------------------------------------- RAFT's changes */
 
-static bool read_number(struct gd_slice arg, uint64_t *number)
-{
-    uint64_t value = 0;
-
-    if (arg.size == 0 || arg.size > 18) {
-        return false;
-    }
-    for (size_t i = 0; i < arg.size; i++) {
-        if (arg.data[i] < '0' || arg.data[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(arg.data[i] - '0');
-    }
-    *number = value;
-    return true;
-}
-
-static bool read_id(struct gd_slice arg, gd_node_id *id)
-{
-    return read_number(arg, id) && *id != 0;
-}
-
-static bool read_address(struct gd_slice arg, struct gd_address *address)
-{
-    char text[GD_ADDRESS_SIZE];
-
-    if (arg.size >= sizeof text) {
-        return false;
-    }
-    memcpy(text, arg.data, arg.size);
-    text[arg.size] = '\0';
-    return strlen(text) == arg.size && gd_address_parse(text, address) == GD_OK;
-}
-
-/* The words behind RAFT: `i` an id, `o` another id, `a` an address, `n` an
- * offset, `s` a size. */
-static bool read_words(const char *form, const struct gd_slice *args, size_t count,
-                       struct gd_admin *admin)
-{
-    size_t at = 2;
-
-    for (; *form != '\0'; form++, at++) {
-        if (at >= count || (*form == 'i' && !read_id(args[at], &admin->id)) ||
-            (*form == 'o' && !read_id(args[at], &admin->other)) ||
-            (*form == 'n' && !read_number(args[at], &admin->offset)) ||
-            (*form == 's' && (!read_number(args[at], &admin->size) || admin->size == 0)) ||
-            (*form == 'a' && !read_address(args[at], &admin->address))) {
-            return false;
-        }
-    }
-    for (; at < count; at++) {
-        if (gd_slice_is(args[at], "learner")) {
-            admin->learner = true;
-        } else if (gd_slice_is(args[at], "force")) {
-            admin->force = true;
-        } else {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void raft_request(struct gd_kv_session *session, const struct gd_slice *args, size_t count,
                          struct gd_request *request)
 {
-    static const struct {
-        const char *name, *form;
-        enum gd_admin_kind kind;
-    } rows[] = {
-        {"snapshot", "", GD_ADMIN_SNAPSHOT},  {"transfer", "i", GD_ADMIN_TRANSFER},
-        {"transfer", "", GD_ADMIN_TRANSFER},  {"add", "ia", GD_ADMIN_ADD},
-        {"promote", "i", GD_ADMIN_PROMOTE},   {"remove", "i", GD_ADMIN_REMOVE},
-        {"replace", "ioa", GD_ADMIN_REPLACE}, {"move", "ia", GD_ADMIN_MOVE},
-        {"backup", "ions", GD_ADMIN_BACKUP},  {"backup", "", GD_ADMIN_BACKUP},
-    };
-    bool known = false;
+    enum gd_err err = gd_order_read(&args[1], count - 1, &request->admin);
 
-    for (size_t i = 0; i < GD_COUNT(rows); i++) {
-        struct gd_admin admin = {.kind = rows[i].kind};
-        if (!gd_slice_is(args[1], rows[i].name)) {
-            continue;
-        }
-        known = true;
-        if (read_words(rows[i].form, args, count, &admin)) {
-            request->kind = GD_REQUEST_ADMIN;
-            request->admin = admin;
-            return;
-        }
-    }
-    if (known) {
+    if (err == GD_OK) {
+        request->kind = GD_REQUEST_ADMIN;
+    } else if (err == GD_ERR_INVALID) {
         fault(session, request, "ERR wrong arguments; see RAFT HELP");
     } /* Else it is local: STATUS, NODES, HELP. */
 }
