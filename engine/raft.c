@@ -175,6 +175,11 @@ gd_index gd__raft_lead_append(struct gd_raft *raft, struct gd_entry *entry)
     entry->stamp_ms = raft->wall_ms > previous ? raft->wall_ms : previous;
     raft->uncommitted_size += gd_entry_weight(entry);
     gd__raft_append(raft, entry);
+    if (entry->type != GD_ENTRY_REQUEST) { /* A configuration, the clock: everybody's business. */
+        for (uint32_t i = 0; i < raft->progress_count; i++) {
+            raft->progress[i].wanted = entry->position.index;
+        }
+    }
     return entry->position.index;
 }
 
@@ -201,7 +206,10 @@ static void on_propose(struct gd_raft *raft, const struct gd_raft_event *event)
     }
     effects->first_index = raft->log.last + 1;
     for (size_t i = 0; i < event->propose.count; i++) {
-        (void)gd__raft_lead_append(raft, gd_entry_share(event->propose.entries[i]));
+        gd_index index = gd__raft_lead_append(raft, gd_entry_share(event->propose.entries[i]));
+        if (event->propose.origins != NULL) {
+            gd__replication_want(raft, event->propose.origins[i], index);
+        }
     }
     gd__replication_all(raft);
 }
@@ -326,6 +334,7 @@ static gd_time_ns deadline_of(const struct gd_raft *raft)
 
     if (raft->role == GD_ROLE_LEADER) {
         deadline = earliest(deadline, raft->heartbeat_deadline);
+        deadline = earliest(deadline, gd__replication_deadline(raft));
         deadline = earliest(deadline, raft->quorum_deadline);
         if (raft->transfer_target != 0) {
             deadline = earliest(deadline, raft->transfer_deadline);

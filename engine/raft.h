@@ -30,6 +30,8 @@ struct gd_raft_options {
     size_t window_size_max;      /* Bytes of entries in flight to one peer. */
     uint32_t window_count_max;   /* AppendMsgs in flight to one peer. */
     size_t uncommitted_size_max; /* Bytes; beyond it a proposal is GD_ERR_BUSY. */
+    gd_time_ns push_delay_ns;    /* How long a peer that waits for nothing may not know what is
+                                    committed: mostly the next append tells it. 0: told at once. */
     uint64_t tail_count;         /* Entries kept behind a snapshot for slow followers ... */
     size_t tail_size_max;        /* ... but no more than these bytes. */
     bool lease;               /* Answer reads under the leader's lease, not by a round (opt-in). */
@@ -75,6 +77,8 @@ struct gd_raft_event {
         struct {
             struct gd_entry **entries; /* Borrowed array; references are shared when appended. */
             size_t count;
+            const gd_node_id *origins; /* Borrowed array: who waits for each, to be told at once
+                                          that it is committed; NULL: no other node. */
         } propose;
         uint64_t token; /* READ: the caller's name for it, not 0, never used twice. */
         struct {

@@ -34,6 +34,8 @@ struct gd__progress {
     bool probing; /* PROBE: an append is on its way. */
     bool pushing; /* An empty append that carries the commit index is on its way. */
     gd_index commit_sent;
+    gd_index wanted;    /* It waits for something up to here: told at once when committed. */
+    gd_time_ns push_ns; /* When it is told without waiting for an append; GD__NEVER: all told. */
     uint64_t round_acked;
     gd_time_ns contact_ns;       /* Last answer in this term. */
     struct gd_position snapshot; /* SNAPSHOT: which. */
@@ -159,7 +161,11 @@ void gd__replication_begin(struct gd_raft *raft); /* A leadership. */
 void gd__replication_follow_config(struct gd_raft *raft);
 void gd__replication_all(struct gd_raft *raft); /* Send what each peer may get. */
 void gd__replication_heartbeat(struct gd_raft *raft);
+/* Empty appends to those who are to know the commit index now. */
 void gd__replication_push_commit(struct gd_raft *raft);
+/* The peer waits for what is up to `index`. */
+void gd__replication_want(struct gd_raft *raft, gd_node_id peer, gd_index index);
+gd_time_ns gd__replication_deadline(const struct gd_raft *raft); /* Of the next push. */
 void gd__replication_message(struct gd_raft *raft, const struct gd_message *message);
 void gd__replication_commit(struct gd_raft *raft); /* What has a majority is committed. */
 void gd__replication_tick(struct gd_raft *raft);

@@ -44,6 +44,7 @@ static void answer(struct gd_raft *raft, const struct gd__read_wait *wait, gd_in
         gd__raft_answer_read(raft, wait->token, GD_OK, index, wall_ms);
         return;
     }
+    gd__replication_want(raft, wait->from, index);
     send = gd__raft_send(raft, wait->from, GD_MESSAGE_READ_INDEX_RESP);
     send->message.read_index_resp = (struct gd_message_read_index_resp){
         .token = wait->token, .granted = true, .index = index, .wall_ms = wall_ms};

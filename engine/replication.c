@@ -50,6 +50,7 @@ static struct gd__progress new_progress(const struct gd_raft *raft, gd_node_id i
         .id = id,
         .state = GD_PROGRESS_PROBE,
         .next = raft->log.last + 1,
+        .push_ns = GD__NEVER,
         .contact_ns = raft->now,
     };
 }
@@ -125,6 +126,7 @@ static struct gd_raft_send *new_append(struct gd_raft *raft, struct gd__progress
         .round = raft->round,
     };
     p->commit_sent = raft->commit;
+    p->push_ns = GD__NEVER;
     return send;
 }
 
@@ -254,16 +256,54 @@ void gd__replication_heartbeat(struct gd_raft *raft)
     }
 }
 
+void gd__replication_want(struct gd_raft *raft, gd_node_id peer, gd_index index)
+{
+    struct gd__progress *p = gd__replication_find(raft, peer);
+
+    if (p != NULL && p->wanted < index) {
+        p->wanted = index;
+    }
+}
+
+/* Is it time that this peer, who lacks some of it, learns the commit index? */
+static bool push_is_due(const struct gd_raft *raft, struct gd__progress *p)
+{
+    if (p->wanted > p->commit_sent || raft->options.push_delay_ns == 0) {
+        return true;
+    }
+    if (p->push_ns == GD__NEVER) {
+        p->push_ns = raft->now + raft->options.push_delay_ns;
+    }
+    if (raft->now >= p->push_ns) {
+        GD_REACHED("commit index told by itself: no append came along");
+        return true;
+    }
+    return false;
+}
+
 void gd__replication_push_commit(struct gd_raft *raft)
 {
     for (uint32_t i = 0; i < raft->progress_count; i++) {
         struct gd__progress *p = &raft->progress[i];
         if (p->id != raft->options.id && p->state == GD_PROGRESS_REPLICATE && !p->pushing &&
-            p->commit_sent < raft->commit) {
+            p->commit_sent < raft->commit && push_is_due(raft, p)) {
             p->pushing = true;
             send_empty(raft, p);
         }
     }
+}
+
+gd_time_ns gd__replication_deadline(const struct gd_raft *raft)
+{
+    gd_time_ns deadline = GD__NEVER;
+
+    for (uint32_t i = 0; i < raft->progress_count; i++) {
+        const struct gd__progress *p = &raft->progress[i];
+        if (p->push_ns < deadline && p->state == GD_PROGRESS_REPLICATE && !p->pushing) {
+            deadline = p->push_ns;
+        }
+    }
+    return deadline;
 }
 
 void gd__replication_tick(struct gd_raft *raft)

@@ -253,6 +253,7 @@ static void propose_forwarded(struct gd_node *node)
     struct gd__forwarded *list = node->forwarded;
     size_t taken = 0;
     struct gd_entry **entries;
+    gd_node_id *origins;
     struct gd_raft_event event = {.kind = GD_RAFT_PROPOSE};
     struct gd_raft_effects effects;
 
@@ -260,9 +261,11 @@ static void propose_forwarded(struct gd_node *node)
         return;
     }
     entries = gd_malloc(node->forwarded_count * sizeof entries[0]);
+    origins = gd_malloc(node->forwarded_count * sizeof origins[0]);
     for (size_t i = 0; i < node->forwarded_count; i++) {
         if (in_order(node, &list[i])) {
             list[taken] = list[i];
+            origins[taken] = list[i].from;
             entries[taken++] = list[i].entry;
         } else {
             answer_forwarded(node, &list[i], GD_ERR_MORE, 0);
@@ -273,6 +276,7 @@ static void propose_forwarded(struct gd_node *node)
     node->forwarded_size = 0;
     if (taken > 0) {
         event.propose.entries = entries;
+        event.propose.origins = origins;
         event.propose.count = taken;
         effects = gd__node_step(node, &event);
         for (size_t i = 0; i < taken; i++) {
@@ -288,6 +292,7 @@ static void propose_forwarded(struct gd_node *node)
         }
     }
     gd_free(entries);
+    gd_free(origins);
 }
 
 /* The nearest open write below `sequence`; 0 when there is none. */

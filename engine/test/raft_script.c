@@ -5,6 +5,7 @@
  *
  * A line that begins with "> " is expected output, "#" a comment; all others are commands:
  *
+ *   push MS                in front of cluster: how long a commit may wait for the next append
  *   cluster 3 [4L]         voters 1..3; 4 a learner of the first configuration
  *   timeout N              time passes to N's deadline, for N alone
  *   pass MS                time passes for all, who tick
@@ -14,6 +15,7 @@
  *   repeat A B             it is delivered, and stays
  *   cut A B | heal         messages between A and B are lost, both ways; no more
  *   sync off N | sync N | sync on N    N's disk: nothing is durable by itself; now; by itself again
+ *   forward N M TEXT       a write that M sent to N, who proposes it
  *   propose N TEXT | read N | snapshot N | transfer N M | crash N | restart N
  *   change N 1,2,4,5L,6J   propose these members; J: a learner that becomes a voter by itself
  *   log N                  the terms of its log;  queue: the messages under way;  state: all nodes
@@ -63,7 +65,7 @@ static struct script {
     struct message queue[MESSAGES_MAX];
     size_t queue_count;
     bool cut[NODES + 1][NODES + 1];
-    gd_time_ns now;
+    gd_time_ns now, push_delay;
     uint64_t token;
     struct gd_bytes out;
 } s;
@@ -253,6 +255,7 @@ static void start_node(struct node *n)
         .window_size_max = 65536,
         .window_count_max = 8,
         .uncommitted_size_max = 1 << 20,
+        .push_delay_ns = s.push_delay,
         .seed = n->id,
     };
     struct gd_raft_event tick = {.kind = GD_RAFT_TICK};
@@ -458,12 +461,16 @@ static void run_event(struct node *n, const char *verb, const char *rest)
     struct gd_raft_effects effects;
     struct gd_entry *entry = NULL;
     struct gd_config config;
+    gd_node_id origin;
 
-    if (strcmp(verb, "propose") == 0) {
+    if (strcmp(verb, "propose") == 0 || strcmp(verb, "forward") == 0) {
+        bool forward = strcmp(verb, "forward") == 0;
         entry = gd_entry_new(GD_ENTRY_REQUEST, rest, strlen(rest));
+        origin = forward ? strtoull(rest, NULL, 10) : 0;
         event.kind = GD_RAFT_PROPOSE;
         event.propose.entries = &entry;
         event.propose.count = 1;
+        event.propose.origins = forward ? &origin : NULL;
     } else if (strcmp(verb, "read") == 0) {
         event.kind = GD_RAFT_READ;
         event.token = ++s.token;
@@ -570,6 +577,8 @@ static void run_line(const char *line)
         run_messages(verb, words);
     } else if (strcmp(verb, "pass") == 0) {
         pass(words);
+    } else if (strcmp(verb, "push") == 0) {
+        s.push_delay = strtoull(words, NULL, 10) * GD_NS_PER_MS;
     } else if (strcmp(verb, "cut") == 0) {
         run_cut(words);
     } else if (strcmp(verb, "heal") == 0) {

@@ -386,6 +386,7 @@ static void start(struct node *n)
         .window_size_max = 600,
         .window_count_max = 4,
         .uncommitted_size_max = 4000,
+        .push_delay_ns = n->id % 2 * 2 * GD_NS_PER_MS,
         .tail_count = decide(4),
         .tail_size_max = 1000,
         .seed = decide(UINT32_MAX),
