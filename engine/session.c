@@ -203,7 +203,9 @@ static void on_sent(struct gd_write *write, enum gd_err err)
     if (session->sending.capacity > (size_t)1 << 20) {
         gd_bytes_release(&session->sending);
     }
-    mark_dirty(session);
+    if (session->output.size > 0 || session->ending || session->input_ended) {
+        mark_dirty(session); /* Else a turn would find nothing to do. */
+    }
 }
 
 /* Sends what there is; ends a session that owes nothing more. */

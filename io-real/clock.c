@@ -11,11 +11,15 @@
  *
  * Invariants
  *   K1. The first of two that wait is the one with the lower (deadline, sequence) (io.h, C1).
- *   K2. A timer started while the due ones fire, due itself, fires in the next turn: one that
- *       starts itself anew for ever starves nobody.
+ *   K2. A timer started while the due ones fire, due itself, fires in a later round. A turn has a
+ *       few rounds, so that what works in steps (a pump, a database's answer, the pump again) takes
+ *       no look at the network in between; what is still due then waits for the next turn: a timer
+ *       that starts itself anew for ever starves nobody.
  *   K3. `place` is the index in the heap that `world` points to; never 0 while the timer runs. */
 #include "io-real/loop.h"
 #include "engine/memory.h"
+
+enum { ROUNDS_MAX = 8 };
 
 static bool before(const struct gd_timer *a, const struct gd_timer *b)
 {
@@ -106,7 +110,8 @@ void gd__uv_timer_start(struct gd_io *io, struct gd_timer *timer, gd_time_ns dea
     insert(uv->firing && deadline <= uv->firing_now ? &uv->late : &uv->timers, timer); /* K2 */
 }
 
-bool gd__uv_clock_run(struct gd_uv *uv)
+/* One round: those that are due now. */
+static bool fire_due(struct gd_uv *uv)
 {
     struct gd_uv_heap *heap = &uv->timers;
     bool fired = false;
@@ -130,6 +135,16 @@ bool gd__uv_clock_run(struct gd_uv *uv)
         insert(heap, timer);
     }
     return fired;
+}
+
+bool gd__uv_clock_run(struct gd_uv *uv)
+{
+    unsigned rounds = 0;
+
+    while (rounds < ROUNDS_MAX && fire_due(uv)) {
+        rounds++;
+    }
+    return rounds > 0;
 }
 
 static void wait_ends(uv_timer_t *handle)

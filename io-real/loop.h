@@ -36,7 +36,7 @@ struct gd_uv {
     gd_time_ns now;       /* What gd_io_now says during this callback. */
 
     struct gd_uv_heap timers;
-    struct gd_uv_heap late; /* Due ones that were started while the due ones fire: next turn's. */
+    struct gd_uv_heap late; /* Due ones that were started while the due ones fire. */
     bool firing;
     gd_time_ns firing_now;
     uint64_t timer_sequence;
@@ -70,7 +70,7 @@ void gd__uv_no_wait(struct gd_uv *uv);
 /* clock.c */
 void gd__uv_timer_start(struct gd_io *io, struct gd_timer *timer, gd_time_ns deadline);
 void gd__uv_timer_stop(struct gd_io *io, struct gd_timer *timer);
-bool gd__uv_clock_run(struct gd_uv *uv); /* Fires what is due; whether anything was. */
+bool gd__uv_clock_run(struct gd_uv *uv); /* Fires what is due (K2); whether anything was. */
 void gd__uv_clock_arm(struct gd_uv *uv); /* Sees to it that the wait ends in time. */
 void gd__uv_clock_release(struct gd_uv *uv);
 
