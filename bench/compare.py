@@ -447,4 +447,5 @@ def main():
         draw(results, rows, args.html, args.png)
 
 
-main()
+if __name__ == "__main__":
+    main()
