@@ -6,14 +6,22 @@
  * Rejected: uv_queue_work (a request to allocate for each operation, and slow name look-ups share
  * its four threads); io_uring (absent or forbidden on too many machines that run this).
  *
+ * In the loop. Two threads take turns for each durable write then, which costs more than a small
+ * one itself. So where the loop has nothing else to do - all of the turn's bytes are out, and
+ * nothing has come - it makes the write itself, as long as the disk is quick: after one that took
+ * long, and for a while, they all go to the workers. A disk that hangs so stops the loop once, for
+ * as long as it hangs; the others then see a node that is silent, which they can deal with.
+ *
  * Durable writes. WRITE_DURABLE is pwritev2 with RWF_DSYNC: one system call, one flush of just that
  * range. On a file that PREALLOCATE has filled it changes no metadata, so a journaling file system
  * commits no transaction for it. That is why PREALLOCATE writes real zeros and syncs them: after a
  * bare fallocate each write would first turn its unwritten extent into a written one.
  *
  * Invariants
- *   F1. The loop's thread makes no call that waits for a disk.
- *   F2. An operation is in exactly one of: the queue, a worker's hands, the done list.
+ *   F1. The loop's thread makes no call that waits for a disk, but for a durable write of at most
+ *       OWN_SIZE_MAX bytes that nothing else waits behind, while the disk is quick.
+ *   F2. An operation is in exactly one of: the queue, the loop's own, a worker's hands, the done
+ *       list.
  *   F3. Nobody else has the data directory: LOCK in it is held (flock) as long as the world lives.
  */
 #include "io-real/loop.h"
@@ -21,6 +29,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +40,13 @@
 
 enum {
     WORKER_COUNT = 4,
-    QUEUE_COUNT_MAX = 4096,        /* Operations accepted and not done: beyond it GD_ERR_BUSY. */
-    ZERO_SIZE = 1 << 20,           /* Bytes zeroed at a time ... */
-    ZERO_SYNC_SIZE = 8 * (1 << 20) /* ... and synced at a time: no burst delays others for long. */
+    QUEUE_COUNT_MAX = 4096,         /* Operations accepted and not done: beyond it GD_ERR_BUSY. */
+    ZERO_SIZE = 1 << 20,            /* Bytes zeroed at a time ... */
+    ZERO_SYNC_SIZE = 8 * (1 << 20), /* ... and synced at a time: no burst delays others for long. */
+    OWN_SIZE_MAX = 64 * 1024        /* Bytes of a durable write that the loop makes by itself. */
 };
+#define SLOW_NS (5 * GD_NS_PER_MS)    /* A durable write that takes longer ... */
+#define WARY_NS (1000 * GD_NS_PER_MS) /* ... keeps the loop from making any for so long. */
 #define LOCK_NAME "LOCK"
 
 struct gd_uv_disk {
@@ -44,7 +56,9 @@ struct gd_uv_disk {
     uv_async_t wakeup;
     uv_thread_t workers[WORKER_COUNT];
     unsigned worker_count;
-    size_t in_flight; /* The loop's own count. */
+    size_t in_flight;       /* The loop's own count. */
+    struct gd_disk_op *own; /* Waits for the end of the turn: the loop's, if that has time. */
+    gd_time_ns wary_until;
 
     uv_mutex_t mutex; /* For all below. */
     uv_cond_t work;
@@ -400,6 +414,20 @@ static void log_failure(struct gd_uv *uv, const struct gd_disk_op *op, int numbe
               strerror(number));
 }
 
+static void tell(struct gd_uv *uv, struct gd_disk_op *op, int number)
+{
+    enum gd_err err = number == 0 ? GD_OK : err_of(number);
+
+    op->world = NULL;
+    op->next = NULL;
+    uv->disk->in_flight--;
+    if (err == GD_ERR_IO || err == GD_ERR_PERMISSION) { /* The others need no errno. */
+        log_failure(uv, op, number);
+    }
+    gd__uv_enter(uv);
+    op->done(op, err);
+}
+
 static void take_done(uv_async_t *wakeup)
 {
     struct gd_uv_disk *disk = wakeup->data;
@@ -412,19 +440,55 @@ static void take_done(uv_async_t *wakeup)
     uv_mutex_unlock(&disk->mutex);
     while (op != NULL) {
         struct gd_disk_op *next = op->next;
-        int number = (int)(intptr_t)op->world;
-        enum gd_err err = number == 0 ? GD_OK : err_of(number);
 
-        op->world = NULL;
-        op->next = NULL;
-        disk->in_flight--;
-        if (err == GD_ERR_IO || err == GD_ERR_PERMISSION) { /* The others need no errno. */
-            log_failure(uv, op, number);
-        }
-        gd__uv_enter(uv);
-        op->done(op, err);
+        tell(uv, op, (int)(intptr_t)op->world);
         op = next;
     }
+}
+
+static void give_away(struct gd_uv_disk *disk, struct gd_disk_op *op)
+{
+    uv_mutex_lock(&disk->mutex);
+    *disk->queue_end = op;
+    disk->queue_end = &op->next;
+    uv_cond_signal(&disk->work);
+    uv_mutex_unlock(&disk->mutex);
+}
+
+/* Has nothing come that the loop could work on meanwhile? */
+static bool is_idle(const struct gd_uv *uv)
+{
+    struct pollfd events = {.fd = uv_backend_fd(&uv->loop), .events = POLLIN};
+
+    return poll(&events, 1, 0) == 0;
+}
+
+bool gd__uv_disk_waits(const struct gd_uv *uv)
+{
+    return uv->disk->own != NULL;
+}
+
+bool gd__uv_disk_work(struct gd_uv *uv)
+{
+    struct gd_uv_disk *disk = uv->disk;
+    struct gd_disk_op *op = disk->own;
+
+    if (op == NULL) {
+        return false;
+    }
+    disk->own = NULL;
+    if (!is_idle(uv)) {
+        give_away(disk, op);
+        return false;
+    }
+    gd_time_ns begin = uv_hrtime();
+    int number = do_op(disk->directory, op);
+    gd_time_ns end = uv_hrtime();
+    if (end - begin > SLOW_NS) {
+        disk->wary_until = end + WARY_NS;
+    }
+    tell(uv, op, number);
+    return true;
 }
 
 static bool climbs(const char *path)
@@ -456,11 +520,12 @@ enum gd_err gd__uv_disk_submit(struct gd_io *io, struct gd_disk_op *op)
     op->next = NULL;
     op->result = 0;
     op->names = NULL;
-    uv_mutex_lock(&disk->mutex);
-    *disk->queue_end = op;
-    disk->queue_end = &op->next;
-    uv_cond_signal(&disk->work);
-    uv_mutex_unlock(&disk->mutex);
+    if (op->kind == GD_DISK_WRITE_DURABLE && op->size <= OWN_SIZE_MAX && disk->own == NULL &&
+        disk->in_flight == 1 && disk->uv->now >= disk->wary_until) {
+        disk->own = op;
+        return GD_OK;
+    }
+    give_away(disk, op);
     return GD_OK;
 }
 
@@ -543,6 +608,7 @@ void gd__uv_disk_close(struct gd_uv *uv)
     disk->stopping = true;
     disk->queue = NULL; /* Dropped: what has not begun. */
     disk->queue_end = &disk->queue;
+    disk->own = NULL;
     uv_cond_broadcast(&disk->work);
     uv_mutex_unlock(&disk->mutex);
     for (unsigned i = 0; i < disk->worker_count; i++) {

@@ -7,6 +7,8 @@
  * reads or one sync releases share a system call for each connection, and no callback ever comes
  * from inside a call. Where that work itself makes more, the next wait takes no time.
  *
+ * What a durable write of the loop's own (disk.c) has released goes out the same way.
+ *
  * Rejected: uv_write in gd_stream_write (a system call for each reply, and none shared); flushing
  * in a uv_check (what timers write would wait for an event). */
 #include "io-real/loop.h"
@@ -16,6 +18,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { DISK_ROUNDS_MAX = 8 };
 
 static gd_time_ns now(struct gd_io *io)
 {
@@ -109,6 +113,14 @@ static void turn_work(uv_prepare_t *prepare)
 
     bool told = gd__uv_clock_run(uv);
     told = gd__uv_net_flush(uv) || told;
+    for (int i = 0; i < DISK_ROUNDS_MAX && gd__uv_disk_work(uv); i++) {
+        (void)gd__uv_clock_run(uv);
+        (void)gd__uv_net_flush(uv);
+        told = true;
+    }
+    if (gd__uv_disk_waits(uv)) {
+        gd__uv_no_wait(uv);
+    }
     gd__uv_clock_arm(uv);
     if (told && uv->single) {
         gd__uv_no_wait(uv); /* Something has happened: that was the turn. */

@@ -95,6 +95,9 @@ void gd__uv_peer(const struct gd_stream *stream, struct gd_address *address);
 
 /* disk.c */
 enum gd_err gd__uv_disk_open(struct gd_uv *uv, const char *data_dir, struct gd_error *error);
+/* At the end of a turn: the loop makes a durable write by itself if it has time. Whether it did. */
+bool gd__uv_disk_work(struct gd_uv *uv);
+bool gd__uv_disk_waits(const struct gd_uv *uv); /* There is one that was not made yet. */
 void gd__uv_disk_close(struct gd_uv *uv); /* `uv->disk` may be NULL; its handle still closes. */
 void gd__uv_disk_free(struct gd_uv *uv);  /* When the loop has closed all handles. */
 enum gd_err gd__uv_disk_submit(struct gd_io *io, struct gd_disk_op *op);

@@ -188,6 +188,123 @@ static void test_uv_preallocation_is_filled(void **state)
     assert_true(facts.st_blocks * 512 >= 9 << 20);
 }
 
+/* A chain of durable writes, each begun by the one before. */
+struct chain {
+    struct gd_uv *uv;
+    struct gd_disk_op op;
+    uint8_t block[GD_BLOCK_SIZE];
+    int left;
+    bool inside; /* A call is on the stack: no callback may come. */
+    bool bad, done;
+    int ticks; /* Of a timer that starts itself anew, due at once. */
+    struct gd_timer timer;
+};
+
+static void chain_next(struct chain *chain);
+
+static void chain_told(struct gd_disk_op *op, enum gd_err err)
+{
+    struct chain *chain = op->context;
+
+    chain->bad = chain->bad || chain->inside || err != GD_OK;
+    if (--chain->left == 0) {
+        chain->done = true;
+        gd_uv_stop(chain->uv);
+        return;
+    }
+    chain_next(chain);
+}
+
+static void chain_next(struct chain *chain)
+{
+    chain->op.offset += GD_BLOCK_SIZE;
+    chain->inside = true;
+    chain->bad = gd_disk_submit(gd_uv_io(chain->uv), &chain->op) != GD_OK || chain->bad;
+    chain->inside = false;
+}
+
+static void chain_tick(struct gd_timer *timer)
+{
+    struct chain *chain = timer->context;
+
+    chain->ticks++;
+    if (!chain->done) {
+        gd_timer_start(gd_uv_io(chain->uv), timer, gd_io_now(gd_uv_io(chain->uv)));
+    }
+}
+
+static void open_log(struct world *world, struct gd_file *file)
+{
+    struct told told = {0};
+    struct gd_disk_op op = {.kind = GD_DISK_OPEN,
+                            .path = "log",
+                            .flags = GD_DISK_CREATE,
+                            .file = file,
+                            .done = op_told,
+                            .context = &told};
+
+    assert_int_equal(gd_disk_submit(gd_uv_io(world->uv), &op), GD_OK);
+    wait_for(world->uv, &told.done);
+    assert_int_equal(told.err, GD_OK);
+}
+
+/* F1: what the loop writes by itself is told as all else, with timers in between, however busy. */
+static void test_uv_durable_writes_in_a_row(void **state)
+{
+    struct world *world = *state;
+    struct gd_file file;
+    struct chain chain = {.uv = world->uv, .left = 100};
+    char path[128];
+    struct stat facts;
+
+    open_log(world, &file);
+    chain.timer = (struct gd_timer){.fire = chain_tick, .context = &chain};
+    chain.op = (struct gd_disk_op){.kind = GD_DISK_WRITE_DURABLE,
+                                   .file = &file,
+                                   .data = chain.block,
+                                   .size = sizeof chain.block,
+                                   .done = chain_told,
+                                   .context = &chain};
+    chain_next(&chain);
+    assert_false(chain.done);
+    gd_timer_start(gd_uv_io(world->uv), &chain.timer, gd_io_now(gd_uv_io(world->uv)));
+    gd_uv_run(world->uv);
+    assert_true(chain.done);
+    assert_false(chain.bad);
+    assert_true(chain.ticks >= 10);
+    (void)snprintf(path, sizeof path, "%s/log", world->directory);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_size, 101 * GD_BLOCK_SIZE);
+}
+
+/* A world that ends drops what it has not begun, the loop's own too: no callback, no write. */
+static void test_uv_free_drops_a_durable_write(void **state)
+{
+    struct world *world = *state;
+    struct gd_file file;
+    struct told told = {0};
+    struct gd_disk_op op = {.kind = GD_DISK_WRITE_DURABLE,
+                            .file = &file,
+                            .data = "x",
+                            .size = 1,
+                            .done = op_told,
+                            .context = &told};
+    struct gd_error error;
+    char path[128];
+    struct stat facts;
+
+    open_log(world, &file);
+    assert_int_equal(gd_disk_submit(gd_uv_io(world->uv), &op), GD_OK);
+    gd_uv_free(world->uv);
+    assert_false(told.done);
+    (void)snprintf(path, sizeof path, "%s/log", world->directory);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_size, 0);
+    (void)close((int)file.handle);
+    world->uv = gd_uv_new(world->directory, &error);
+    assert_non_null(world->uv);
+}
+
 /* ---------------------------------------------------------------- the network */
 
 struct served {
@@ -563,6 +680,8 @@ int main(void)
         WITH_WORLD(test_uv_directory_errors),
         cmocka_unit_test(test_uv_without_a_directory),
         WITH_WORLD(test_uv_preallocation_is_filled),
+        WITH_WORLD(test_uv_durable_writes_in_a_row),
+        WITH_WORLD(test_uv_free_drops_a_durable_write),
         WITH_WORLD(test_uv_connect_by_name),
         WITH_WORLD(test_uv_connect_refused_at_every_address),
         WITH_WORLD(test_uv_ipv6),
