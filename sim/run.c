@@ -172,12 +172,12 @@ static void on_event(void *context, uint32_t process)
                 show_raft(run, process);
             }
         }
+        gd_sim_faults_watch(run->faults); /* Roles change in the nodes' own events alone. */
     }
     if (gd_sim_checks_elections(run->checks) != run->elections) {
         run->elections = gd_sim_checks_elections(run->checks);
         gd_sim_cluster_stir(run->cluster);
     }
-    gd_sim_faults_watch(run->faults);
     if (gd_sim_cluster_needs_tending(run->cluster)) {
         gd_world_stop(world);
     }
@@ -214,6 +214,22 @@ static void run_until(struct run *run, gd_time_ns until)
 
 /* ---------------------------------------------------------------- the end */
 
+/* Whose state counts at the end: members that are not down for good. */
+static bool counts(const struct run *run, const struct gd_raft *leading, unsigned id)
+{
+    return !(gd_sim_cluster_node(run->cluster, id) == NULL &&
+             gd_sim_cluster_refused(run->cluster, id)) &&
+           gd_config_find(gd_raft_config(leading), id) != NULL;
+}
+
+/* Has it applied all that is committed? */
+static bool caught_up(const struct run *run, const struct gd_raft *leading, unsigned id)
+{
+    struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+    return node != NULL && gd_node_raft(node) != NULL &&
+           gd_node_applied(node) == gd_raft_commit(leading);
+}
+
 /* Has everybody who runs applied all that is committed, under one leader? */
 static bool settled(const struct run *run)
 {
@@ -222,18 +238,47 @@ static bool settled(const struct run *run)
         return false;
     }
     const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
-    gd_index commit = gd_raft_commit(leading);
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
-        struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
-        if ((node == NULL && gd_sim_cluster_refused(run->cluster, id)) ||
-            gd_config_find(gd_raft_config(leading), id) == NULL) {
-            continue; /* Down for good, or removed. */
-        }
-        if (node == NULL || gd_node_raft(node) == NULL || gd_node_applied(node) != commit) {
+        if (counts(run, leading, id) && !caught_up(run, leading, id)) {
             return false;
         }
     }
     return true;
+}
+
+/* What a node that lags behind waits for, as its leader sees it. */
+static void tell_laggard(const struct run *run, unsigned leader, unsigned id,
+                         struct gd_bytes *bytes)
+{
+    const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
+    struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+    const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
+    struct gd_member_status status;
+    gd_bytes_format(bytes, "node %u lags behind: ", id);
+    if (raft == NULL) {
+        gd_bytes_add_text(bytes, node == NULL ? "it does not run" : "it has not read its log yet");
+    } else if (gd_raft_commit(raft) < gd_raft_commit(leading)) {
+        gd_bytes_format(bytes,
+                        "in term %" PRIu64 " it waits for entry %" PRIu64 " of %" PRIu64
+                        "; its log ends at %" PRIu64 " of term %" PRIu64,
+                        gd_raft_term(raft), gd_raft_commit(raft) + 1, gd_raft_commit(leading),
+                        gd_raft_last(raft).index, gd_raft_last(raft).term);
+    } else {
+        gd_bytes_format(bytes, "its database has applied %" PRIu64 " of %" PRIu64 " entries",
+                        gd_node_applied(node), gd_raft_commit(raft));
+    }
+    /* The time counts for what the status says of contacts alone, which is not told. */
+    if (id != leader && gd_raft_progress(leading, id, 0, &status)) {
+        gd_bytes_format(bytes,
+                        "; node %u leads term %" PRIu64 ", %s it, counts on %" PRIu64
+                        " and sends %" PRIu64 " next",
+                        leader, gd_raft_term(leading),
+                        status.state == GD_PROGRESS_PROBE       ? "probes"
+                        : status.state == GD_PROGRESS_REPLICATE ? "replicates to"
+                                                                : "sends a snapshot to",
+                        status.match, status.next);
+    }
+    gd_bytes_add_text(bytes, "\n");
 }
 
 static void not_settled(struct run *run)
@@ -242,10 +287,17 @@ static void not_settled(struct run *run)
     char time[32];
     gd_sim_time_text(run->plan->settle, time, sizeof time);
     bool clients = !gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster));
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
     gd_bytes_format(&bytes, "everything was healed %s ago, and still %s\n", time,
-                    gd_sim_cluster_leader(run->cluster) == 0 ? "nobody leads"
-                    : clients                                ? "clients wait for answers"
-                                                             : "some nodes lag behind");
+                    leader == 0 ? "nobody leads"
+                    : clients   ? "clients wait for answers"
+                                : "some nodes lag behind");
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan) && leader != 0; id++) {
+        const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
+        if (counts(run, leading, id) && !caught_up(run, leading, id)) {
+            tell_laggard(run, leader, id, &bytes);
+        }
+    }
     gd_sim_workload_unfinished(gd_sim_cluster_workload(run->cluster), &bytes);
     gd_bytes_add_u8(&bytes, 0);
     on_violated(run, "liveness", (const char *)bytes.data);

@@ -499,6 +499,20 @@ bool gd_sim_workload_finished(const struct gd_sim_workload *workload)
     return true;
 }
 
+/* The keys that a recorded request is about. */
+static void name_keys(const struct gd_sim_record *record, size_t operation, struct gd_bytes *bytes)
+{
+    char key[64];
+    if (operation == NO_OPERATION) {
+        return;
+    }
+    const struct gd_sim_operation *op = &record->operations[operation];
+    for (size_t i = 0; i < op->count && i < 4; i++) {
+        gd_sim_record_key_text(record, record->steps[op->first + i].key, key, sizeof key);
+        gd_bytes_format(bytes, " %s", key);
+    }
+}
+
 void gd_sim_workload_unfinished(const struct gd_sim_workload *workload, struct gd_bytes *bytes)
 {
     static const char *const links[] = {"not connected", "connecting", "connected", "closing"};
@@ -514,7 +528,9 @@ void gd_sim_workload_unfinished(const struct gd_sim_workload *workload, struct g
             const struct flight *flight = &client->flights[0];
             char text[32];
             gd_sim_time_text(flight->sent, text, sizeof text);
-            gd_bytes_format(bytes, "waits for the answer to %s, asked at %s\n", flight->name, text);
+            gd_bytes_format(bytes, "waits for the answer to %s", flight->name);
+            name_keys(all->options.record, flight->operation, bytes);
+            gd_bytes_format(bytes, ", asked at %s\n", text);
         } else {
             gd_bytes_format(bytes, "no %s was answered; the last refusal was: %s\n",
                             client->final_write ? "read" : "write",

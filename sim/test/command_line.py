@@ -28,6 +28,17 @@ at 1.2s crash node 1 for 0.3s
 at 2s isolate node 3 for 0.7s
 """
 
+# A follower that starts again at the last moment, on a slow network: it has no time to catch up.
+LAGGARD = """seed 7
+duration 6s
+settle 1s
+clients 0
+node.election_timeout 3s
+net.latency_min 300ms
+net.latency_max 300ms
+at 5.8s crash follower for 0.1s
+"""
+
 
 def sim(*words, status=0, environment=None):
     done = subprocess.run([SIM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -103,6 +114,13 @@ class CommandLine(unittest.TestCase):
         self.assertIn("node.election_timeout", sim("list", "parameters"))
         self.assertIn("replay", sim("--help"))
 
+    def test_each_command_tells_its_usage(self):
+        for command in ("run", "replay", "plan", "shrink", "check", "generate-history", "list"):
+            text = sim(command, "--help")
+            self.assertRegex(text, r"(?m)^  %s " % command)
+            self.assertIn("Exit status", text)
+            self.assertIn("  %s " % command, sim("--help"))
+
     def test_a_violation_is_told_and_shrunk(self):
         plan = self.path("hopeless.plan", HOPELESS)
         output = sim("run", plan, status=1)
@@ -117,6 +135,19 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("\nat ", text)
         self.assertRegex(text, r"\nnodes 2\n")
         self.assertIn("violated: liveness", sim("run", least, status=1))
+
+    def test_who_lags_behind_is_named(self):
+        output = sim("run", self.path("laggard.plan", LAGGARD), status=1)
+        self.assertIn("and still some nodes lag behind", output)
+        self.assertRegex(output, r"node \d lags behind: in term 1 it waits for entry \d of 2; its log "
+                                 r"ends at \d of term 1; node \d leads term 1, probes it, counts on \d "
+                                 r"and sends \d next")
+
+    def test_who_waits_is_named(self):
+        output = sim("run", self.path("waits.plan", LAGGARD.replace("clients 0", "clients 1")
+                                      .replace("settle 1s", "settle 1.2s")), status=1)
+        self.assertRegex(output, r"client 1, connected, node \d: waits for the answer to \w+ k\d, "
+                                 r"asked at [\d.]+s")
 
     def test_generated_histories_get_their_verdict(self):
         mix = "read=40,write=20,cas=10,append=10,delete=5,setnx=5,swap=3,take=2,incr=5"
