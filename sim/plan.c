@@ -267,6 +267,7 @@ struct line {
     size_t count, at; /* Words, and the next to be read. */
     char *words[WORDS_MAX];
     struct gd_error *error;
+    unsigned fault_lines[GD_SIM_FAULTS_MAX]; /* Where each fault stands. */
 };
 
 static bool complain(const struct line *line, const char *what, const char *word)
@@ -371,6 +372,26 @@ static bool parse_by(struct line *line, struct gd_sim_fault *fault)
     return true;
 }
 
+enum need { NEED_NO, NEED_MAY, NEED_MUST };
+
+/* What `count` is to a fault: a measure that must be said, a turn that may be, or nothing. */
+static enum need needs_count(enum gd_sim_fault_kind kind)
+{
+    switch (kind) {
+    case GD_SIM_FAULT_LOSSY:
+    case GD_SIM_FAULT_SLOW_DISK:
+    case GD_SIM_FAULT_DATABASE_SLOW:
+        return NEED_MUST;
+    case GD_SIM_FAULT_CRASH_AT:
+    case GD_SIM_FAULT_FAIL_SYNC:
+    case GD_SIM_FAULT_FAIL_WRITE:
+    case GD_SIM_FAULT_FAIL_READ:
+        return NEED_MAY;
+    default:
+        return NEED_NO;
+    }
+}
+
 static bool parse_option(struct line *line, struct gd_sim_fault *fault, const char *word)
 {
     int when = find_name(word, when_names, GD_COUNT(when_names));
@@ -390,8 +411,15 @@ static bool parse_option(struct line *line, struct gd_sim_fault *fault, const ch
     }
     if (strcmp(word, "count") == 0) {
         const char *number = next_word(line);
-        if (number == NULL || !parse_value(number, GD_SIM_COUNT, &fault->count)) {
+        if (needs_count(fault->kind) == NEED_NO) {
+            return complain(line, "this fault has no", "count");
+        }
+        if (number == NULL || !parse_value(number, GD_SIM_COUNT, &fault->count) ||
+            fault->count == 0) {
             return complain(line, "a number is wanted behind 'count', not", number ? number : "");
+        }
+        if (fault->kind == GD_SIM_FAULT_LOSSY && fault->count > 1000000) {
+            return complain(line, "a chance is at most 1000000, not", number);
         }
         return true;
     }
@@ -406,6 +434,26 @@ static bool parse_option(struct line *line, struct gd_sim_fault *fault, const ch
         return true;
     }
     return complain(line, "unknown word", word);
+}
+
+/* Is everything said that this fault cannot do without? */
+static bool check_fault(const struct line *line, const struct gd_sim_fault *fault)
+{
+    if (fault->kind == GD_SIM_FAULT_CRASH_AT && fault->op == GD_DISK_KIND_COUNT) {
+        return complain(line, "crash-at lacks its point: before, half or after, and an operation",
+                        NULL);
+    }
+    if (needs_count(fault->kind) == NEED_MUST && fault->count == 0) {
+        return complain(line, "the fault lacks its measure: count N", NULL);
+    }
+    if ((fault->kind == GD_SIM_FAULT_LAG || fault->kind == GD_SIM_FAULT_CLOCK_JUMP) &&
+        fault->by == 0) {
+        return complain(line, "the fault lacks its measure: by TIME", NULL);
+    }
+    if (gd_sim_fault_forms[fault->kind].lasts && fault->for_ == 0) {
+        return complain(line, "the fault lacks its duration: for TIME", NULL);
+    }
+    return true;
 }
 
 static bool parse_fault(struct line *line, struct gd_sim_plan *plan)
@@ -435,19 +483,16 @@ static bool parse_fault(struct line *line, struct gd_sim_plan *plan)
             return false;
         }
     }
-    if (fault.kind == GD_SIM_FAULT_CRASH_AT && fault.op == GD_DISK_KIND_COUNT) {
-        return complain(line, "crash-at lacks its point: before, half or after, and an operation",
-                        NULL);
+    if (!check_fault(line, &fault)) {
+        return false;
     }
     if (fault.kind != GD_SIM_FAULT_CRASH_AT) {
         fault.op = 0;
     }
-    if (gd_sim_fault_forms[fault.kind].lasts && fault.for_ == 0) {
-        return complain(line, "the fault lacks its duration: for TIME", NULL);
-    }
     if (plan->fault_count == GD_SIM_FAULTS_MAX) {
         return complain(line, "too many faults (at most 512)", NULL);
     }
+    line->fault_lines[plan->fault_count] = line->number;
     plan->faults[plan->fault_count++] = fault;
     return true;
 }
@@ -515,6 +560,26 @@ static bool cut_words(struct line *line, char *text)
     }
 }
 
+/* Is each fault's target there? How many nodes there are may stand anywhere. */
+static bool check_targets(const struct gd_sim_plan *plan, struct line *line)
+{
+    unsigned total = gd_sim_plan_total(plan);
+    for (size_t i = 0; i < plan->fault_count; i++) {
+        const struct gd_sim_fault *fault = &plan->faults[i];
+        char text[16];
+        unsigned node = fault->role == GD_SIM_ROLE_NODE ? fault->node : 0;
+        for (unsigned n = 1; n <= GD_SIM_NODES_MAX; n++) {
+            node = (fault->group >> (n - 1) & 1) != 0 ? n : node;
+        }
+        if (node > total) {
+            line->number = line->fault_lines[i];
+            (void)snprintf(text, sizeof text, "%u", node);
+            return complain(line, "the cluster has no node", text);
+        }
+    }
+    return true;
+}
+
 /* What no single line can say wrong. */
 static bool check_whole(const struct gd_sim_plan *plan, struct line *line)
 {
@@ -559,5 +624,5 @@ enum gd_err gd_sim_plan_parse(struct gd_slice text, struct gd_sim_plan *plan,
             return GD_ERR_INVALID;
         }
     }
-    return check_whole(plan, &line) ? GD_OK : GD_ERR_INVALID;
+    return check_targets(plan, &line) && check_whole(plan, &line) ? GD_OK : GD_ERR_INVALID;
 }

@@ -105,6 +105,10 @@ static void draw_node(struct gd_sim_plan *plan)
         plan->pending_size = draw_log(&prng, 256, 65536);
     }
     plan->lease = gd_prng_chance(&prng, 1, 4);
+    /* A run writes some hundred KiB, and each start of a node reads whole segments. */
+    if (gd_prng_chance(&prng, 7, 8) && plan->segment_size == 1 << 20) {
+        plan->segment_size = draw_log(&prng, 32, 64) * 4096;
+    }
 }
 
 static void draw_workload(struct gd_sim_plan *plan)

@@ -57,6 +57,20 @@ static void drop_faults(struct gd_sim_plan *plan, size_t from, size_t count)
     memset(&plan->faults[plan->fault_count], 0, count * sizeof plan->faults[0]);
 }
 
+/* Faults of nodes that are not there any more. */
+static void drop_strangers(struct gd_sim_plan *plan)
+{
+    unsigned total = gd_sim_plan_total(plan);
+    for (size_t i = plan->fault_count; i-- > 0;) {
+        struct gd_sim_fault *fault = &plan->faults[i];
+        bool grouped = gd_sim_fault_forms[fault->kind].aim == GD_SIM_AIM_GROUP;
+        fault->group &= (UINT32_C(1) << total) - 1;
+        if (fault->node > total || (grouped && fault->group == 0)) {
+            drop_faults(plan, i, 1);
+        }
+    }
+}
+
 static bool shrink_classes(struct shrink *shrink)
 {
     bool changed = false;
@@ -105,6 +119,7 @@ static bool shrink_number(struct shrink *shrink, size_t place, uint64_t least, c
         }
         shrink->tried = shrink->best;
         *gd_sim_parameter_at(&shrink->tried, place) = now - step;
+        drop_strangers(&shrink->tried);
         if (keep_if_same(shrink, what)) {
             changed = true;
         } else {
