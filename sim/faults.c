@@ -20,6 +20,8 @@ struct active {
     enum stage stage;
     unsigned target;
     gd_time_ns end; /* IN_FORCE: when it ends; WATCHING: when it gives up. */
+    bool struck;
+    gd_time_ns from, to; /* When it struck, and when it was over. */
 };
 struct gd_sim_faults {
     const struct gd_sim_plan *plan; /* Borrowed. */
@@ -51,6 +53,20 @@ void gd_sim_faults_free(struct gd_sim_faults *faults)
 uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults)
 {
     return faults->struck;
+}
+
+bool gd_sim_faults_struck_at(const struct gd_sim_faults *faults, size_t place,
+                             struct gd_sim_struck *struck)
+{
+    if (place >= faults->plan->fault_count) {
+        return false;
+    }
+    const struct active *active = &faults->active[place];
+    bool in_force = active->stage == STAGE_IN_FORCE;
+    *struck = (struct gd_sim_struck){active->struck ? &faults->plan->faults[place] : NULL,
+                                     active->target, active->from,
+                                     in_force ? gd_sim_cluster_now(faults->cluster) : active->to};
+    return true;
 }
 
 gd_time_ns gd_sim_faults_next(const struct gd_sim_faults *faults)
@@ -377,6 +393,8 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
     gd_bytes_release(&text);
     faults->struck++;
     active->target = target;
+    active->struck = true;
+    active->from = active->to = gd_sim_cluster_now(faults->cluster);
     switch (gd_sim_fault_forms[fault->kind].class_) {
     case GD_SIM_CLASS_PARTITION:
         strike_partition(faults, fault, target, true);
@@ -411,6 +429,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     struct gd_sim_cluster *cluster = faults->cluster;
     unsigned target = faults->active[place].target;
     faults->active[place].stage = STAGE_OVER; /* F1 */
+    faults->active[place].to = gd_sim_cluster_now(faults->cluster);
     if (gd_sim_fault_forms[fault->kind].class_ == GD_SIM_CLASS_DATABASE) {
         gd_sim_cluster_mend_database(cluster, fault, target);
         return;

@@ -17,4 +17,12 @@ void gd_sim_faults_watch(struct gd_sim_faults *faults);
 void gd_sim_faults_heal(struct gd_sim_faults *faults);
 /* Faults that struck, and those that found no target. */
 uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults);
+struct gd_sim_struck {
+    const struct gd_sim_fault *fault; /* The plan's; NULL: it has not struck. */
+    unsigned target;                  /* The node; 0 where none is aimed at. */
+    gd_time_ns from, to;              /* `to`: now while it is in force. */
+};
+/* What became of the plan's fault at `place`; false behind the last. */
+bool gd_sim_faults_struck_at(const struct gd_sim_faults *faults, size_t place,
+                             struct gd_sim_struck *struck);
 #endif

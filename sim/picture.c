@@ -179,7 +179,7 @@ static void choose_entries(struct page *page)
     page->total = page->count;
     qsort(page->entries, page->count, sizeof *page->entries, compare_entries);
     cut_entries(page);
-    page->base = page->count > 0 ? page->entries[0].call : 0;
+    page->base = page->count > 0 && page->picture->lanes == 0 ? page->entries[0].call : 0;
     for (size_t i = 0; i < page->count; i++) {
         const struct gd_sim_operation *op = &record->operations[page->entries[i].operation];
         page->place[page->entries[i].operation] = i;
@@ -187,10 +187,10 @@ static void choose_entries(struct page *page)
         last = op->fate != GD_SIM_FATE_OPEN && op->back > last ? op->back : last;
     }
     for (size_t i = 0; i < page->picture->span_count; i++) {
-        const struct gd_sim_picture_span *span = &page->picture->spans[i];
-        page->base = span->from < page->base ? span->from : page->base;
-        last = span->to > last ? span->to : last;
+        gd_time_ns to = page->picture->spans[i].to;
+        last = to > last ? to : last;
     }
+    last = page->picture->failed > last ? page->picture->failed : last;
     while ((last - page->base) >> page->coarse >= EXACT_MAX) {
         page->coarse++;
     }
@@ -663,6 +663,8 @@ static void add_summary(const struct page *page, struct gd_bytes *to)
     }
     if (picture->text[0] != '\0') {
         add_escaped(to, picture->text);
+    } else if (picture->outcome == GD_SIM_PASS && picture->property != NULL) {
+        gd_bytes_add_text(to, "Nothing that is checked was violated.");
     } else if (picture->outcome == GD_SIM_PASS) {
         gd_bytes_add_text(to,
                           "Every operation has a point between its call and its return at which "

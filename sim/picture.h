@@ -45,7 +45,7 @@ struct gd_sim_picture {
     size_t culprit_count, culprit_capacity;
     struct gd_sim_picture_span *spans;
     size_t span_count, span_capacity;
-    unsigned lanes;    /* Nodes with a lane of spans; 0: no band. */
+    unsigned lanes;    /* Nodes with a lane of spans, of a run that began at 0; 0: no band. */
     size_t turning;    /* With whose return the history becomes illegal; NOBODY: not known. */
     gd_time_ns failed; /* When a run was found to be wrong; 0: that is not known. */
 };

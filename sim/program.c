@@ -24,6 +24,7 @@ static const struct {
      "  run PLAN...          runs plan files"},
     {"replay", "replay SEED|PLAN [--trace] [--from T] [--to T] [--history FILE]\n"
                "        runs it once; --trace prints a line for each event of a span of time\n"
+               "      [--html PAGE]        what clients did and what befell the nodes, as a page\n"
                "      [--check-determinism]  runs it twice and names the first event that differs"},
     {"plan", "plan SEED            prints the seed's plan"},
     {"shrink", "shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
@@ -352,6 +353,9 @@ static int replay(const struct gd_sim_program *program, const struct gd_sim_plan
 {
     struct gd_sim_result result;
     char line[256];
+    bool html_failed = false;
+    options->name = what;
+    options->html_failed = &html_failed;
     if (history != NULL) {
         options->history = fopen(history, "w");
         if (options->history == NULL) {
@@ -361,6 +365,9 @@ static int replay(const struct gd_sim_program *program, const struct gd_sim_plan
     gd_sim_run(plan, options, &result);
     if (options->history != NULL && fclose(options->history) != 0) {
         return usage(program, "cannot write %s: %s", history, strerror(errno));
+    }
+    if (html_failed) {
+        return usage(program, "cannot write %s: %s", options->html, strerror(errno));
     }
     gd_sim_result_line(&result, line, sizeof line);
     (void)printf("%s\n", line);
@@ -383,6 +390,9 @@ static int command_replay(const struct gd_sim_program *program, int count, char 
             determinism = true;
         } else if (strcmp(word, "--history") == 0 && value[0] != '\0') {
             history = value;
+            i++;
+        } else if (strcmp(word, "--html") == 0 && value[0] != '\0') {
+            options.html = value;
             i++;
         } else if (strcmp(word, "--from") == 0 || strcmp(word, "--to") == 0) {
             gd_time_ns time;

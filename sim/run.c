@@ -12,6 +12,7 @@
 #include "sim/apart.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
+#include "sim/story.h"
 #include "sim/verdict.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct run {
     struct gd_sim_cluster *cluster;
     struct gd_sim_faults *faults;
     struct gd_sim_checks *checks;
+    struct gd_sim_story *story; /* NULL: no picture is wanted. */
     struct gd_sim_record record;
     bool ended;
     uint64_t elections;             /* Won so far. */
@@ -144,13 +146,25 @@ static void show_raft(struct run *run, unsigned id)
 /* The program ends by itself after this: what it says first names the violation. */
 static void on_failed(void *context, const struct gd_world_failure *failure)
 {
-    (void)context;
+    struct run *run = context;
+    struct gd_sim_story *story = run->story;
     (void)fflush(stdout);
     (void)fprintf(stderr, "internal error: %s does not hold (%s:%d)\n", failure->cond,
                   failure->file, failure->line);
     (void)fprintf(stderr,
                   "seed %" PRIu64 ", node %" PRIu32 ", event %" PRIu64 ", at %" PRIu64 " ns\n",
                   failure->seed, failure->process, failure->event, failure->at);
+    run->story = NULL;
+    if (story != NULL) { /* What led to it is worth a look, too. */
+        run->result->outcome = GD_SIM_FAIL;
+        run->result->at = failure->at;
+        (void)snprintf(run->result->property, sizeof run->result->property, "internal error");
+        (void)snprintf(run->result->text, sizeof run->result->text,
+                       "%s does not hold (%s:%d, node %" PRIu32 ")", failure->cond, failure->file,
+                       failure->line, failure->process);
+        (void)gd_sim_story_write(story, run->faults, &run->record, run->result, run->options->name,
+                                 run->options->html);
+    }
     gd_sim_leave(70);
 }
 
@@ -177,6 +191,9 @@ static void on_event(void *context, uint32_t process)
     if (gd_sim_checks_elections(run->checks) != run->elections) {
         run->elections = gd_sim_checks_elections(run->checks);
         gd_sim_cluster_stir(run->cluster);
+    }
+    if (run->story != NULL) {
+        gd_sim_story_look(run->story);
     }
     if (gd_sim_cluster_needs_tending(run->cluster)) {
         gd_world_stop(world);
@@ -435,6 +452,7 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
     cluster.hooks.trace = options->trace.to != NULL ? on_trace : NULL;
     run->cluster = gd_sim_cluster_new(&cluster);
     run->faults = gd_sim_faults_new(plan, run->cluster);
+    run->story = options->html != NULL ? gd_sim_story_new(plan, run->cluster) : NULL;
     gd_sim_cluster_begin(run->cluster);
     run_until(run, plan->duration);
     if (!run->ended) {
@@ -456,6 +474,11 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
         judge_work(run);
     }
     fill_result(run);
+    if (run->story != NULL) {
+        *options->html_failed = !gd_sim_story_write(run->story, run->faults, &run->record, result,
+                                                    options->name, options->html);
+        gd_sim_story_free(run->story);
+    }
     gd_sim_faults_free(run->faults);
     gd_sim_cluster_free(run->cluster);
     gd_sim_checks_free(run->checks);

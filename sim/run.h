@@ -38,7 +38,10 @@ struct gd_sim_run_options {
     uint64_t *hashes;     /* NULL, or the rolling hash after each of the first events. */
     size_t hash_capacity; /* Of `hashes`; `*hash_count` are filled. */
     size_t *hash_count;
-    bool quick; /* The cheaper checks alone: for shrinking what another check has found. */
+    const char *html;  /* NULL, or the file to write the run's picture into. Borrowed. */
+    const char *name;  /* What the picture calls it: the seed. With `html`. Borrowed. */
+    bool *html_failed; /* Set, with errno, when the picture could not be written. With `html`. */
+    bool quick;        /* The cheaper checks alone: for shrinking what another check has found. */
 };
 /* Runs a plan in this very process. */
 void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options *options,

@@ -52,6 +52,7 @@ function decode() {
         if (!isOpen(i) && (i & 15) === 0) sample.push(raw.took[i]);
     }
     for (const span of raw.spans) if (span[2] > lastTime) lastTime = span[2];
+    if (raw.failed > lastTime) lastTime = raw.failed;
     sample.sort((a, b) => a - b);
     typical = Math.max(sample[sample.length >> 1] || 0, lastTime / Math.max(1, size) / 4, 1e-9);
     /* A bar without a return fades until its client asks again. */

@@ -5,14 +5,15 @@
  * on the screen, however long the history. */
 const canvas = document.getElementById('picture'), ctx = canvas.getContext('2d');
 const overview = document.getElementById('overview'), small = overview.getContext('2d');
-const GUTTER = 96, AXIS = 26, BAND_ROW = 17;
+const GUTTER = 96, AXIS = 26, BAND_ROW = 14;
 const view = {from: 0, to: 1, top: 0, key: -1, colour: 'what', hover: -1, chosen: -1, partial: -1};
 const box = {width: 0, height: 0, ratio: 1};
+const band = {height: 0, lanes: []};
 let colours = {}, rows = null, drawn = 0, density = null;
 
 const timeAt = x => view.from + (x - GUTTER) / (box.width - GUTTER) * (view.to - view.from);
 const xOf = time => GUTTER + (time - view.from) / (view.to - view.from) * (box.width - GUTTER);
-const bandHeight = () => raw.lanes > 0 ? (raw.lanes + 1) * BAND_ROW + 10 : 0;
+const bandHeight = () => band.height;
 const lanesTop = () => AXIS + bandHeight();
 
 function readColours() {
@@ -90,7 +91,7 @@ function arrange() {
 function measure() {
     const room = box.height - lanesTop() - 6;
     const pad = rows.lanes.length > 24 ? 3 : rows.lanes.length > 12 ? 7 : 12;
-    const height = (room - rows.lanes.length * pad) / Math.max(1, rows.total);
+    const height = (room - 4 - rows.lanes.length * pad) / Math.max(1, rows.total) - 1;
     rows.height = Math.max(11, Math.min(30, Math.floor(height)));
     let y = 4;
     for (const lane of rows.lanes) {
@@ -289,15 +290,33 @@ function drawAxis() {
 
 /* ---------------------------------------------------------------- the band: what struck the nodes */
 
-const SPAN_COLOURS = {leader: 'accent', down: 'ink', partition: 'bad', stream: 'write', crash: 'bad', 'crash-point': 'bad',
-    pause: 'cas', clock: 'setnx', snapshot: 'append', transfer: 'accent', membership: 'append', database: 'take', note: 'quiet'};
+const SPAN_COLOURS = {leader: 'accent', down: 'ink', partition: 'cas', stream: 'write', crash: 'bad', 'crash-point': 'bad',
+    pause: 'setnx', clock: 'incr', snapshot: 'append', transfer: 'accent', membership: 'read', database: 'take'};
 const spanColour = kind => colours[SPAN_COLOURS[kind] || 'swap'];
-const bandY = lane => AXIS + 5 + lane * BAND_ROW;
-/* A span's box: leadership is a thin line at the foot of its lane, the rest lies above it. */
+/* A lane a node, and one for what strikes the cluster; what overlaps lies in rows, three at most. A
+ * thin line at a lane's foot shows who led. */
+function arrangeBand() {
+    let y = AXIS + 5;
+    for (let lane = 0; raw.lanes > 0 && lane <= raw.lanes; lane++) {
+        const ends = [];
+        for (const span of raw.spans.filter(span_ => span_[0] === lane && span_[3] !== 'leader')
+            .sort((a, b) => a[1] - b[1])) {
+            let row = ends.findIndex(end => end <= span[1]);
+            if (row < 0) row = ends.length < 3 ? ends.length : ends.indexOf(Math.min(...ends));
+            ends[row] = Math.max(span[2], span[1] + lastTime / 300);
+            span.row = row;
+        }
+        const height = Math.max(1, ends.length) * BAND_ROW + 5;
+        band.lanes.push({y, height});
+        y += height + 3;
+    }
+    band.height = raw.lanes > 0 ? y + 2 - AXIS : 0;
+}
 function spanBox(span) {
-    const [lane, from, to, kind] = span, x = xOf(from), y = bandY(lane);
+    const [place, from, to, kind] = span, x = xOf(from), lane = band.lanes[place];
     const width = Math.max(3, xOf(to) - x);
-    return kind === 'leader' ? [x, y + BAND_ROW - 5, width, 3] : [x, y, width, BAND_ROW - 5];
+    return kind === 'leader' ? [x, lane.y + lane.height - 4, width, 3]
+        : [x, lane.y + span.row * BAND_ROW, width, BAND_ROW - 2];
 }
 function drawBand() {
     if (raw.lanes === 0) return;
@@ -310,9 +329,10 @@ function drawBand() {
         const [x, y, width, height] = spanBox(span), kind = span[3];
         if (x > box.width || x + width < GUTTER) continue;
         ctx.fillStyle = spanColour(kind);
-        ctx.globalAlpha = kind === 'leader' ? 1 : kind === 'down' ? .75 : .5;
+        ctx.globalAlpha = kind === 'leader' ? 1 : kind === 'down' ? .8 : .32;
         ctx.fillRect(x, y, width, height);
         ctx.globalAlpha = 1;
+        if (kind !== 'leader' && kind !== 'down') ctx.fillRect(x, y, Math.min(width, 3), height);
         const left = Math.max(x, GUTTER) + 4, text = span[4];
         if (kind !== 'leader' && ctx.measureText(text).width < x + width - left - 3) {
             ctx.fillStyle = kind === 'down' ? colours.paper : colours.ink;
@@ -330,9 +350,9 @@ function drawBandNames() {
     ctx.font = '12px system-ui, "DejaVu Sans", sans-serif';
     ctx.textAlign = 'right';
     ctx.textBaseline = 'middle';
-    for (let lane = 0; lane <= raw.lanes; lane++) {
-        ctx.fillText(lane === 0 ? 'cluster' : 'node ' + lane, GUTTER - 10, bandY(lane) + BAND_ROW / 2 - 2);
-    }
+    band.lanes.forEach((lane, place) => {
+        ctx.fillText(place === 0 ? 'cluster' : 'node ' + place, GUTTER - 10, lane.y + lane.height / 2);
+    });
 }
 
 /* ---------------------------------------------------------------- the order */
@@ -494,10 +514,10 @@ function drawTurning() {
     if (raw.turning !== undefined) marks.push([tail[raw.turning], 'illegal from here on']);
     if (raw.failed !== undefined) marks.push([raw.failed, 'found to be wrong']);
     for (const [time, text] of marks) {
-        const x = xOf(time);
+        const x = Math.round(xOf(time));
         if (x < GUTTER || x > box.width) continue;
         ctx.strokeStyle = colours.bad;
-        ctx.lineWidth = 1.5;
+        ctx.lineWidth = 2;
         ctx.setLineDash([6, 4]);
         ctx.beginPath();
         ctx.moveTo(x, AXIS);

@@ -86,12 +86,18 @@ function neighbourhood(wrong) {
     }
     return near;
 }
+/* A run that failed otherwise: the moment, and what led to it: some operations, some faults. */
+function openOnFailure() {
+    if (raw.failed === undefined) return false;
+    const before = lowerBound(call, raw.failed);
+    const faults = raw.spans.filter(span => span[3] !== 'leader' && span[1] < raw.failed).map(span => span[1]);
+    const from = Math.min(call[Math.max(0, before - 40)] ?? 0, faults.sort((a, b) => b - a)[3] ?? 0);
+    show(from - (raw.failed - from) * .05, raw.failed + (raw.failed - from) * .12);
+    return true;
+}
 function openOnViolation() {
     const wrong = wrongOperations();
-    if (wrong.length === 0) {
-        if (raw.failed !== undefined) show(raw.failed - lastTime * .15, raw.failed + lastTime * .05);
-        return raw.failed !== undefined;
-    }
+    if (wrong.length === 0) return openOnFailure();
     setKey(raw.key[first[wrong[0]]]);
     let from = Infinity, to = -Infinity;
     for (const i of neighbourhood(wrong.filter(isShown))) {
@@ -105,7 +111,7 @@ function openOnViolation() {
     return true;
 }
 function openOnBeginning() {
-    if (size <= 250) show(-lastTime * .02, lastTime * 1.02); else show(-call[150] * .02, call[150]);
+    if (size <= 250 || raw.lanes > 0) show(-lastTime * .02, lastTime * 1.02); else show(-call[150] * .02, call[150]);
 }
 
 /* ---------------------------------------------------------------- one operation in words */
@@ -312,6 +318,11 @@ function fillLegend() {
     items.push(element('li', {}, element('i', {class: 'open'}), 'outcome unknown'));
     if (raw.fate.includes('n')) items.push(element('li', {}, element('i', {class: 'void'}), 'no effect'));
     if (raw.orders.length > 0) items.push(element('li', {}, element('i', {class: 'dot'}), 'its point in the order'));
+    for (const kind of new Set(raw.spans.map(span => span[3]))) {
+        const patch = element('i', kind === 'leader' ? {class: 'thin'} : {});
+        patch.style.background = spanColour(kind);
+        items.push(element('li', {}, patch, kind));
+    }
     if (culpritOf.size > 0) items.push(element('li', {}, element('i', {class: 'culprit'}), 'does not fit'));
     byId('legend').replaceChildren(...items);
 }
@@ -492,6 +503,7 @@ function begin() {
     decode();
     decodeOrders();
     indexOrders();
+    arrangeBand();
     const place = canvas.getBoundingClientRect();
     box.width = place.width;
     box.height = place.height;

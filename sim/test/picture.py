@@ -10,6 +10,8 @@ import sys
 import tempfile
 import unittest
 
+from command_line import HOPELESS
+
 SIM = os.environ["GANDALF_SIM"]
 BROWSER = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
                 if path), None)
@@ -26,8 +28,8 @@ PROBE = """<script>
     const press = key => canvas.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
     const [r, g, b] = colours.bad.match(/[0-9a-f]{2}/g).map(part => parseInt(part, 16));
     const counts = pixels();
-    const told = {colours: counts.size, red: counts.get((255 << 24 | b << 16 | g << 8 | r) >>> 0) || 0};
-    const opened = [view.from, view.to];
+    const told = {opened: [view.from, view.to], colours: counts.size, red: counts.get((255 << 24 | b << 16 | g << 8 | r) >>> 0) || 0};
+    const opened = told.opened;
     press('0');
     const start = performance.now();
     draw();
@@ -141,6 +143,40 @@ class Pictures(unittest.TestCase):
             if BROWSER is not None:
                 self.assertEqual(self.open(page)["outcome"], "pass")
 
+    def test_a_run_with_a_picture_is_the_same_run(self):
+        path = self.path("run.html")
+        self.assertEqual(sim("replay", "4", "--html", path), sim("replay", "4"))
+        sim("replay", "4", "--html", self.path("nowhere/run.html"), status=2)
+        with open(path) as f:
+            page = f.read()
+        told = json.loads(re.search(r'id="history">(.*?)</script>', page, re.S).group(1))
+        self.assertEqual(told["lanes"], 3)
+        self.assertTrue({"leader", "down"} <= {span[3] for span in told["spans"]})
+        faults = [span[4] for span in told["spans"] if span[3] not in ("leader", "down")]
+        plan = sim("plan", "4")
+        for fault in faults:
+            self.assertIn(" %s\n" % fault, plan)
+        self.assertGreater(len(faults), 10)
+        self.assertTrue(all(span[1] <= span[2] for span in told["spans"]))
+
+    @unittest.skipIf(BROWSER is None, "no chromium is installed")
+    def test_a_failing_run_reads_as_a_story(self):
+        path = self.path("run.html")
+        plan = self.path("hopeless.plan", HOPELESS)
+        said = sim("replay", plan, "--html", path, status=1)
+        with open(path) as f:
+            page = f.read()
+        self.assertIn("<title>Fail: ", page)
+        self.assertIn("<strong>liveness</strong>", page)
+        self.assertIn("nobody leads", page)
+        data = self.open(page)
+        self.assertEqual(data["outcome"], "fail")
+        # The moment at which it was found to be wrong is in the window, as a red line.
+        at = float(re.search(r"sim_s=([0-9.]+)", said).group(1)) * 1e9
+        start, end = data["probe"]["opened"]
+        self.assertTrue(start < at < end, (at, data))
+        self.assertGreater(data["probe"]["red"], 30)
+
     @unittest.skipIf(BROWSER is None, "no chromium is installed")
     def test_a_legal_history_is_drawn(self):
         page, _ = self.page(self.generate("none"), 0)
@@ -166,7 +202,8 @@ class Pictures(unittest.TestCase):
             self.assertTrue(data["probe"]["back"])
             self.assertLess(data["probe"]["zoomed"], 1)
             # Not the whole history: a window of it.
-            self.assertLess(int(data["to"]) - int(data["from"]), data["probe"]["last"] / 2)
+            start, end = data["probe"]["opened"]
+            self.assertLess(end - start, data["probe"]["last"] / 2)
 
     @unittest.skipIf(BROWSER is None, "no chromium is installed")
     def test_a_hundred_thousand_operations_open_within_two_seconds(self):
