@@ -333,8 +333,9 @@ function drawBand() {
         ctx.fillRect(x, y, width, height);
         ctx.globalAlpha = 1;
         if (kind !== 'leader' && kind !== 'down') ctx.fillRect(x, y, Math.min(width, 3), height);
-        const left = Math.max(x, GUTTER) + 4, text = span[4];
-        if (kind !== 'leader' && ctx.measureText(text).width < x + width - left - 3) {
+        const left = Math.max(x, GUTTER) + 6, room = Math.min(x + width, box.width) - left - 3;
+        const text = [span[4], span[4].split(' ')[0]].find(words => ctx.measureText(words).width < room);
+        if (kind !== 'leader' && text !== undefined) {
             ctx.fillStyle = kind === 'down' ? colours.paper : colours.ink;
             ctx.fillText(text, left, y + height / 2 + .5);
         }
