@@ -103,6 +103,18 @@ static void let_go(struct gd_node *node, const char *why)
     }
 }
 
+/* A leader whose database holds everybody up offers the lead to another. */
+static void hand_over(struct gd_node *node)
+{
+    struct gd_raft_event event = {.kind = GD_RAFT_TRANSFER};
+
+    if (node->phase == GD__SERVING && gd_raft_role(node->raft) == GD_ROLE_LEADER &&
+        gd_raft_lag_full(node->raft)) {
+        GD_REACHED("leader hands over: its database is away and too far behind");
+        (void)gd__node_step(node, &event);
+    }
+}
+
 static void went_away(struct gd_node *node)
 {
     struct gd__apply *apply = &node->apply;
@@ -119,6 +131,7 @@ static void went_away(struct gd_node *node)
         let_go(node, "the write is committed; it will be applied when the database is back");
     }
     gd_timer_start(node->io, &apply->retry, gd_io_now(node->io) + AWAY_RETRY_NS);
+    hand_over(node);
 }
 
 void gd__apply_away(struct gd_node *node)

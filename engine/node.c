@@ -140,6 +140,7 @@ struct gd_raft_effects gd__node_step(struct gd_node *node, struct gd_raft_event 
     GD_ASSERT(!node->stepping); /* N2 */
     node->writes.refused = node->writes.refused && event->kind == GD_RAFT_PROPOSE;
     node->stepping = true;
+    gd_raft_set_applied(node->raft, node->apply.applied);
     event->now = gd_io_now(node->io);
     event->wall_ms = gd_io_wall_ms(node->io);
     gd_raft_step(node->raft, event, &effects);
@@ -255,6 +256,7 @@ static void set_defaults(struct gd_node_options *o)
     DEFAULT(window_size_max, (size_t)8 << 20);
     DEFAULT(window_count_max, 64);
     DEFAULT(uncommitted_size_max, (size_t)64 << 20);
+    DEFAULT(lag_size_max, (size_t)256 << 20);
     DEFAULT(pending_size_max, (size_t)256 << 20);
     DEFAULT(request_size_max, ((size_t)512 << 20) + ((size_t)1 << 20));
     DEFAULT(session_output_size_max, (size_t)256 << 20);
@@ -472,6 +474,10 @@ void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues)
         .wal_size = node->wal == NULL ? 0 : gd_wal_queued(node->wal),
         .session_count = node->session_total,
     };
+    if (node->raft != NULL) {
+        gd_raft_set_applied(node->raft, node->apply.applied);
+        queues->lag_size = gd_raft_lag_size(node->raft);
+    }
     for (const struct gd__session *s = node->sessions; s != NULL; s = s->next) {
         queues->session_output_size += s->output.size + s->sending.size;
     }

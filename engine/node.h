@@ -54,6 +54,8 @@ struct gd_node_options {
     size_t window_size_max;         /* 8 MiB in flight to one peer. */
     uint32_t window_count_max;      /* 64 messages in flight to one peer. */
     size_t uncommitted_size_max;    /* 64 MiB: beyond it -BUSY. */
+    size_t lag_size_max;            /* 256 MiB of committed entries that wait for the database: a
+                                       follower takes no more, a leader answers -BUSY. */
     size_t pending_size_max;        /* 256 MiB of requests waiting for anything: beyond it -BUSY. */
     size_t request_size_max;        /* 512 MiB and some: one request's body. */
     size_t session_output_size_max; /* 256 MiB unsent to one client: it is closed. */
@@ -93,6 +95,7 @@ uint64_t gd_node_digest(const struct gd_node *node);
 /* Bytes in the node's queues, for bounds: requests pending, replies unsent, messages unsent. */
 struct gd_node_queues {
     size_t pending_size, session_output_size, peer_output_size, log_size, wal_size;
+    size_t lag_size; /* Of committed entries that wait for the database. */
     size_t session_count;
 };
 void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues);

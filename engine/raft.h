@@ -32,6 +32,8 @@ struct gd_raft_options {
     size_t uncommitted_size_max; /* Bytes; beyond it a proposal is GD_ERR_BUSY. */
     gd_time_ns push_delay_ns;    /* How long a peer that waits for nothing may not know what is
                                     committed: mostly the next append tells it. 0: told at once. */
+    size_t lag_size_max;         /* Bytes of committed entries that are not applied; beyond it a
+                                    follower takes no more, and a proposal is GD_ERR_BUSY. 0: none. */
     uint64_t tail_count;         /* Entries kept behind a snapshot for slow followers ... */
     size_t tail_size_max;        /* ... but no more than these bytes. */
     bool lease;               /* Answer reads under the leader's lease, not by a round (opt-in). */
@@ -188,6 +190,11 @@ struct gd_entry *gd_raft_entry(const struct gd_raft *raft, gd_index index);
 gd_term gd_raft_term_at(const struct gd_raft *raft, gd_index index);
 size_t gd_raft_log_size(const struct gd_raft *raft); /* Bytes of entries in memory. */
 size_t gd_raft_uncommitted_size(const struct gd_raft *raft);
+/* How far the caller has applied: it may go back when a database has lost what it had. */
+void gd_raft_set_applied(struct gd_raft *raft, gd_index index);
+/* Bytes of committed entries that are not applied; whether that is the limit or more. */
+size_t gd_raft_lag_size(struct gd_raft *raft);
+bool gd_raft_lag_full(struct gd_raft *raft);
 /* The last stamp in the log or snapshot: the next entry's is no lower. */
 int64_t gd_raft_stamp_ms(const struct gd_raft *raft);
 /* Fills state, match, next, lag and last contact; false when not leader or no such peer. */

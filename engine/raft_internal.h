@@ -101,6 +101,13 @@ struct gd_raft {
     bool transferred; /* A transfer began in this term: no lease any more. */
     size_t uncommitted_size;
 
+    /* What waits for the database (lag.c). */
+    gd_index applied; /* As the caller has said. */
+    struct gd__lag {
+        gd_index from, to; /* Entries in (from, to] are counted. */
+        size_t size;       /* Bytes. */
+    } lag;
+
     /* Reads. */
     struct gd__read_wait *waits; /* Owned. */
     size_t wait_count, wait_capacity;
@@ -174,6 +181,10 @@ void gd__replication_taken(struct gd_raft *raft, const struct gd_snapshot_meta *
 void gd__replication_installed(struct gd_raft *raft, const struct gd_snapshot_meta *meta);
 void gd__replication_progress(struct gd_raft *raft, struct gd_position position, uint64_t offset);
 struct gd__progress *gd__replication_find(struct gd_raft *raft, gd_node_id id);
+
+/* lag.c */
+size_t gd__lag_size(struct gd_raft *raft);
+bool gd__lag_full(struct gd_raft *raft); /* No further entries from others, no proposals. */
 
 /* read_index.c */
 void gd__reads_event(struct gd_raft *raft, uint64_t token);

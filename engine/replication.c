@@ -516,6 +516,16 @@ static void refuse(struct gd_raft *raft, const struct gd_message *m)
     };
 }
 
+/* Alive, and no more: see lag.c. */
+static void pass_over(struct gd_raft *raft, const struct gd_message *m)
+{
+    struct gd_raft_send *send = gd__raft_send(raft, m->from, GD_MESSAGE_APPEND_RESP);
+
+    send->after = raft->hard_state_sequence > raft->durable ? raft->hard_state_sequence : 0;
+    send->message.append_resp =
+        (struct gd_message_append_resp){.success = false, .round = m->append.round};
+}
+
 /* Entries that are not there yet, after whatever they contradict is cut. False: they contradict
  * what is committed; no honest leader sends that. */
 static bool take_entries(struct gd_raft *raft, const struct gd_message_append *append)
@@ -565,6 +575,11 @@ static void on_append(struct gd_raft *raft, const struct gd_message *m)
         return; /* Bytes from a peer are not asserted on. */
     }
     heard_leader(raft);
+    if (gd__lag_full(raft)) {
+        GD_REACHED("append not taken: the database is too far behind");
+        pass_over(raft, m);
+        return;
+    }
     if (append->previous.index > raft->log.last ||
         (append->previous.index >= raft->log.before.index &&
          gd_log_term(&raft->log, append->previous.index) != append->previous.term)) {

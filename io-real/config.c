@@ -82,6 +82,8 @@ static const struct key keys[] = {
      "bytes unsent to one client, beyond which it is closed"},
     {"uncommitted_limit", KIND_SIZE, AT(uncommitted_limit), 65536, 64 * GIB, "64mb",
      "bytes not committed, beyond which writes get -BUSY"},
+    {"lag_limit", KIND_SIZE, AT(lag_limit), 65536, 64 * GIB, "256mb",
+     "of committed writes that wait for the database; beyond it no more are taken"},
     {"pending_limit", KIND_SIZE, AT(pending_limit), 65536, 64 * GIB, "256mb",
      "bytes of requests that wait, beyond which they get -BUSY"},
     {"log_level", KIND_LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error"},

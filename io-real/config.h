@@ -40,7 +40,8 @@ struct gd_node_config {
     uint64_t snapshot_offset, snapshot_log_size, segment_size, tail_count;
 
     /* Limits. */
-    uint64_t max_clients, proto_max_bulk_len, client_output_limit, uncommitted_limit, pending_limit;
+    uint64_t max_clients, proto_max_bulk_len, client_output_limit, uncommitted_limit, lag_limit,
+        pending_limit;
     uint64_t log_level; /* enum gd_log_level. */
 };
 

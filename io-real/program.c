@@ -138,6 +138,7 @@ static struct gd_node *new_node(struct program *program)
         .snapshot_log_count = config->snapshot_offset,
         .tail_count = config->tail_count,
         .uncommitted_size_max = config->uncommitted_limit,
+        .lag_size_max = config->lag_limit,
         .pending_size_max = config->pending_limit,
         .request_size_max = config->proto_max_bulk_len + (1 << 20),
         .session_output_size_max = config->client_output_limit,

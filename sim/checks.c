@@ -41,6 +41,7 @@ struct shadow {   /* Of one node. */
     gd_index applied;
     gd_index config_index; /* Of the configuration in force, as last looked at. */
     uint64_t looks;
+    bool lag_full; /* At the last look as much as may be waited for the database. */
 };
 struct seen { /* An entry named by (index, term). */
     struct gd_position at;
@@ -559,6 +560,25 @@ static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
     }
 }
 
+/* Who waits for its database with as much as may wait takes nothing more. Called while the shadow
+ * still shows the log as it was before the event. */
+static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                        const struct gd_node *node)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    struct gd_node_queues queues;
+    gd_index last = gd_raft_last(raft).index;
+    gd_node_queues(node, &queues);
+    if (shadow->lag_full && !shadow->led && gd_raft_role(raft) != GD_ROLE_LEADER &&
+        last > shadow->last.index && gd_raft_first_index(raft) <= shadow->last.index + 1) {
+        violated(checks, "bounded queues",
+                 "node %u has %zu bytes waiting for its database, where %" PRIu64
+                 " may, and took entries up to %" PRIu64,
+                 id, queues.lag_size, checks->plan->lag_size, last);
+    }
+    shadow->lag_full = queues.lag_size >= checks->plan->lag_size;
+}
+
 static void look_at_digest(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
     struct shadow *shadow = &checks->shadows[id];
@@ -590,6 +610,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
         look_at_start(checks, id, raft);
     }
     look_at_uncommitted(checks, id, raft);
+    look_at_lag(checks, id, raft, node);
     follow_log(checks, id, raft);
     shadow->stored = gd_raft_stored(raft);
     look_at_stored(checks, id, node);
@@ -607,6 +628,7 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
 {
     checks->shadows[id].running = false;
     checks->shadows[id].led = false;
+    checks->shadows[id].lag_full = false;
     checks->shadows[id].applied = 0;
 }
 

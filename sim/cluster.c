@@ -149,6 +149,7 @@ static void fill_options(struct gd_node_options *options, const struct gd_sim_pl
     options->window_size_max = plan->window_size;
     options->window_count_max = (uint32_t)plan->window_count;
     options->uncommitted_size_max = plan->uncommitted_size;
+    options->lag_size_max = plan->lag_size;
     options->pending_size_max = plan->pending_size;
     options->peer_output_size_max = plan->peer_output_size;
     options->session_pipeline_max = (uint32_t)plan->session_pipeline;

@@ -50,6 +50,7 @@ enum gd_sim_unit {
     X(window_size, "node.window_size", GD_SIM_BYTES, 8 << 20, 64, 1 << 30)                         \
     X(window_count, "node.window_count", GD_SIM_COUNT, 64, 1, 10000)                               \
     X(uncommitted_size, "node.uncommitted_size", GD_SIM_BYTES, 64 << 20, 256, 1 << 30)             \
+    X(lag_size, "node.lag_size", GD_SIM_BYTES, 256 << 20, 256, 1 << 30)                            \
     X(pending_size, "node.pending_size", GD_SIM_BYTES, 256 << 20, 256, 1 << 30)                    \
     X(peer_output_size, "node.peer_output_size", GD_SIM_BYTES, 64 << 20, 1024, 1 << 30)            \
     X(session_pipeline, "node.session_pipeline", GD_SIM_COUNT, 1024, 1, 100000)                    \

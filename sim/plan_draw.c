@@ -506,6 +506,9 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
     if (gd_prng_chance(&prng, 4, 5)) {
         draw_class(plan, GD_SIM_CLASS_DATABASE);
     }
+    if (gd_prng_chance(&prng, 1, 3)) {
+        plan->lag_size = draw_log(&prng, 256, 65536);
+    }
 }
 
 void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed)
