@@ -33,10 +33,23 @@ static bool has_address(enum gd_admin_kind kind)
 
 static void finish(struct gd_node *node, enum gd_outcome_kind kind, const char *text)
 {
-    struct gd__slot *slot = node->admin.slot;
+    struct gd__admin_wait wait = node->admin;
 
     node->admin = (struct gd__admin_wait){0};
-    gd__slot_outcome(slot, kind, text);
+    if (wait.slot != NULL) {
+        gd__slot_outcome(wait.slot, kind, text);
+    } else if (kind == GD_OUTCOME_DONE) {
+        gd__node_log(node, GD_LOG_INFO, "node %llu at %s joined", (unsigned long long)wait.admin.id,
+                     wait.admin.address.text);
+    } else {
+        gd__node_log(node, GD_LOG_WARNING, "node %llu at %s is to join: %s",
+                     (unsigned long long)wait.admin.id, wait.admin.address.text, text);
+    }
+}
+
+bool gd__admin_busy(const struct gd_node *node)
+{
+    return node->admin.active || node->probe.open;
 }
 
 static void begin_snapshot(struct gd_node *node, struct gd__slot *slot)
@@ -63,6 +76,35 @@ static const char *refusal_of(const struct gd_raft_effects *effects)
     }
 }
 
+/* Who takes a voter's place is a learner first (thesis 4.2.1); the core does the rest. A learner's
+ * is taken at once. */
+static bool replacement(const struct gd_config *now, const struct gd_admin *admin,
+                        const struct gd_member *known, struct gd_config *next, const char **why)
+{
+    struct gd_member member = {.id = admin->other, .address = admin->address};
+
+    if (gd_config_find(now, admin->other) != NULL) {
+        *why = "a member has the new id";
+        return false;
+    }
+    for (uint32_t i = 0; i < now->count; i++) {
+        if (now->members[i].replaces == admin->id) {
+            *why = "another is to take its place already; REMOVE that one to call it off";
+            return false;
+        }
+    }
+    if ((known->roles & GD_MEMBER_VOTER) != 0) {
+        member.roles = GD_MEMBER_LEARNER | GD_MEMBER_JOINING | GD_MEMBER_REPLACING;
+        member.replaces = admin->id;
+    } else {
+        member.roles = known->roles;
+        member.replaces = known->replaces;
+        gd_config_remove(next, admin->id);
+    }
+    *why = "the cluster is at its largest";
+    return gd_config_put(next, &member) == GD_OK;
+}
+
 /* The configuration that an admin request asks for. False: `*why` says what is in the way. */
 static bool next_config(struct gd_node *node, const struct gd_admin *admin, struct gd_config *next,
                         const char **why)
@@ -82,24 +124,22 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
         member.roles = GD_MEMBER_LEARNER | (admin->learner ? 0 : GD_MEMBER_JOINING);
         return known == NULL && gd_config_put(next, &member) == GD_OK;
     case GD_ADMIN_PROMOTE:
+        *why = "it takes another's place by itself as soon as it has caught up; REMOVE it to call "
+               "that off";
         member = *known;
         member.roles = GD_MEMBER_VOTER;
+        if (known->replaces != 0) {
+            return false;
+        }
         break;
     case GD_ADMIN_REMOVE:
         gd_config_remove(next, admin->id);
         return true;
     case GD_ADMIN_REPLACE:
-        gd_config_remove(next, admin->id);
-        member = (struct gd_member){
-            .id = admin->other, .roles = known->roles, .address = admin->address};
-        *why = "a member has the new id";
-        if (gd_config_find(now, admin->other) != NULL) {
-            return false;
-        }
-        break;
+        return replacement(now, admin, known, next, why);
     case GD_ADMIN_MOVE:
-        member.roles = known->roles;
-        member.life = known->life;
+        member = *known;
+        member.address = admin->address;
         break;
     case GD_ADMIN_SNAPSHOT:
     case GD_ADMIN_TRANSFER:
@@ -127,14 +167,25 @@ static bool answers(struct gd_node *node, const struct gd_member *member)
            row.last_contact_ns < node->options.election_timeout_ms * GD_NS_PER_MS;
 }
 
-static bool majority_answers(struct gd_node *node, const struct gd_config *config)
+/* Of the configuration that a change leads to. Who takes a voter's place has caught up by then, and
+ * so has answered: the core begins no joint change before. */
+static bool majority_answers(struct gd_node *node, const struct gd_admin *admin,
+                             const struct gd_config *next)
 {
+    const struct gd_member *fresh = gd_config_find(next, admin->other);
+    struct gd_config config = *next;
     bool yes[GD_MEMBERS_MAX] = {false};
 
-    for (uint32_t i = 0; i < config->count; i++) {
-        yes[i] = answers(node, &config->members[i]);
+    if (admin->kind == GD_ADMIN_REPLACE && fresh != NULL && fresh->replaces == admin->id) {
+        struct gd_member member = {.id = fresh->id, .roles = GD_MEMBER_VOTER};
+        gd_config_remove(&config, admin->id);
+        GD_ASSERT(gd_config_put(&config, &member) == GD_OK);
     }
-    return gd_quorum_yes(config, yes);
+    for (uint32_t i = 0; i < config.count; i++) {
+        yes[i] = (admin->kind == GD_ADMIN_REPLACE && config.members[i].id == admin->other) ||
+                 answers(node, &config.members[i]);
+    }
+    return gd_quorum_yes(&config, yes);
 }
 
 static bool has_voter(const struct gd_config *config)
@@ -159,7 +210,7 @@ static const char *in_the_way(struct gd_node *node, const struct gd_admin *admin
         GD_REACHED("promotion refused: the member does not answer");
         return "this member does not answer; start it, or add FORCE";
     }
-    if (!majority_answers(node, next)) {
+    if (!majority_answers(node, admin, next)) {
         GD_REACHED("membership change refused: too few would answer");
         return "of the voters after this change no majority answers today; start them, or add "
                "FORCE";
@@ -237,6 +288,18 @@ static bool own_entry_open(const struct gd_node *node)
            gd_raft_role(node->raft) == GD_ROLE_LEADER;
 }
 
+/* Nothing is taken on until a transfer is over: one to who does not answer is not begun. */
+static const char *transfer_in_the_way(struct gd_node *node, const struct gd_admin *admin)
+{
+    const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), admin->id);
+
+    if (gd_raft_role(node->raft) != GD_ROLE_LEADER || member == NULL || answers(node, member)) {
+        return NULL; /* The core says better what speaks against it. */
+    }
+    GD_REACHED("transfer refused: the member does not answer");
+    return "this member does not answer";
+}
+
 /* The request goes to the core. */
 static void go(struct gd_node *node)
 {
@@ -258,6 +321,11 @@ static void go(struct gd_node *node)
         event.config = &next;
     } else {
         event.peer = admin->id;
+        why = transfer_in_the_way(node, admin);
+        if (why != NULL) {
+            finish(node, GD_OUTCOME_REFUSED, why);
+            return;
+        }
     }
     effects = gd__node_step(node, &event);
     if (effects.result != GD_OK) {
@@ -281,16 +349,16 @@ void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct g
         gd__backup_begin(node, slot, admin);
         return;
     }
-    if (node->admin.slot != NULL || node->probe.open) {
+    if (gd__admin_busy(node)) {
         gd__slot_outcome(slot, GD_OUTCOME_REFUSED, "another request of this kind is under way");
         return;
     }
+    node->admin = (struct gd__admin_wait){
+        .active = true, .slot = slot, .admin = *admin, .begun_ns = gd_io_now(node->io)};
     if (is_change(admin->kind) && !next_config(node, admin, &next, &why)) {
-        gd__slot_outcome(slot, GD_OUTCOME_REFUSED, why);
+        finish(node, GD_OUTCOME_REFUSED, why);
         return;
     }
-    node->admin =
-        (struct gd__admin_wait){.slot = slot, .admin = *admin, .begun_ns = gd_io_now(node->io)};
     gd__node_watch(node);
     if (has_address(admin->kind) && !admin->force && gd_raft_role(node->raft) == GD_ROLE_LEADER) {
         begin_probe(node);
@@ -312,6 +380,7 @@ static void record_lives(struct gd_node *node)
     bool any = false, all = true;
 
     if (!gd_raft_leader_ready(node->raft) || own_entry_open(node) ||
+        (gd__peers_version(node) < 2 && gd_config_version(&next) < 2) ||
         gd_raft_config_index(node->raft) > gd_raft_commit(node->raft) || gd_config_joint(&next) ||
         gd_io_now(node->io) < node->lives_after_ns) {
         return;
@@ -352,32 +421,53 @@ static void record_lives(struct gd_node *node)
 
 /* ---------------------------------------------------------------- time */
 
-/* Is what was asked for so? */
-static bool done(struct gd_node *node)
+/* The member that an ADD or REPLACE brings. */
+static const struct gd_member *fresh_member(const struct gd_node *node)
 {
-    const struct gd__admin_wait *wait = &node->admin;
-    const struct gd_config *config = gd_raft_config(node->raft);
-    const struct gd_member *member = gd_config_find(config, wait->admin.id);
+    const struct gd_admin *admin = &node->admin.admin;
+    bool add = admin->kind == GD_ADMIN_ADD;
 
-    if (!is_change(wait->admin.kind)) {
-        return gd_raft_role(node->raft) != GD_ROLE_LEADER && gd_raft_leader(node->raft) != 0;
-    }
-    return gd_raft_commit(node->raft) >= wait->index &&
+    return add || admin->kind == GD_ADMIN_REPLACE
+               ? gd_config_find(gd_raft_config(node->raft), add ? admin->id : admin->other)
+               : NULL;
+}
+
+/* The change's entry is committed, and no other is under way. */
+static bool at_rest(const struct gd_node *node)
+{
+    return gd_raft_commit(node->raft) >= node->admin.index &&
            gd_raft_config_index(node->raft) <= gd_raft_commit(node->raft) &&
-           !gd_config_joint(config) &&
-           (wait->admin.kind != GD_ADMIN_ADD || member == NULL ||
-            (member->roles & GD_MEMBER_JOINING) == 0);
+           !gd_config_joint(gd_raft_config(node->raft));
+}
+
+/* A change that has been begun: is it done, or never to be? */
+static void look(struct gd_node *node)
+{
+    const struct gd_admin *admin = &node->admin.admin;
+    const struct gd_member *fresh = fresh_member(node);
+    bool brings = admin->kind == GD_ADMIN_ADD || admin->kind == GD_ADMIN_REPLACE;
+
+    if (!is_change(admin->kind)) {
+        if (gd_raft_role(node->raft) != GD_ROLE_LEADER && gd_raft_leader(node->raft) != 0) {
+            finish(node, GD_OUTCOME_DONE, "");
+        }
+    } else if (at_rest(node)) {
+        if (brings && fresh == NULL) {
+            GD_REACHED("new member removed before it had caught up");
+            finish(node, GD_OUTCOME_UNKNOWN, "the new member was removed before it had caught up");
+        } else if (!brings || (fresh->roles & GD_MEMBER_JOINING) == 0) {
+            finish(node, GD_OUTCOME_DONE, "");
+        }
+    }
 }
 
 void gd__admin_pump(struct gd_node *node)
 {
     struct gd__admin_wait *wait = &node->admin;
 
-    if (wait->slot != NULL && wait->begun) {
-        if (done(node)) {
-            finish(node, GD_OUTCOME_DONE, "");
-        }
-    } else if (wait->slot != NULL && !wait->probing && !own_entry_open(node)) {
+    if (wait->active && wait->begun) {
+        look(node);
+    } else if (wait->active && !wait->probing && !own_entry_open(node)) {
         go(node);
     }
     record_lives(node);
@@ -387,17 +477,19 @@ void gd__admin_pump(struct gd_node *node)
 static void give_up(struct gd_node *node)
 {
     const struct gd__admin_wait *wait = &node->admin;
-    const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), wait->admin.id);
 
     if (!wait->begun) {
         finish(node, GD_OUTCOME_REFUSED, "the time is over before it could begin: nothing changed");
     } else if (!is_change(wait->admin.kind)) {
         finish(node, GD_OUTCOME_REFUSED, "leadership was not taken over in time");
-    } else if (wait->admin.kind == GD_ADMIN_ADD && member != NULL &&
-               gd_raft_commit(node->raft) >= wait->index) {
-        finish(node, GD_OUTCOME_UNKNOWN,
-               "the node is a member and not caught up yet: it becomes a voter by itself (RAFT "
-               "STATUS tells how far it is)");
+    } else if (fresh_member(node) != NULL && gd_raft_commit(node->raft) >= wait->index) {
+        finish(
+            node, GD_OUTCOME_UNKNOWN,
+            wait->admin.kind == GD_ADMIN_ADD
+                ? "the node is a member and not caught up yet: it becomes a voter by itself "
+                  "(RAFT STATUS tells how far it is)"
+                : "the new node is a member and not caught up yet: it takes the other's place by "
+                  "itself (RAFT STATUS tells how far it is)");
     } else {
         finish(node, GD_OUTCOME_UNKNOWN, "the change is not committed yet");
     }
@@ -407,11 +499,10 @@ bool gd__admin_expire(struct gd_node *node, gd_time_ns now)
 {
     struct gd__admin_wait *wait = &node->admin;
 
-    if (wait->slot != NULL &&
-        now - wait->begun_ns >= node->options.request_timeout_ms * GD_NS_PER_MS) {
+    if (wait->active && now - wait->begun_ns >= node->options.request_timeout_ms * GD_NS_PER_MS) {
         give_up(node);
     }
-    return wait->slot != NULL || node->lives_ns != 0;
+    return wait->active || node->lives_ns != 0;
 }
 
 void gd__admin_fail(struct gd_node *node)
@@ -422,7 +513,7 @@ void gd__admin_fail(struct gd_node *node)
         gd__slot_outcome(s->waiting[i], GD_OUTCOME_STOPPING, "the node is stopping");
     }
     s->waiting_count = 0;
-    if (node->admin.slot != NULL) {
+    if (node->admin.active) {
         finish(node, GD_OUTCOME_UNKNOWN, "the node is stopping");
     }
 }

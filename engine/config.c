@@ -42,7 +42,7 @@ bool gd_config_equal(const struct gd_config *a, const struct gd_config *b)
     for (uint32_t i = 0; i < a->count; i++) {
         const struct gd_member *x = &a->members[i], *y = &b->members[i];
         if (x->id != y->id || x->roles != y->roles || x->life != y->life ||
-            strcmp(x->address.text, y->address.text) != 0) {
+            x->replaces != y->replaces || strcmp(x->address.text, y->address.text) != 0) {
             return false;
         }
     }
@@ -83,25 +83,34 @@ void gd_config_remove(struct gd_config *config, gd_node_id id)
     }
 }
 
-enum { FORMAT_PLAIN = 1, FORMAT_LIVES = 2 };
+enum { FORMAT_PLAIN = 1, FORMAT_LIVES = 2, ROLES_PLAIN = 7, ROLES_LIVES = 31 };
 
-/* What version 1 cannot say. */
-static bool needs_lives(const struct gd_config *config)
+uint8_t gd_config_version(const struct gd_config *config)
 {
+    gd_node_id last = config->count == 0 ? 0 : config->members[config->count - 1].id;
+
     for (uint32_t i = 0; i < config->count; i++) {
-        if (config->members[i].life != 0) {
-            return true;
+        if (config->members[i].life != 0 || config->members[i].roles > ROLES_PLAIN) {
+            return FORMAT_LIVES;
         }
     }
-    return gd_config_highest(config) >
-           (config->count == 0 ? 0 : config->members[config->count - 1].id);
+    return gd_config_highest(config) > last ? FORMAT_LIVES : FORMAT_PLAIN;
+}
+
+void gd_config_simplify(struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        config->members[i].life = 0;
+    }
+    config->highest = config->count == 0 ? 0 : config->members[config->count - 1].id;
 }
 
 void gd_config_encode(const struct gd_config *config, struct gd_bytes *bytes)
 {
-    bool lives = needs_lives(config);
+    uint8_t version = gd_config_version(config);
+    bool lives = version == FORMAT_LIVES;
 
-    gd_bytes_add_u8(bytes, lives ? FORMAT_LIVES : FORMAT_PLAIN);
+    gd_bytes_add_u8(bytes, version);
     gd_bytes_add_le32(bytes, config->count);
     if (lives) {
         gd_bytes_add_le64(bytes, gd_config_highest(config));
@@ -114,10 +123,24 @@ void gd_config_encode(const struct gd_config *config, struct gd_bytes *bytes)
         if (lives) {
             gd_bytes_add_le32(bytes, member->life);
         }
+        if ((member->roles & GD_MEMBER_REPLACING) != 0) {
+            gd_bytes_add_le64(bytes, member->replaces);
+        }
         gd_put_le16(gd_bytes_reserve(bytes, 2), (uint16_t)size);
         bytes->size += 2;
         gd_bytes_add(bytes, member->address.text, size);
     }
+}
+
+/* Who joins is a learner, and who replaces joins. */
+static bool roles_are_sound(const struct gd_member *member, bool lives)
+{
+    bool joins = (member->roles & GD_MEMBER_JOINING) != 0;
+    bool replaces = (member->roles & GD_MEMBER_REPLACING) != 0;
+
+    return member->roles != 0 && member->roles <= (lives ? ROLES_LIVES : ROLES_PLAIN) &&
+           (!joins || (member->roles & GD_MEMBER_LEARNER) != 0) && (!replaces || joins) &&
+           replaces == (member->replaces != 0) && member->replaces != member->id;
 }
 
 /* One member; false when the bytes are not one. */
@@ -128,8 +151,11 @@ static bool decode_member(struct gd_reader *reader, bool lives, struct gd_member
 
     *member = (struct gd_member){.id = gd_reader_le64(reader), .roles = gd_reader_le32(reader)};
     member->life = lives ? gd_reader_le32(reader) : 0;
+    if (lives && (member->roles & GD_MEMBER_REPLACING) != 0) {
+        member->replaces = gd_reader_le64(reader);
+    }
     address = gd_reader_slice(reader, gd_reader_le16(reader));
-    if (reader->failed || member->id == 0 || member->roles == 0 || member->roles > 15 ||
+    if (reader->failed || member->id == 0 || !roles_are_sound(member, lives) ||
         address.size >= sizeof text) {
         return false;
     }
@@ -160,7 +186,7 @@ enum gd_err gd_config_decode(struct gd_slice slice, struct gd_config *config)
     got.count = count;
     if (reader.failed || reader.left != 0 ||
         (version == FORMAT_LIVES &&
-         (got.highest != gd_config_highest(&got) || !needs_lives(&got)))) {
+         (got.highest != gd_config_highest(&got) || gd_config_version(&got) != version))) {
         return GD_ERR_CORRUPT;
     }
     got.highest = gd_config_highest(&got);

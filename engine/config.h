@@ -16,6 +16,7 @@
 #define GD_MEMBER_JOINING                                                                          \
     8u /* With LEARNER: a voter as soon as it has caught up (thesis 4.2.1).                        \
         */
+#define GD_MEMBER_REPLACING 16u /* With JOINING: `replaces` leaves in the same change. */
 
 /* A life of a node is one data directory: who comes with another one has lost what it promised to
  * keep, and must not be counted as the member that it was. The upper half of a boot number is drawn
@@ -29,6 +30,7 @@ struct gd_member {
     gd_node_id id; /* Not 0. */
     uint32_t roles;
     uint32_t life;             /* 0: the leader has not heard of it yet. */
+    gd_node_id replaces;       /* REPLACING: whom; else 0. */
     struct gd_address address; /* For its peers. */
 };
 /* Ids are used once: an id at or below `highest` that is no member was one, and is removed for
@@ -53,9 +55,16 @@ void gd_config_remove(struct gd_config *config, gd_node_id id);
 /* The highest id that was ever a member's; 0: none was. */
 gd_node_id gd_config_highest(const struct gd_config *config);
 
+/* The version of the format that can say it: 1, or 2 where lives are recorded, where an id above
+ * all members' was used, or where somebody joins. */
+uint8_t gd_config_version(const struct gd_config *config);
+/* In the words of version 1: without lives and without the highest id. Of who joins it cannot tell.
+ */
+void gd_config_simplify(struct gd_config *config);
+
 /* Format (docs/formats.md): version u8, count u32, then id u64, roles u32, address length u16 and
  * bytes for each. Version 2, written only where it says more: highest u64 behind the count, life
- * u32 behind each member's roles. */
+ * u32 behind each member's roles, and with REPLACING whom, u64. */
 void gd_config_encode(const struct gd_config *config, struct gd_bytes *bytes);
 /* Any bytes in. GD_ERR_CORRUPT: not a configuration that encode wrote; `config` unchanged. */
 GD_MUST_CHECK enum gd_err gd_config_decode(struct gd_slice slice, struct gd_config *config);

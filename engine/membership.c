@@ -10,14 +10,17 @@
  * A new voter is a learner first, so that no quorum waits for whoever has nothing yet (thesis
  * 4.2.1). The leader sends it the log in rounds, each up to where the log ended when the round
  * began; a round shorter than an election timeout shows that it keeps up, and the leader changes
- * the voters by itself.
+ * the voters by itself. Who is to take another's place waits so, too; the other leaves in the same
+ * change, and has its vote until then.
  *
  * Invariants
  *   G1. `configs` holds, oldest first, the one in force at the snapshot and those of later entries.
  *   G2. A change begins only when the last one is committed, is not joint, and the leader has
  * committed an entry of its own term (the single-server bug of 2015).
  *   G3. An id that was a member's and is none now is never one again: who knows it so, even by an
- * old configuration that was committed, knows it for ever. */
+ * old configuration that was committed, knows it for ever.
+ *   G4. No configuration is written that a member could not read: version 2 of the format only when
+ * all have said that they speak it, or have read one already. */
 #include "engine/raft_internal.h"
 #include "engine/memory.h"
 
@@ -139,13 +142,25 @@ static bool join(const struct gd_config *now, const struct gd_config *next, stru
     return true;
 }
 
-static gd_index append_config(struct gd_raft *raft, const struct gd_config *config)
+/* May the next configuration be of version 2? Whoever is in force has read what is in force. */
+static bool lives_are_read(const struct gd_raft *raft)
 {
+    return raft->config_version >= 2 || gd_config_version(gd__raft_config(raft)) >= 2;
+}
+
+static gd_index append_config(struct gd_raft *raft, const struct gd_config *wanted)
+{
+    struct gd_config config = *wanted;
     struct gd_bytes bytes = {0};
     struct gd_entry *entry;
     gd_index index;
 
-    gd_config_encode(config, &bytes);
+    if (!lives_are_read(raft)) {
+        GD_REACHED("configuration written for members of an older version");
+        gd_config_simplify(&config);
+        GD_ASSERT(gd_config_version(&config) == 1); /* G4 */
+    }
+    gd_config_encode(&config, &bytes);
     entry = gd_entry_new(GD_ENTRY_CONFIG, bytes.data, bytes.size);
     gd_bytes_release(&bytes);
     index = gd__raft_lead_append(raft, entry);
@@ -153,10 +168,17 @@ static gd_index append_config(struct gd_raft *raft, const struct gd_config *conf
     return index;
 }
 
-static const char *reason_against(const struct gd_config *now, const struct gd_config *next)
+static const char *reason_against(const struct gd_raft *raft, const struct gd_config *next)
 {
+    const struct gd_config *now = gd__raft_config(raft);
     bool voter = false;
 
+    if (has_joining(next) && !lives_are_read(raft)) {
+        GD_REACHED("membership change refused: a member could not read it");
+        return "a member speaks an older version, or was not heard of yet: upgrade it first, or "
+               "add "
+               "the new one as LEARNER and PROMOTE it"; /* G4 */
+    }
     for (uint32_t i = 0; i < next->count; i++) {
         const struct gd_member *member = &next->members[i];
         voter = voter || (member->roles & GD_MEMBER_VOTER) != 0;
@@ -185,7 +207,7 @@ static gd_index begin_change(struct gd_raft *raft, const struct gd_config *next,
     const struct gd_config *now = gd__raft_config(raft);
     struct gd_config wanted = *next, joint;
 
-    *reason = reason_against(now, next);
+    *reason = reason_against(raft, next);
     wanted.highest = gd_config_highest(now);
     wanted.highest = gd_config_highest(&wanted);
     if (*reason != NULL) {
@@ -241,6 +263,7 @@ static bool caught_up(struct gd_raft *raft, struct gd__progress *p)
 
 void gd__membership_promote(struct gd_raft *raft)
 {
+    const struct gd_config *now;
     struct gd_config next;
     const char *reason;
     bool any = false;
@@ -249,12 +272,19 @@ void gd__membership_promote(struct gd_raft *raft)
         !settled(raft)) {
         return;
     }
-    next = *gd__raft_config(raft);
-    for (uint32_t i = 0; i < next.count; i++) {
-        struct gd__progress *p = gd__replication_find(raft, next.members[i].id);
-        if ((next.members[i].roles & GD_MEMBER_JOINING) != 0 && p != NULL && caught_up(raft, p)) {
-            next.members[i].roles = GD_MEMBER_VOTER;
-            any = true;
+    now = gd__raft_config(raft);
+    next = *now;
+    for (uint32_t i = 0; i < now->count; i++) {
+        struct gd_member member = now->members[i];
+        struct gd__progress *p = gd__replication_find(raft, member.id);
+        if ((member.roles & GD_MEMBER_JOINING) != 0 && p != NULL && caught_up(raft, p)) {
+            if (member.replaces != 0) {
+                GD_REACHED("caught up in another member's place");
+                gd_config_remove(&next, member.replaces);
+            }
+            member.roles = GD_MEMBER_VOTER;
+            member.replaces = 0;
+            any = any || gd_config_put(&next, &member) == GD_OK;
         }
     }
     if (any && begin_change(raft, &next, &reason) != 0) {

@@ -39,6 +39,7 @@ const char *gd_message_type_text(enum gd_message_type type)
         [GD_MESSAGE_CLIENT_WRITE] = "ClientWrite",
         [GD_MESSAGE_CLIENT_RESP] = "ClientResp",
         [GD_MESSAGE_CLIENT_ERROR] = "ClientError",
+        [GD_MESSAGE_JOIN] = "Join",
     };
     return (unsigned)type <= GD_MESSAGE_TYPE_MAX && texts[type] != NULL ? texts[type] : "?";
 }
@@ -155,6 +156,10 @@ static void add_payload(struct gd_bytes *bytes, const struct gd_message *m)
     case GD_MESSAGE_CLIENT_ERROR:
         gd_bytes_add_le64(bytes, m->client_error.sequence);
         gd_bytes_add_le32(bytes, (uint32_t)-m->client_error.reason);
+        break;
+    case GD_MESSAGE_JOIN:
+        gd_bytes_add_le64(bytes, m->join.id);
+        add_address(bytes, &m->join.address);
         break;
     }
 }
@@ -345,6 +350,10 @@ static void get_payload(struct gd_reader *reader, struct gd_message *m)
         break;
     case GD_MESSAGE_CLIENT_ERROR:
         get_error(reader, &m->client_error);
+        break;
+    case GD_MESSAGE_JOIN:
+        m->join.id = gd_reader_le64(reader);
+        get_address(reader, &m->join.address);
         break;
     }
 }

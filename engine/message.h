@@ -9,8 +9,8 @@
 #include "engine/entry.h"
 
 /* What this program speaks; a peer is answered in the lower of the two, and refused below the
- * least. */
-#define GD_PROTOCOL_VERSION 1
+ * least. Version 2 adds: configurations of version 2 (config.h) and the life in a Hello, Join. */
+#define GD_PROTOCOL_VERSION 2
 #define GD_PROTOCOL_VERSION_MIN 1
 /* "gndl" in front of a Hello, so that another protocol's bytes are known at once. */
 #define GD_PROTOCOL_MAGIC UINT32_C(0x6c646e67)
@@ -34,8 +34,9 @@ enum gd_message_type {
     GD_MESSAGE_CLIENT_WRITE = 13,
     GD_MESSAGE_CLIENT_RESP = 14,
     GD_MESSAGE_CLIENT_ERROR = 15,
+    GD_MESSAGE_JOIN = 16, /* To who speaks version 2. */
 };
-#define GD_MESSAGE_TYPE_MAX GD_MESSAGE_CLIENT_ERROR
+#define GD_MESSAGE_TYPE_MAX GD_MESSAGE_JOIN
 /* "Append", ...; static; "?" for a number that is none. */
 const char *gd_message_type_text(enum gd_message_type type);
 
@@ -45,6 +46,12 @@ struct gd_message_hello { /* The first on a connection, from the side that conne
     struct gd_address client_address; /* Where it listens for clients. */
     uint32_t life; /* By which the sender's configuration knows the receiver (config.h); 0: it does
                       not; GD_LIFE_REMOVED: the receiver is a member no more. */
+};
+/* A Hello of no cluster, to nobody: an empty node asks to be added, as header's `from` (0: as
+ * whatever is free), at `peer_address`. */
+struct gd_message_join { /* The same, sent on to the leader. */
+    gd_node_id id;
+    struct gd_address address;
 };
 #define GD_LIFE_REMOVED UINT32_MAX
 struct gd_message_vote {     /* VOTE and PRE_VOTE; paper Fig. 2, thesis 9.6. */
@@ -126,6 +133,7 @@ struct gd_message {
         struct gd_message_client_write client_write;
         struct gd_message_client_resp client_resp;
         struct gd_message_client_error client_error;
+        struct gd_message_join join;
     };
 };
 

@@ -159,6 +159,8 @@ struct gd_raft_effects gd__node_step(struct gd_node *node, struct gd_raft_event 
     }
     if (effects.config_changed) {
         gd__peers_follow(node);
+    } else if (effects.commit_advanced) {
+        gd__peers_committed(node);
     }
     follow_leader(node);
     gd_timer_start(node->io, &node->raft_timer, effects.deadline);

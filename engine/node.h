@@ -32,6 +32,7 @@ struct gd_node_options {
     uint16_t
         protocol_version; /* 0: this program's. Another, in tests and simulations of upgrades. */
     bool join;            /* Start without a configuration and wait to be added. */
+    struct gd_address join_address; /* The member that is asked to see to that; empty text: none. */
 
     /* Timing, ms. */
     uint64_t heartbeat_ms;        /* 0: 100. */

@@ -101,6 +101,7 @@ struct gd__peer {
     gd_node_id id;
     struct gd_address address;
     struct gd_address client_address; /* From its Hello; empty while not known. */
+    struct gd_address said_address;   /* Where it says that it listens for peers; likewise. */
     uint16_t version; /* The lower of its version of the protocol and ours; 0 while not known. */
     struct gd_stream stream; /* Ours to it. */
     enum { GD__PEER_IDLE, GD__PEER_CONNECTING, GD__PEER_UP, GD__PEER_CLOSING } state;
@@ -150,6 +151,10 @@ struct gd__peer *gd__peer_find(const struct gd_node *node, gd_node_id id);
 /* What every member speaks, by the last Hello of each; 0 while one is not known. What is new in a
  * version is used only at or above it here: then nobody is sent what it cannot read. */
 uint16_t gd__peers_version(const struct gd_node *node);
+/* The commit index has moved: who was left out by a configuration may go now. */
+void gd__peers_committed(struct gd_node *node);
+/* Tells Raft which configurations all members read. */
+void gd__peers_note_config(struct gd_node *node);
 /* Queue a message; dropped (and counted) when the peer is not connected or its queue is full. */
 void gd__peer_send(struct gd_node *node, const struct gd_message *message);
 void gd__peer_send_frame(struct gd_node *node, gd_node_id to, struct gd_slice frame);
@@ -315,7 +320,8 @@ struct gd__held {
 };
 
 struct gd__admin_wait {
-    struct gd__slot *slot; /* NULL: none waits. */
+    bool active;
+    struct gd__slot *slot; /* Who waits for the answer; NULL: a node that asked to join, the log. */
     struct gd_admin admin;
     gd_time_ns begun_ns;
     bool probing;   /* Waits for the probe ... */
@@ -327,6 +333,15 @@ struct gd__admin_wait {
 struct gd__probe {
     struct gd_stream stream;
     struct gd_timer timer;
+    bool open, closing;
+};
+
+/* An empty node's question to a member: add me. */
+struct gd__knock {
+    struct gd_stream stream;
+    struct gd_timer timer;
+    struct gd_write write;
+    struct gd_bytes bytes;
     bool open, closing;
 };
 
@@ -366,6 +381,7 @@ struct gd_node {
     uint64_t session_next_id;
     struct gd__session *dirty;
     struct gd__peer *peers;
+    gd_index parted_index; /* Of the committed configuration that they follow. */
     struct gd__inbound *inbounds;
     uint32_t handle_count; /* Streams and listeners not closed yet. */
 
@@ -382,6 +398,7 @@ struct gd_node {
     struct gd__snapshots snapshots;
     struct gd__admin_wait admin;
     struct gd__probe probe;
+    struct gd__knock knock;
     gd_index lives_index;      /* Of our last entry that recorded lives. */
     gd_time_ns lives_ns;       /* Since when one is to be recorded ... */
     gd_time_ns lives_after_ns; /* ... and no try before this. */
@@ -430,12 +447,19 @@ void gd__start(struct gd_node *node);
 void gd__start_joined(struct gd_node *node, uint64_t cluster_id, gd_node_id id);
 void gd__close(struct gd_node *node);
 void gd__close_continue(struct gd_node *node);
-/* admin.c */
+/* admin.c. `slot` NULL: nobody waits for the answer. */
 void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin);
 bool gd__admin_expire(struct gd_node *node, gd_time_ns now);
 void gd__admin_pump(struct gd_node *node);
 void gd__admin_fail(struct gd_node *node);
 void gd__admin_probe_close(struct gd_node *node);
+/* Something is under way, and another request would be refused. */
+bool gd__admin_busy(const struct gd_node *node);
+/* join.c */
+void gd__join_begin(struct gd_node *node);
+void gd__join_close(struct gd_node *node);
+/* Who is empty, at `address`, asks to be added: as `id`, or (0) as whatever is free. */
+void gd__join_asked(struct gd_node *node, gd_node_id id, const struct gd_address *address);
 /* backup.c */
 void gd__backup_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin);
 void gd__backup_fail(struct gd_node *node);

@@ -18,11 +18,15 @@
  * before a newer one was added. It answers to where the Hello says that the sender is: a guest,
  * until the configuration catches up or the connection ends.
  *
+ * A member that starts elsewhere than the configuration says is found by its own Hello, until an
+ * operator tells the cluster (RAFT MOVE): its address and what it said are tried by turns.
+ *
  * Invariants
  *   E1. Nothing but a Hello is taken before a Hello was, and nothing of another cluster ever.
  *   E2. A message is taken only from the member that the connection's Hello named, and only if it
  *       is addressed to us.
- *   E3. Nothing is taken from a member in another life than the one on record. */
+ *   E3. Nothing is taken from a member in another life than the one on record, or, before there is
+ * a record, than the one in which it was heard of first. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -185,15 +189,26 @@ static void fill_header(struct gd_node *node, struct gd_message *message, gd_nod
     message->boot = node->identity.boot;
 }
 
-/* What we know of a node's life. That it is removed only a committed configuration says. */
-static uint32_t known_life(const struct gd_node *node, gd_node_id id)
+/* Do all members read what version 2 brought, as the configuration in force shows? */
+static bool lives_in_force(const struct gd_node *node)
 {
+    return gd_config_version(gd_raft_config(node->raft)) >= 2;
+}
+
+/* What we know of a node's life: what is on record, else what it was when we first heard of it.
+ * That it is removed only a committed configuration says. */
+static uint32_t known_life(const struct gd_node *node, const struct gd__peer *peer)
+{
+    gd_node_id id = peer->id;
     const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), id);
     const struct gd_config *committed;
     gd_index index;
 
+    if (peer->version < 2 && !lives_in_force(node)) {
+        return 0; /* It may be of a version that has no word for it. */
+    }
     if (member != NULL) {
-        return member->life;
+        return member->life != 0 ? member->life : peer->life;
     }
     committed = gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &index);
     return gd_config_find(committed, id) == NULL && id <= gd_config_highest(committed)
@@ -222,11 +237,11 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
         peer->told = false;
     }
     fill_header(node, &hello, peer->id);
-    peer->told_life = known_life(node, peer->id);
+    peer->told_life = known_life(node, peer);
     hello.term = gd_raft_term(node->raft);
     hello.hello = (struct gd_message_hello){
         .version = node->options.protocol_version,
-        .version_min = GD_PROTOCOL_VERSION_MIN,
+        .version_min = lives_in_force(node) ? 2 : GD_PROTOCOL_VERSION_MIN,
         .peer_address = node->options.peer_address,
         .client_address = node->options.client_address,
         .life = peer->told_life,
@@ -252,8 +267,15 @@ static gd_time_ns patience(const struct gd_node *node)
 
 static void connect_peer(struct gd__peer *peer)
 {
+    const struct gd_address *address = &peer->address;
+
+    if (peer->failures % 2 == 1 && peer->said_address.text[0] != '\0' &&
+        strcmp(peer->said_address.text, peer->address.text) != 0) {
+        GD_REACHED("peer tried where it says that it is");
+        address = &peer->said_address;
+    }
     peer->stream = (struct gd_stream){.context = peer, .patience_ns = patience(peer->node)};
-    if (gd_stream_connect(peer->node->io, &peer->stream, &peer->address, on_connected) != GD_OK) {
+    if (gd_stream_connect(peer->node->io, &peer->stream, address, on_connected) != GD_OK) {
         try_later(peer);
         return;
     }
@@ -361,13 +383,34 @@ static void part_from(struct gd_node *node, const struct gd__peer *peer)
     }
 }
 
+/* Who is left out by a configuration stays until that is committed: a leader that is needs us to
+ * commit it, and answers. */
+static const struct gd_member *member_or_leaving(struct gd_node *node, gd_node_id id)
+{
+    const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), id);
+    const struct gd_config *committed =
+        gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &node->parted_index);
+
+    return member != NULL ? member : gd_config_find(committed, id);
+}
+
+void gd__peers_committed(struct gd_node *node)
+{
+    gd_index index;
+
+    (void)gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &index);
+    if (index != node->parted_index) {
+        gd__peers_follow(node);
+    }
+}
+
 void gd__peers_follow(struct gd_node *node)
 {
     const struct gd_config *config = gd_raft_config(node->raft);
     struct gd__peer *next;
 
     for (struct gd__peer *peer = node->peers; peer != NULL; peer = next) {
-        const struct gd_member *member = gd_config_find(config, peer->id);
+        const struct gd_member *member = member_or_leaving(node, peer->id);
         next = peer->next;
         if (peer->removed) {
             if (peer->state == GD__PEER_IDLE && !peer->chunk_reading) {
@@ -395,13 +438,14 @@ void gd__peers_follow(struct gd_node *node)
             add_peer(node, &config->members[i]);
         }
     }
+    gd__peers_note_config(node);
 }
 
 void gd__peers_part(struct gd_node *node)
 {
     for (struct gd__peer *peer = node->peers; peer != NULL; peer = peer->next) {
         if (peer->guest && peer->state == GD__PEER_UP &&
-            peer->told_life != known_life(node, peer->id)) {
+            peer->told_life != known_life(node, peer)) {
             close_peer(peer); /* The next connection's Hello says it. */
         }
     }
@@ -455,6 +499,7 @@ static void note_version(struct gd__peer *peer, uint16_t theirs)
     uint16_t all = gd__peers_version(node);
 
     peer->version = theirs < ours ? theirs : ours;
+    gd__peers_note_config(node);
     if (theirs != ours) {
         GD_REACHED("peers of different versions");
     }
@@ -514,8 +559,10 @@ static struct gd__peer *add_guest(struct gd_node *node, const struct gd_message 
 
 static const char *reason_against(const struct gd_node *node, const struct gd_message *message)
 {
+    const struct gd__peer *peer;
     const struct gd_member *member;
     uint32_t life = gd_life_of(message->boot);
+    uint32_t known;
 
     if (message->hello.version < GD_PROTOCOL_VERSION_MIN ||
         message->hello.version_min > node->options.protocol_version) {
@@ -523,6 +570,10 @@ static const char *reason_against(const struct gd_node *node, const struct gd_me
     }
     if (node->joining) {
         return NULL;
+    }
+    if (message->hello.version < 2 && lives_in_force(node)) {
+        GD_REACHED("peer of a version before the cluster's refused");
+        return "its program is older than what the cluster has begun to use; upgrade it";
     }
     if (message->cluster_id != node->identity.cluster_id) { /* E1 */
         return "it belongs to another cluster";
@@ -532,11 +583,21 @@ static const char *reason_against(const struct gd_node *node, const struct gd_me
         return "it looks for another node at this address";
     }
     member = gd_config_find(gd_raft_config(node->raft), message->from);
-    if (member != NULL && member->life != 0 && life != 0 && life != member->life) { /* E3 */
+    peer = gd__peer_find(node, message->from);
+    known = member == NULL ? 0 : member->life != 0 ? member->life : peer != NULL ? peer->life : 0;
+    if (known != 0 && life != 0 && life != known) { /* E3 */
         GD_REACHED("member in another life refused");
         return "its data directory is not the one that this member had; replace it: RAFT REPLACE";
     }
     return NULL;
+}
+
+/* A Hello of no cluster, to nobody. */
+static bool is_knock(const struct gd_node *node, const struct gd_message *message)
+{
+    return !node->joining && message->cluster_id == 0 && message->to == 0 &&
+           message->hello.version_min <= node->options.protocol_version &&
+           message->hello.peer_address.text[0] != '\0';
 }
 
 /* The first word to an empty node: who it is. The sender comes again, and meets it as a member. */
@@ -556,9 +617,15 @@ static void join_by(struct gd__inbound *inbound, const struct gd_message *messag
 static void take_hello(struct gd__inbound *inbound, const struct gd_message *message)
 {
     struct gd_node *node = inbound->node;
-    const char *why = reason_against(node, message);
+    const char *why;
     struct gd__peer *peer;
 
+    if (is_knock(node, message)) {
+        close_inbound(inbound);
+        gd__join_asked(node, message->from, &message->hello.peer_address);
+        return;
+    }
+    why = reason_against(node, message);
     if (why != NULL) {
         refuse_inbound(inbound, why);
         return;
@@ -575,6 +642,7 @@ static void take_hello(struct gd__inbound *inbound, const struct gd_message *mes
     peer = peer != NULL ? peer : add_guest(node, message);
     if (peer != NULL) {
         peer->client_address = message->hello.client_address;
+        peer->said_address = message->hello.peer_address;
         peer->life = gd_life_of(message->boot);
         note_version(peer, message->hello.version);
         gd__node_kick(node);
@@ -600,11 +668,17 @@ uint16_t gd__peers_version(const struct gd_node *node)
     return lowest;
 }
 
+void gd__peers_note_config(struct gd_node *node)
+{
+    gd_raft_set_config_version(node->raft, gd__peers_version(node) >= 2 ? 2 : 1);
+}
+
 static void take_message(struct gd_node *node, struct gd_message *message)
 {
     struct gd_raft_event event = {.kind = GD_RAFT_MESSAGE, .message = message};
 
-    if (message->type == GD_MESSAGE_CLIENT_WRITE || message->type == GD_MESSAGE_READ_INDEX) {
+    if (message->type == GD_MESSAGE_CLIENT_WRITE || message->type == GD_MESSAGE_READ_INDEX ||
+        message->type == GD_MESSAGE_JOIN) {
         if (gd_config_find(gd_raft_config(node->raft), message->from) == NULL) {
             GD_REACHED("request of a node outside the configuration dropped");
             return;
@@ -617,6 +691,11 @@ static void take_message(struct gd_node *node, struct gd_message *message)
     case GD_MESSAGE_CLIENT_RESP:
     case GD_MESSAGE_CLIENT_ERROR:
         gd__writes_answer(node, message);
+        break;
+    case GD_MESSAGE_JOIN:
+        if (message->join.address.text[0] != '\0' && gd_raft_role(node->raft) == GD_ROLE_LEADER) {
+            gd__join_asked(node, message->join.id, &message->join.address);
+        }
         break;
     case GD_MESSAGE_HELLO:
         break;
@@ -675,6 +754,10 @@ static void on_inbound_read(struct gd_stream *stream, enum gd_err err, struct gd
         return;
     }
     if (!listens(node)) {
+        /* It has just been told who it is, and is not there yet. To swallow the Hello would leave
+         * a connection that stands until it is needed, and then proves to be none. */
+        GD_REACHED("peer asked to come again: the node is only beginning");
+        close_inbound(inbound);
         return;
     }
     gd_bytes_add(&inbound->input, bytes.data, bytes.size);

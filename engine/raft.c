@@ -190,7 +190,9 @@ static void on_propose(struct gd_raft *raft, const struct gd_raft_event *event)
     struct gd_raft_effects *effects = raft->effects;
     size_t size = 0;
 
-    if (raft->role != GD_ROLE_LEADER || raft->transfer_target != 0) {
+    /* Who is to hand over takes in nothing more, so that another can have everything. */
+    if (raft->role != GD_ROLE_LEADER || raft->transfer_target != 0 ||
+        !gd_config_votes(gd__raft_config(raft), raft->options.id)) {
         effects->result = GD_ERR_NOT_LEADER;
         return;
     }
@@ -448,6 +450,7 @@ struct gd_raft *gd_raft_new(const struct gd_raft_options *options,
     raft->log.last = raft->stored = raft->commit = snapshot->position.index;
     raft->progress = gd_calloc(GD_MEMBERS_MAX, sizeof raft->progress[0]);
     gd__membership_init(raft, snapshot);
+    raft->config_version = 2;
     return raft;
 }
 
@@ -483,6 +486,11 @@ void gd_raft_restore(struct gd_raft *raft, struct gd_entry *entry)
     if (entry->position.index > raft->configs[0].index) {
         gd__membership_appended(raft, entry);
     }
+}
+
+void gd_raft_set_config_version(struct gd_raft *raft, uint8_t version)
+{
+    raft->config_version = version;
 }
 
 /* Is this node the only voter there is? Nobody else can lead, so there is nobody to wait for. */

@@ -164,6 +164,11 @@ void gd_raft_restore(struct gd_raft *raft, struct gd_entry *entry);
 void gd_raft_restore_tail(struct gd_raft *raft, struct gd_position before);
 void gd_raft_start(struct gd_raft *raft, gd_time_ns now);
 
+/* The newest version of a configuration's format that every member is known to read; 2 until told.
+ * A change that it cannot say is refused; once a configuration of version 2 is in force, so that
+ * all members have read one, this is of no account. */
+void gd_raft_set_config_version(struct gd_raft *raft, uint8_t version);
+
 /* One event. `*effects` is overwritten. */
 void gd_raft_step(struct gd_raft *raft, const struct gd_raft_event *event,
                   struct gd_raft_effects *effects);

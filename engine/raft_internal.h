@@ -72,7 +72,8 @@ struct gd_raft {
     struct gd_snapshot_meta snapshot;
     struct gd__config_at *configs; /* Owned; oldest first; the last is in force. Never empty. */
     size_t config_count, config_capacity;
-    bool joining; /* The one in force has members that join. */
+    bool joining;           /* The one in force has members that join. */
+    uint8_t config_version; /* All members read configurations up to this one. */
 
     /* Persistence. */
     uint64_t sequence;            /* The last one given out. */

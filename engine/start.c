@@ -164,24 +164,11 @@ static uint64_t new_life(struct gd_node *node)
     return (uint64_t)(life | 1) << 32; /* Neither 0 nor all ones. */
 }
 
-/* Nothing is on the disk: only peers are listened to, and only to a Hello. */
-static void wait_to_join(struct gd_node *node)
-{
-    GD_REACHED("empty node waits to be added");
-    node->joining = true;
-    gd__peers_listen(node);
-    if (node->phase == GD__OPENING) {
-        gd__node_log(node, GD_LOG_INFO,
-                     "waiting to be added: tell a member of the cluster RAFT ADD with a new id and "
-                     "%s",
-                     node->options.peer_address.text);
-    }
-}
-
 void gd__start_joined(struct gd_node *node, uint64_t cluster_id, gd_node_id id)
 {
     GD_REACHED("empty node was added to a cluster");
     node->joining = false;
+    gd__join_close(node);
     node->identity =
         (struct gd_wal_identity){.cluster_id = cluster_id, .node_id = id, .boot = new_life(node)};
     gd__node_log(node, GD_LOG_INFO, "added to cluster %016llx as node %llu",
@@ -214,7 +201,7 @@ static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_re
     }
     if (recovered->empty) {
         if (node->options.join) {
-            wait_to_join(node);
+            gd__join_begin(node);
             return;
         }
         if (!bootstrap(node, &node->recovered.snapshot.config)) {
@@ -376,6 +363,7 @@ static void start_raft(struct gd_node *node)
     }
     gd_wal_start(node->wal, &node->identity, &node->recovered.hard_state, &meta, on_wal_started,
                  node);
+    gd__peers_note_config(node);
     drop_recovered(node);
 }
 
@@ -592,6 +580,7 @@ void gd__close(struct gd_node *node)
     }
     gd__peers_close(node);
     gd__admin_probe_close(node);
+    gd__join_close(node);
     gd__sessions_close(node);
     node->options.tracker->v->close(node->options.tracker, on_tracker_closed, node);
     if (node->store != NULL) {

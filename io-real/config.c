@@ -19,6 +19,7 @@ enum kind {
     KIND_NUMBER, /* min..max. */
     KIND_SIZE,   /* Bytes, min..max; kb, mb, gb as in Redis. */
     KIND_YES_NO,
+    KIND_JOIN, /* yes, no, or a member's host:port. */
     KIND_NODES,
     KIND_DATABASE,
     KIND_FOLLOWER,
@@ -44,7 +45,8 @@ static const struct key keys[] = {
     {"nodes", KIND_NODES, AT(nodes), 0, 0, NULL, "the other members: host:port, host:port, ..."},
     {"id", KIND_NUMBER, AT(id), 1, INT64_MAX, NULL,
      "this node's number; without it members are numbered by their addresses"},
-    {"join", KIND_YES_NO, AT(join), 0, 0, "no", "start empty and wait to be added to a cluster"},
+    {"join", KIND_JOIN, AT(join), 0, 0, "no",
+     "start empty: a member's host:port (for peers) is asked to add it; yes: wait to be added"},
     {"heartbeat", KIND_NUMBER, AT(heartbeat_ms), 1, 60000, "100", "ms between a leader's signs"},
     {"timeout", KIND_NUMBER, AT(timeout_ms), 10, 600000, "1000",
      "ms without a sign until an election; at least twice the heartbeat"},
@@ -88,6 +90,12 @@ static const struct key keys[] = {
      "bytes of requests that wait, beyond which they get -BUSY"},
     {"log_level", KIND_LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error"},
 };
+
+/* As a flag without a value, which then means yes. */
+static bool may_stand_alone(const struct key *key)
+{
+    return key->kind == KIND_YES_NO || key->kind == KIND_JOIN;
+}
 
 static const struct key *find_key(const char *name)
 {
@@ -244,6 +252,26 @@ static enum gd_err set_yes_no(void *place, const struct key *key, const char *va
     return err;
 }
 
+static enum gd_err set_join(struct gd_node_config *config, const struct key *key, const char *value,
+                            struct gd_error *error)
+{
+    struct gd_error ignored;
+    struct gd_address address = {{0}};
+    uint16_t port = 0;
+
+    if (set_yes_no(&config->join, key, value, &ignored) != GD_OK) {
+        if (gd_address_parse(value, &address) == GD_OK) {
+            gd_address_split(&address, NULL, &port);
+        }
+        if (port == 0) {
+            return refuse(error, key, value, "a member's host:port, yes or no");
+        }
+        config->join = true;
+    }
+    config->join_address = address;
+    return GD_OK;
+}
+
 static enum gd_err add_node(struct gd_node_config *config, const struct key *key, const char *value,
                             struct gd_error *error)
 {
@@ -319,6 +347,8 @@ static enum gd_err set_value(struct gd_node_config *config, const struct key *ke
         return set_number(place, key, value, error);
     case KIND_YES_NO:
         return set_yes_no(place, key, value, error);
+    case KIND_JOIN:
+        return set_join(config, key, value, error);
     case KIND_NODES:
         return set_nodes(config, key, value, error);
     case KIND_DATABASE:
@@ -379,7 +409,7 @@ enum gd_err gd_config_set(struct gd_node_config *config, const char *key, const 
     if (row == NULL) {
         return refuse_key(key, error);
     }
-    if (value == NULL && row->kind != KIND_YES_NO) {
+    if (value == NULL && !may_stand_alone(row)) {
         return gd_error_set(error, GD_ERR_INVALID, "--%s wants a value", key);
     }
     return set_value(config, row, value == NULL ? "yes" : value, error);
@@ -606,7 +636,7 @@ static enum gd_err next_flag(int argc, char *const *argv, int *at, struct flag *
     if (key == NULL && !names_file(flag->name) && !asks(flag->name)) {
         return refuse_key(flag->name, error);
     }
-    bool optional = key == NULL ? asks(flag->name) : key->kind == KIND_YES_NO;
+    bool optional = key == NULL ? asks(flag->name) : may_stand_alone(key);
     if (flag->value == NULL && *at < argc &&
         (!optional || (key != NULL && strncmp(argv[*at], "--", 2) != 0))) {
         flag->value = argv[(*at)++];

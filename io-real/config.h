@@ -18,6 +18,7 @@ struct gd_node_config {
     struct gd_address nodes[GD_MEMBERS_MAX]; /* The other members. */
     size_t node_count;
     bool join;
+    struct gd_address join_address; /* Of the member that is asked; empty text: none is. */
     uint64_t heartbeat_ms, timeout_ms, request_timeout_ms;
 
     /* Its clients. */

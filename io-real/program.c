@@ -128,6 +128,7 @@ static struct gd_node *new_node(struct program *program)
         .nodes = config->nodes,
         .node_count = config->node_count,
         .join = config->join,
+        .join_address = config->join_address,
         .heartbeat_ms = config->heartbeat_ms,
         .election_timeout_ms = config->timeout_ms,
         .request_timeout_ms = config->request_timeout_ms,

@@ -159,6 +159,62 @@ static void test_version_1_is_read(void **state)
     fake_release(&disk);
 }
 
+static struct gd_member member_at(gd_node_id id, uint32_t roles, const char *address)
+{
+    struct gd_member member = {.id = id, .roles = roles};
+
+    assert_int_equal(gd_address_parse(address, &member.address), GD_OK);
+    return member;
+}
+
+/* Configurations travel in entries and snapshots: both versions are read, and each is written only
+ * where it is the least that says all. */
+static void test_configurations_of_both_versions_are_read(void **state)
+{
+    struct gd_config plain = {0}, lives, got;
+    struct gd_member members[] = {
+        member_at(1, GD_MEMBER_VOTER | GD_MEMBER_OUTGOING, "10.0.0.1:7600"),
+        member_at(2, GD_MEMBER_OUTGOING, "[::1]:7600"),
+        member_at(5, GD_MEMBER_LEARNER, "host.example:7601"),
+    };
+    struct gd_member joining =
+        member_at(8, GD_MEMBER_LEARNER | GD_MEMBER_JOINING | GD_MEMBER_REPLACING, "10.0.0.8:7600");
+    struct gd_bytes present = {0}, file = {0};
+
+    (void)state;
+    for (size_t i = 0; i < GD_COUNT(members); i++) {
+        assert_int_equal(gd_config_put(&plain, &members[i]), GD_OK);
+    }
+    lives = plain;
+    lives.members[0].life = 77;
+    joining.replaces = 1;
+    assert_int_equal(gd_config_put(&lives, &joining), GD_OK);
+    lives.highest = 11;
+    assert_int_equal(gd_config_version(&plain), 1);
+    assert_int_equal(gd_config_version(&lives), 2);
+
+    gd_config_encode(&plain, &present);
+    formats_read("config-1", gd_bytes_slice(&present), &file);
+    assert_int_equal(gd_config_decode(gd_bytes_slice(&file), &got), GD_OK);
+    assert_true(gd_config_equal(&got, &plain));
+    gd_bytes_clear(&present);
+    gd_bytes_clear(&file);
+    gd_config_encode(&lives, &present);
+    formats_read("config-2", gd_bytes_slice(&present), &file);
+    assert_int_equal(gd_config_decode(gd_bytes_slice(&file), &got), GD_OK);
+    assert_true(gd_config_equal(&got, &lives));
+    assert_int_equal(got.members[3].replaces, 1);
+    file.data[0] = 3;
+    assert_int_equal(gd_config_decode(gd_bytes_slice(&file), &got), GD_ERR_CORRUPT);
+
+    gd_config_remove(&lives, 8);
+    gd_config_simplify(&lives);
+    assert_int_equal(gd_config_version(&lives), 1);
+    assert_true(gd_config_equal(&lives, &plain));
+    gd_bytes_release(&present);
+    gd_bytes_release(&file);
+}
+
 /* A directory that a later version wrote is refused as such, and not as damage. */
 static void test_a_later_version_is_refused(void **state)
 {
@@ -187,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version_1_is_read),
+        cmocka_unit_test(test_configurations_of_both_versions_are_read),
         cmocka_unit_test(test_a_later_version_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,10 @@ static struct gd_message sample(enum gd_message_type type, struct gd_entry **ent
     case GD_MESSAGE_CLIENT_ERROR:
         m.client_error = (struct gd_message_client_error){4, GD_ERR_NOT_LEADER};
         break;
+    case GD_MESSAGE_JOIN:
+        m.join.id = 6;
+        assert_int_equal(gd_address_parse("b:2", &m.join.address), GD_OK);
+        break;
     }
     return m;
 }
@@ -222,10 +226,38 @@ static void test_message_version_1_is_read(void **state)
     gd_bytes_release(&file);
 }
 
+/* What version 2 adds: a Hello that names the receiver's life, and Join. */
+static void test_message_version_2_is_read(void **state)
+{
+    struct gd_message hello = sample(GD_MESSAGE_HELLO, NULL);
+    struct gd_bytes present = {0}, file = {0};
+    struct gd_message got;
+    size_t consumed = 0, at;
+
+    (void)state;
+    hello.hello.version = 2;
+    hello.hello.life = 77;
+    gd_message_encode(&hello, &present);
+    encode_sample(GD_MESSAGE_JOIN, &present);
+    formats_read("frames-2", gd_bytes_slice(&present), &file);
+    assert_int_equal(gd_message_decode(gd_bytes_slice(&file), 4096, &consumed, &got), GD_OK);
+    assert_int_equal(got.hello.life, 77);
+    at = consumed;
+    assert_int_equal(
+        gd_message_decode((struct gd_slice){file.data + at, file.size - at}, 4096, &consumed, &got),
+        GD_OK);
+    assert_int_equal(got.join.id, 6);
+    assert_string_equal(got.join.address.text, "b:2");
+    assert_int_equal(at + consumed, file.size);
+    gd_bytes_release(&present);
+    gd_bytes_release(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message_version_1_is_read),
+        cmocka_unit_test(test_message_version_2_is_read),
         cmocka_unit_test(test_message_decodes_to_what_encodes_to_the_same_bytes),
         cmocka_unit_test(test_message_append_numbers_its_entries),
         cmocka_unit_test(test_message_refuses_any_flipped_bit),

@@ -127,7 +127,7 @@ static void test_config_file_errors(void **state)
         {"empty number", "id:\n", ":1:", "id: bad value \"\""},
         {"size unit", "segment_size: 5xb\n", ":1:", "segment_size: bad value"},
         {"segment not whole blocks", "segment_size: 70001\n", "", "multiple of 4096"},
-        {"yes or no", "join: maybe\n", ":1:", "give yes or no"},
+        {"yes or no", "join: maybe\n", ":1:", "give a member's host:port, yes or no"},
         {"follower", "follower: drop\n", ":1:", "give forward or redirect"},
         {"level", "log_level: loud\n", ":1:", "debug, info, warning or error"},
         {"database", "database: sql\n",
