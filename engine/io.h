@@ -171,7 +171,7 @@ void gd_stream_peer(const struct gd_stream *stream, struct gd_address *address);
 
 enum gd_disk_kind {
     GD_DISK_OPEN,          /* path, flags -> file */
-    GD_DISK_CLOSE,         /* file */
+    GD_DISK_CLOSE,         /* file; closed whatever is answered */
     GD_DISK_READ,          /* file, offset, data, size -> result: bytes; short only at the end */
     GD_DISK_WRITE,         /* file, offset, data, size: all of it or an error */
     GD_DISK_WRITE_DURABLE, /* the same, and durable when done (D1): one step where the OS has one */

@@ -294,6 +294,15 @@ static enum gd_err do_make_directory(struct gd_disk_flight *flight)
     return GD_OK;
 }
 
+static void do_close(struct gd_disk_flight *flight)
+{
+    struct gd_disk_op *op = flight->op;
+
+    close_file(flight->process, op->file->world);
+    op->file->world = NULL;
+    op->file->handle = 0;
+}
+
 static enum gd_err perform(struct gd_disk_flight *flight)
 {
     struct gd_disk_op *op = flight->op;
@@ -307,9 +316,7 @@ static enum gd_err perform(struct gd_disk_flight *flight)
     case GD_DISK_OPEN:
         return do_open(flight);
     case GD_DISK_CLOSE:
-        close_file(flight->process, op->file->world);
-        op->file->world = NULL;
-        op->file->handle = 0;
+        do_close(flight);
         return GD_OK;
     case GD_DISK_READ:
         return do_read(flight);
@@ -403,7 +410,9 @@ static enum gd_err fail(struct gd_disk_flight *flight, enum gd_err err)
         fits(process, gd__inode_growth(flight->inode, op->offset + op->size))) {
         gd__inode_write_half(store, flight->inode, op->offset, op->data, op->size);
     }
-    if (op->kind == GD_DISK_SYNC_DIRECTORY) {
+    if (op->kind == GD_DISK_CLOSE) {
+        do_close(flight); /* No second try: the descriptor is gone. */
+    } else if (op->kind == GD_DISK_SYNC_DIRECTORY) {
         gd__store_drop_names(store, op->path);
     } else if (is_sync(op->kind)) {
         gd__inode_drop_dirty(store, flight->inode); /* X4 */
