@@ -433,9 +433,12 @@ static int shrink(const struct gd_sim_program *program, struct gd_sim_plan *plan
     }
     size_t before = plan->fault_count;
     struct gd_sim_shrink_options options = {.limit_s = limit_s, .progress = stderr};
-    size_t runs = gd_sim_shrink(plan, result.property, &options);
+    size_t runs = gd_sim_shrink(plan, &result, &options);
     struct gd_bytes bytes = {0};
     gd_bytes_format(&bytes, "# %s\n", result.property);
+    if (result.text[0] != '\0') {
+        gd_bytes_format(&bytes, "# %.*s\n", (int)strcspn(result.text, "\n"), result.text);
+    }
     gd_sim_plan_print(plan, &bytes);
     FILE *file = output != NULL ? fopen(output, "w") : stdout;
     if (file == NULL || fwrite(bytes.data, 1, bytes.size, file) != bytes.size ||

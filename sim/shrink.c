@@ -4,9 +4,10 @@
  * else, another property too, sends it back. In order of what helps a reader most: whole classes of
  * faults, then halves, quarters, single faults (delta debugging: Zeller and Hildebrandt,
  * Simplifying and Isolating Failure-Inducing Input, 2002), then fewer nodes, clients, operations,
- * then each parameter back to its default, then durations, then the tail behind the violation. The
- * passes repeat until a round changes nothing or the time is up. Each run is a process of its own,
- * so that crashes shrink like everything else. */
+ * then each parameter back to its default, then the tail behind the violation. The passes repeat
+ * until a round changes nothing or the time is up; at the end numbers become round ones, since a
+ * plan is read as a story, and 4s says less than 3.917s does and so more. Each run is a process of
+ * its own, so that crashes shrink like everything else. */
 #include "sim/shrink.h"
 #include "sim/apart.h"
 #include <inttypes.h>
@@ -15,8 +16,7 @@
 
 struct shrink {
     struct gd_sim_plan best, tried;
-    char property[GD_SIM_PROPERTY_SIZE];
-    struct gd_sim_result result; /* Of `best`. */
+    struct gd_sim_result result; /* Of `best`; all of them violate the same property. */
     const struct gd_sim_shrink_options *options;
     uint64_t end;
     size_t runs;
@@ -37,7 +37,7 @@ static bool keep_if_same(struct shrink *shrink, const char *what)
     }
     gd_sim_run_apart(&shrink->tried, shrink->run_limit_s, &result);
     shrink->runs++;
-    if (result.outcome != GD_SIM_FAIL || strcmp(result.property, shrink->property) != 0) {
+    if (result.outcome != GD_SIM_FAIL || strcmp(result.property, shrink->result.property) != 0) {
         return false;
     }
     shrink->best = shrink->tried;
@@ -152,6 +152,15 @@ static bool shrink_sizes(struct shrink *shrink)
     return changed;
 }
 
+/* Do the parameters agree with each other, as a plan that is read must? */
+static bool agree(const struct gd_sim_plan *plan)
+{
+    return plan->election_timeout >= 2 * plan->heartbeat &&
+           plan->net_latency_min <= plan->net_latency_max &&
+           plan->disk_latency_min <= plan->disk_latency_max &&
+           plan->disk_sync_min <= plan->disk_sync_max;
+}
+
 static bool shrink_parameters(struct shrink *shrink)
 {
     bool changed = false;
@@ -169,10 +178,7 @@ static bool shrink_parameters(struct shrink *shrink)
         }
         shrink->tried = shrink->best;
         *gd_sim_parameter_at(&shrink->tried, i) = row->preset;
-        if (shrink->tried.election_timeout >= 2 * shrink->tried.heartbeat &&
-            shrink->tried.net_latency_min <= shrink->tried.net_latency_max &&
-            shrink->tried.disk_latency_min <= shrink->tried.disk_latency_max &&
-            shrink->tried.disk_sync_min <= shrink->tried.disk_sync_max) {
+        if (agree(&shrink->tried)) {
             changed |= keep_if_same(shrink, row->name);
         }
     }
@@ -205,7 +211,66 @@ static bool shrink_tail(struct shrink *shrink)
     return changed;
 }
 
-size_t gd_sim_shrink(struct gd_sim_plan *plan, const char *property,
+/* ---------------------------------------------------------------- round numbers */
+
+/* The nearest multiple of `unit` above 0. */
+static uint64_t rounded(uint64_t value, uint64_t unit)
+{
+    uint64_t times = (value + unit / 2) / unit;
+    return (times > 0 ? times : 1) * unit;
+}
+
+static void round_parameters(struct shrink *shrink)
+{
+    for (size_t i = 0; i < gd_sim_parameter_count; i++) {
+        const struct gd_sim_parameter *row = &gd_sim_parameters[i];
+        uint64_t now = *gd_sim_parameter_at(&shrink->best, i);
+        uint64_t base = row->unit == GD_SIM_BYTES ? 2 : 10;
+        uint64_t unit = 1;
+        while (now / unit >= base) {
+            unit *= base;
+        }
+        uint64_t wanted = rounded(now, unit);
+        if (now == row->preset || wanted == now || wanted < row->least || wanted > row->most) {
+            continue;
+        }
+        shrink->tried = shrink->best;
+        *gd_sim_parameter_at(&shrink->tried, i) = wanted;
+        if (agree(&shrink->tried)) {
+            (void)keep_if_same(shrink, row->name);
+        }
+    }
+}
+
+/* Whole seconds, or else tenths. Faults keep their order. */
+static void round_times(struct shrink *shrink)
+{
+    static const gd_time_ns units[] = {GD_SIM_S, GD_SIM_S / 10};
+    for (size_t i = 0; i < shrink->best.fault_count; i++) {
+        for (size_t k = 0; k < GD_COUNT(units); k++) {
+            const struct gd_sim_fault *fault = &shrink->best.faults[i];
+            gd_time_ns at = rounded(fault->at, units[k]);
+            gd_time_ns before = i > 0 ? fault[-1].at : 0;
+            gd_time_ns after = i + 1 < shrink->best.fault_count ? fault[1].at : UINT64_MAX;
+            shrink->tried = shrink->best;
+            shrink->tried.faults[i].at = at;
+            if (at == fault->at || (at >= before && at <= after && keep_if_same(shrink, "times"))) {
+                break;
+            }
+        }
+        for (size_t k = 0; k < GD_COUNT(units); k++) {
+            gd_time_ns for_ = shrink->best.faults[i].for_;
+            shrink->tried = shrink->best;
+            shrink->tried.faults[i].for_ = rounded(for_, units[k]);
+            if (for_ == 0 || for_ == shrink->tried.faults[i].for_ ||
+                keep_if_same(shrink, "times")) {
+                break;
+            }
+        }
+    }
+}
+
+size_t gd_sim_shrink(struct gd_sim_plan *plan, struct gd_sim_result *result,
                      const struct gd_sim_shrink_options *options)
 {
     struct shrink *shrink = calloc(1, sizeof *shrink); /* Two plans: too large for a stack. */
@@ -214,7 +279,7 @@ size_t gd_sim_shrink(struct gd_sim_plan *plan, const char *property,
     shrink->options = options;
     shrink->end = gd_sim_real_ns() + options->limit_s * GD_SIM_S;
     shrink->run_limit_s = 20;
-    (void)snprintf(shrink->property, sizeof shrink->property, "%s", property);
+    shrink->result = *result;
     bool changed = true;
     while (changed && !time_is_up(shrink)) {
         changed = shrink_tail(shrink);
@@ -223,7 +288,10 @@ size_t gd_sim_shrink(struct gd_sim_plan *plan, const char *property,
         changed |= shrink_sizes(shrink);
         changed |= shrink_parameters(shrink);
     }
+    round_times(shrink);
+    round_parameters(shrink);
     *plan = shrink->best;
+    *result = shrink->result;
     size_t runs = shrink->runs;
     free(shrink);
     return runs;

@@ -7,7 +7,8 @@ struct gd_sim_shrink_options {
     unsigned limit_s; /* Real time. */
     FILE *progress;   /* NULL, or where each step is told. */
 };
-/* `*plan` fails with `property`; it becomes the least one found that does. Returns runs made. */
-size_t gd_sim_shrink(struct gd_sim_plan *plan, const char *property,
+/* `*plan` fails as `*result` says; it becomes the least one found that violates the same property,
+ * and `*result` what came of that one. Returns runs made. */
+size_t gd_sim_shrink(struct gd_sim_plan *plan, struct gd_sim_result *result,
                      const struct gd_sim_shrink_options *options);
 #endif
