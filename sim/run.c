@@ -428,6 +428,7 @@ static void fill_result(struct run *run)
     result->hash = gd_world_hash(world);
     result->elections = gd_sim_checks_elections(run->checks);
     result->commits = gd_sim_checks_committed(run->checks);
+    result->struck = gd_sim_faults_struck(run->faults);
 }
 
 void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options *options,

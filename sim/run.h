@@ -25,6 +25,7 @@ struct gd_sim_result {
     uint64_t hash; /* The run's identity. */
     uint64_t elections;
     uint64_t commits;
+    uint64_t struck;      /* Faults that found their target. */
     uint64_t nanoseconds; /* Real time that it took; not part of its identity. */
 };
 /* One event as a trace shows it. */

@@ -1,6 +1,7 @@
 /* Stories that every cluster must live through. Each is a plan, as one would write it by hand; what
  * must hold is everything that the simulator checks, and what the row says on top. */
 #include "engine/test/test.h"
+#include "io-sim/world.h"
 #include "sim/kvs_databases.h"
 #include "sim/run.h"
 #include <stdio.h>
@@ -277,13 +278,55 @@ static void test_scenario(void **state)
     free(plan);
 }
 
+/* A thousand restarts of whole nodes, each within a second of the one before it: 500 graceful ones,
+ * after each of which a node that left anything behind is a violation ("leaks"), and 500 crashes,
+ * which take all memory of the process with them. Nothing of all this is left outside of it. */
+static void test_a_thousand_restarts_leak_nothing(void **state)
+{
+    enum { ROUNDS = 2, RESTARTS = 500 };
+    struct gd_sim_plan *plan = calloc(1, sizeof *plan);
+    (void)state;
+    assert_non_null(plan);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        struct gd_world_memory before = gd_world_memory_outside();
+        struct gd_sim_run_options options = {0};
+        struct gd_sim_result result;
+        gd_sim_plan_defaults(plan);
+        plan->database = &gd_sim_database_kvs;
+        plan->seed = 40 + round;
+        plan->heartbeat = 20 * GD_SIM_MS;
+        plan->election_timeout = 150 * GD_SIM_MS;
+        plan->duration = (RESTARTS / 4 + 10) * GD_SIM_S;
+        plan->segment_size = 16384;
+        plan->snapshot_log_count = 50;
+        for (unsigned i = 0; i < RESTARTS; i++) {
+            plan->faults[plan->fault_count++] = (struct gd_sim_fault){
+                .kind = i % 2 == round ? GD_SIM_FAULT_STOP : GD_SIM_FAULT_CRASH,
+                .at = 2 * GD_SIM_S + i * 250 * GD_SIM_MS,
+                .for_ = 50 * GD_SIM_MS,
+                .node = i % 3 + 1};
+        }
+        gd_sim_run(plan, &options, &result);
+        if (result.outcome != GD_SIM_PASS) {
+            print_error("%s\n%s\n", result.property, result.text);
+        }
+        assert_int_equal(result.outcome, GD_SIM_PASS);
+        assert_int_equal(result.struck, RESTARTS);
+        assert_true(result.operations > 200);
+        assert_int_equal(gd_world_memory_outside().block_count, before.block_count);
+    }
+    free(plan);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[GD_COUNT(scenarios)];
+    struct CMUnitTest tests[GD_COUNT(scenarios) + 1];
     for (size_t i = 0; i < GD_COUNT(scenarios); i++) {
         const void *scenario = &scenarios[i];
         tests[i] = (struct CMUnitTest){scenarios[i].name, test_scenario, NULL, NULL, NULL};
         memcpy(&tests[i].initial_state, &scenario, sizeof scenario);
     }
+    tests[GD_COUNT(scenarios)] =
+        (struct CMUnitTest)cmocka_unit_test(test_a_thousand_restarts_leak_nothing);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
