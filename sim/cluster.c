@@ -153,6 +153,8 @@ static void fill_options(struct gd_node_options *options, const struct gd_sim_pl
     options->pending_size_max = plan->pending_size;
     options->peer_output_size_max = plan->peer_output_size;
     options->session_pipeline_max = (uint32_t)plan->session_pipeline;
+    options->session_count_max = (uint32_t)plan->session_count;
+    options->session_output_size_max = plan->session_output_size;
 }
 
 /* Runs inside the process, at each of its starts. */
@@ -300,6 +302,7 @@ static void fill_world(struct gd_sim_cluster *cluster, struct gd_world_options *
     disk->lost_ppm = (uint32_t)plan->disk_lost;
     disk->name_lost_ppm = (uint32_t)plan->disk_lost;
     disk->torn_ppm = (uint32_t)plan->disk_torn;
+    disk->queue_count = plan->disk_queue;
     options->seed = plan->seed;
     options->link = *link;
     options->disk = *disk;

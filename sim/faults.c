@@ -329,10 +329,32 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
     }
 }
 
+/* An operator's backup asks for a piece of the newest snapshot; one that was slow to ask, for one
+ * of a snapshot that may be gone. */
+static void order_backup(struct gd_sim_faults *faults, unsigned target)
+{
+    struct gd_node *node = gd_sim_cluster_node(faults->cluster, target);
+    const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
+    char order[128];
+    if (raft == NULL) {
+        return;
+    }
+    struct gd_position at = gd_raft_snapshot(raft)->position;
+    if (at.index == 0) {
+        gd_sim_cluster_order(faults->cluster, target, "RAFT BACKUP");
+        return;
+    }
+    bool late = gd_sim_cluster_now(faults->cluster) / GD_SIM_S % 4 == 0;
+    (void)snprintf(order, sizeof order, "RAFT BACKUP %" PRIu64 " %" PRIu64 " 0 4096", at.term,
+                   at.index - (late ? 1 : 0));
+    gd_sim_cluster_order(faults->cluster, target, order);
+}
+
 /* The operation that fails. */
 static unsigned failing(const struct gd_sim_fault *fault)
 {
-    return fault->kind == GD_SIM_FAULT_FAIL_SYNC    ? GD_DISK_SYNC
+    return fault->kind == GD_SIM_FAULT_FAIL_OP      ? fault->op
+           : fault->kind == GD_SIM_FAULT_FAIL_SYNC  ? GD_DISK_SYNC
            : fault->kind == GD_SIM_FAULT_FAIL_WRITE ? GD_DISK_WRITE_DURABLE
                                                     : GD_DISK_READ;
 }
@@ -365,6 +387,7 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
     case GD_SIM_FAULT_FAIL_SYNC:
     case GD_SIM_FAULT_FAIL_WRITE:
     case GD_SIM_FAULT_FAIL_READ:
+    case GD_SIM_FAULT_FAIL_OP:
         gd_sim_cluster_fail(cluster, target, failing(fault), count);
         break;
     case GD_SIM_FAULT_CLOCK_JUMP:
@@ -375,6 +398,9 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
         break;
     case GD_SIM_FAULT_TRANSFER:
         gd_sim_cluster_order(cluster, target, "RAFT TRANSFER");
+        break;
+    case GD_SIM_FAULT_BACKUP:
+        order_backup(faults, target);
         break;
     default:
         break;
@@ -463,6 +489,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     case GD_SIM_FAULT_FAIL_SYNC:
     case GD_SIM_FAULT_FAIL_WRITE:
     case GD_SIM_FAULT_FAIL_READ:
+    case GD_SIM_FAULT_FAIL_OP:
         gd_sim_cluster_fail(cluster, target, failing(fault), 0);
         gd_sim_cluster_start(cluster, target);
         break;

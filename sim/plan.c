@@ -230,6 +230,8 @@ void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes
     }
     if (fault->kind == GD_SIM_FAULT_CRASH_AT) {
         gd_bytes_format(bytes, " %s %s", when_names[fault->when], op_names[fault->op]);
+    } else if (fault->kind == GD_SIM_FAULT_FAIL_OP) {
+        gd_bytes_format(bytes, " %s", op_names[fault->op]);
     }
     if (fault->count != 0) {
         gd_bytes_format(bytes, " count %" PRIu64, fault->count);
@@ -386,6 +388,7 @@ static enum need needs_count(enum gd_sim_fault_kind kind)
     case GD_SIM_FAULT_FAIL_SYNC:
     case GD_SIM_FAULT_FAIL_WRITE:
     case GD_SIM_FAULT_FAIL_READ:
+    case GD_SIM_FAULT_FAIL_OP:
         return NEED_MAY;
     default:
         return NEED_NO;
@@ -433,6 +436,12 @@ static bool parse_option(struct line *line, struct gd_sim_fault *fault, const ch
         fault->op = (unsigned)op;
         return true;
     }
+    int op =
+        fault->kind == GD_SIM_FAULT_FAIL_OP ? find_name(word, op_names, GD_DISK_KIND_COUNT) : -1;
+    if (op >= 0) {
+        fault->op = (unsigned)op;
+        return true;
+    }
     return complain(line, "unknown word", word);
 }
 
@@ -442,6 +451,9 @@ static bool check_fault(const struct line *line, const struct gd_sim_fault *faul
     if (fault->kind == GD_SIM_FAULT_CRASH_AT && fault->op == GD_DISK_KIND_COUNT) {
         return complain(line, "crash-at lacks its point: before, half or after, and an operation",
                         NULL);
+    }
+    if (fault->kind == GD_SIM_FAULT_FAIL_OP && fault->op == GD_DISK_KIND_COUNT) {
+        return complain(line, "fail-op lacks the disk operation that fails", NULL);
     }
     if (needs_count(fault->kind) == NEED_MUST && fault->count == 0) {
         return complain(line, "the fault lacks its measure: count N", NULL);
@@ -486,7 +498,7 @@ static bool parse_fault(struct line *line, struct gd_sim_plan *plan)
     if (!check_fault(line, &fault)) {
         return false;
     }
-    if (fault.kind != GD_SIM_FAULT_CRASH_AT) {
+    if (fault.kind != GD_SIM_FAULT_CRASH_AT && fault.kind != GD_SIM_FAULT_FAIL_OP) {
         fault.op = 0;
     }
     if (plan->fault_count == GD_SIM_FAULTS_MAX) {

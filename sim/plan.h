@@ -54,6 +54,8 @@ enum gd_sim_unit {
     X(pending_size, "node.pending_size", GD_SIM_BYTES, 256 << 20, 256, 1 << 30)                    \
     X(peer_output_size, "node.peer_output_size", GD_SIM_BYTES, 64 << 20, 1024, 1 << 30)            \
     X(session_pipeline, "node.session_pipeline", GD_SIM_COUNT, 1024, 1, 100000)                    \
+    X(session_count, "node.session_count", GD_SIM_COUNT, 10000, 1, 100000)                         \
+    X(session_output_size, "node.session_output_size", GD_SIM_BYTES, 256 << 20, 1024, 1 << 30)     \
     X(clients, "clients", GD_SIM_COUNT, 4, 0, GD_SIM_CLIENTS_MAX)                                  \
     X(operations, "operations", GD_SIM_COUNT, 400, 0, 1000000)                                     \
     X(keys, "keys", GD_SIM_COUNT, 4, 1, 1000)                                                      \
@@ -98,6 +100,7 @@ enum gd_sim_unit {
     X(disk_latency_max, "disk.latency_max", GD_SIM_TIME, 500 * GD_SIM_US, 0, 60 * GD_SIM_S)        \
     X(disk_sync_min, "disk.sync_min", GD_SIM_TIME, 200 * GD_SIM_US, 0, 60 * GD_SIM_S)              \
     X(disk_sync_max, "disk.sync_max", GD_SIM_TIME, 3 * GD_SIM_MS, 0, 60 * GD_SIM_S)                \
+    X(disk_queue, "disk.queue", GD_SIM_COUNT, 1024, 1, 100000)                                     \
     X(disk_torn, "disk.torn", GD_SIM_PPM, 0, 0, 1000000)                                           \
     X(disk_lost, "disk.lost", GD_SIM_PPM, 500000, 0, 1000000)                                      \
     X(clock_skew, "clock.skew", GD_SIM_TIME, 0, 0, 3600 * GD_SIM_S)                                \
@@ -156,6 +159,7 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(FAIL_SYNC, "fail-sync", DISK_ERROR, NODE, true)                                              \
     X(FAIL_WRITE, "fail-write", DISK_ERROR, NODE, true)                                            \
     X(FAIL_READ, "fail-read", DISK_ERROR, NODE, true)                                              \
+    X(FAIL_OP, "fail-op", DISK_ERROR, NODE, true)                                                  \
     X(ROT, "rot", DISK_ROT, NODE, true)                                                            \
     X(MISDIRECT, "misdirect", DISK_ROT, NODE, true)                                                \
     X(WIPE, "wipe", DISK_ROT, NODE, true)                                                          \
@@ -173,7 +177,8 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(DATABASE_PAUSE, "database-pause", DATABASE, NODE, true)                                      \
     X(DATABASE_SLOW, "database-slow", DATABASE, NODE, true)                                        \
     X(DATABASE_FLUSH, "database-flush", DATABASE, NODE, false)                                     \
-    X(DATABASE_CUT, "database-cut", DATABASE, NODE, false)
+    X(DATABASE_CUT, "database-cut", DATABASE, NODE, false)                                         \
+    X(BACKUP, "backup", SNAPSHOT, NODE, false)
 #define GD_SIM_FAULT_ENUM(name, text, class_, aim, lasts) GD_SIM_FAULT_##name,
 enum gd_sim_fault_kind { GD_SIM_FAULTS(GD_SIM_FAULT_ENUM) GD_SIM_FAULT_KIND_COUNT };
 
@@ -198,7 +203,7 @@ struct gd_sim_fault {
     /* Of some kinds only; 0 elsewhere. */
     int64_t by;            /* CLOCK_JUMP: ms, either way. LAG: ns. */
     uint64_t count;        /* SLOW_DISK: times slower. LOSSY: ppm. CRASH_AT, FAIL_*: the n-th. */
-    unsigned op;           /* CRASH_AT: enum gd_disk_kind. */
+    unsigned op;           /* CRASH_AT, FAIL_OP: enum gd_disk_kind. */
     enum gd_sim_when when; /* CRASH_AT. */
 };
 

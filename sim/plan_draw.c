@@ -109,6 +109,9 @@ static void draw_node(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 7, 8) && plan->segment_size == 1 << 20) {
         plan->segment_size = draw_log(&prng, 32, 64) * 4096;
     }
+    if (gd_prng_chance(&prng, 1, 128)) {
+        plan->segment_size = 8 << 20; /* More than a start reads at once. */
+    }
 }
 
 static void draw_workload(struct gd_sim_plan *plan)
@@ -140,6 +143,13 @@ static void draw_workload(struct gd_sim_plan *plan)
     /* Who only reads is never stuck behind a write that a deposed leader cannot commit. */
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->readers = gd_prng_between(&prng, 200000, 700000);
+    }
+    /* Two nodes of three have room for everybody, one has not: clients must not need the leader. */
+    if (gd_prng_chance(&prng, 1, 8) && plan->nodes >= 3 && plan->redirect == 0) {
+        plan->session_count = plan->clients * 2 / 3 + 2;
+    }
+    if (gd_prng_chance(&prng, 1, 8)) {
+        plan->session_output_size = draw_log(&prng, 1024, 65536);
     }
 }
 
@@ -209,6 +219,9 @@ static void draw_disk(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->disk_torn = gd_prng_between(&prng, 1000, 500000);
     }
+    if (gd_prng_chance(&prng, 1, 10)) {
+        plan->disk_queue = draw_log(&prng, 1, 8);
+    }
 }
 
 static void draw_clock(struct gd_sim_plan *plan)
@@ -260,6 +273,17 @@ static unsigned draw_op(struct gd_prng *prng)
     return ops[gd_prng_below(prng, GD_COUNT(ops))];
 }
 
+/* Operations that are seldom asked for, each as likely: the common ones have faults of their own.
+ */
+static unsigned draw_failing(struct gd_prng *prng)
+{
+    static const unsigned ops[] = {GD_DISK_OPEN,     GD_DISK_WRITE,         GD_DISK_PREALLOCATE,
+                                   GD_DISK_TRUNCATE, GD_DISK_SIZE,          GD_DISK_RENAME,
+                                   GD_DISK_UNLINK,   GD_DISK_LIST,          GD_DISK_MAKE_DIRECTORY,
+                                   GD_DISK_CLOSE,    GD_DISK_SYNC_DIRECTORY};
+    return ops[gd_prng_below(prng, GD_COUNT(ops))];
+}
+
 /* D1: the members whose disks may be damaged: as many as a minority has, from a number drawn once.
  */
 static unsigned draw_victim(struct gd_prng *prng, const struct gd_sim_plan *plan)
@@ -294,6 +318,10 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->op = draw_op(prng);
         fault->when = (enum gd_sim_when)gd_prng_below(prng, 3);
         fault->count = draw_log(prng, 1, 16);
+        break;
+    case GD_SIM_FAULT_FAIL_OP:
+        fault->op = draw_failing(prng);
+        fault->count = draw_log(prng, 1, 4);
         break;
     case GD_SIM_FAULT_FAIL_SYNC:
     case GD_SIM_FAULT_FAIL_WRITE:

@@ -47,6 +47,7 @@ static void test_plan_parse_names_the_line(void **state)
         {"too much", "nodes 3 4\n", "line 1: too much on the line: '4'"},
         {"no point of a crash", "at 1s crash-at leader for 1s\n", "line 1: crash-at lacks"},
         {"no operation", "at 1s crash-at leader half\n", "line 1: a disk operation is wanted"},
+        {"nothing that fails", "at 1s fail-op leader for 1s\n", "line 1: fail-op lacks"},
         {"no such operation", "at 1s crash-at leader half fly for 1s\n",
          "line 1: a disk operation is wanted, not 'fly'"},
         {"a node that is none of them", "seed 1\nat 1s crash node 4 for 1s\nnodes 3\n",
