@@ -507,7 +507,7 @@ static void add_steps(struct page *page)
 static void add_points(struct page *page, const struct gd_sim_picture_order *order)
 {
     gd_time_ns *latest = zeroed(order->count, sizeof *latest);
-    gd_time_ns bound = UINT64_MAX, earliest = 0, last = 0;
+    gd_time_ns bound = UINT64_MAX, earliest = 0, last = 0, point = 0;
     for (size_t k = order->count; k-- > 0;) {
         const struct gd_sim_operation *op = &page->record->operations[order->operations[k]];
         if (op->fate != GD_SIM_FATE_OPEN && op->back < bound) {
@@ -518,9 +518,10 @@ static void add_points(struct page *page, const struct gd_sim_picture_order *ord
     for (size_t k = 0; k < order->count; k++) {
         const struct gd_sim_operation *op = &page->record->operations[order->operations[k]];
         earliest = op->call > earliest ? op->call : earliest;
-        gd_time_ns point = latest[k] == UINT64_MAX || latest[k] < earliest
-                               ? earliest
-                               : earliest + (latest[k] - earliest) / 2;
+        gd_time_ns next = latest[k] == UINT64_MAX || latest[k] < earliest
+                              ? earliest
+                              : earliest + (latest[k] - earliest) / 2;
+        point = next > point ? next : point;
         if (page->place[order->operations[k]] != GD_SIM_PICTURE_NOBODY) {
             add_item(&page->json, time_of(page, point) - last);
             last = time_of(page, point);

@@ -409,7 +409,8 @@ function drawOrderLine() {
         ctx.stroke();
         ctx.globalAlpha = 1;
     }
-    if (!order.whole && isShown(order.stuck)) drawStuck(order, last);
+    /* Where it ends it gets stuck; one that holds all others does not end there. */
+    if (!order.whole && isShown(order.stuck)) drawStuck(order, to === order.at.length ? last : null);
 }
 function drawStuck(order, last) {
     const i = order.stuck;

@@ -340,16 +340,17 @@ function fillFindings() {
     byId('partial').hidden = partials.length === 0;
     byId('partial-title').textContent = partials.length > 1 ? 'The longest orders, and where each gets stuck'
         : 'The longest order, and where it gets stuck';
+    const summary = byId('summary').textContent;
     byId('partial-list').replaceChildren(...partials.map(which => {
-        const order = raw.orders[which], bar = element('i');
-        bar.style.width = `${order.operations.length / (order.operations.length + 1) * 100}%`;
+        const order = raw.orders[which];
         return element('button', {class: 'item', 'data-order': which, 'aria-pressed': 'false',
             click: () => {
                 setPartial(which);
+                if (!isShown(order.stuck)) setKey(raw.key[first[order.stuck]]);
                 choose(order.stuck);
             }},
-        element('b', {}, `${order.operations.length} placed, then stuck at ${wordsOf(order.stuck)}`),
-        element('small', {}, order.why || ''));
+        element('b', {}, `${order.operations.length} placed, not: ${wordsOf(order.stuck)}`),
+        element('small', {}, order.why && !summary.includes(order.why) ? order.why : ''));
     }));
     byId('orders-group').hidden = partials.length === 0;
     byId('order').replaceChildren(...partials.map((which, k) => element('option', {value: which},
@@ -360,7 +361,7 @@ function fillFacts() {
     const of = size < raw.total ? `${number(size)} of ${number(raw.total)} operations (those around what matters)` : `${number(size)} operations`;
     const whole = raw.orders.filter(order => order.whole).length;
     const facts = [of, `${number(raw.clients.length)} clients`, `${number(raw.keys.length)} keys`,
-        `${spanText(lastTime)}${isPlain(lastTime) ? ' of time' : ''}`];
+        isPlain(lastTime) ? `times up to ${timeText(lastTime)}` : spanText(lastTime)];
     if (whole > 0) facts.push(`an order found for ${whole === 1 ? 'one part' : number(whole) + ' parts'}`);
     const method = byId('facts').textContent.trim();
     byId('facts').textContent = facts.join(' · ') + (method !== '' ? ' · ' + method : '');

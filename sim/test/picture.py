@@ -74,10 +74,14 @@ class Pictures(unittest.TestCase):
         with open(path) as f:
             return f.read(), said
 
-    def generate(self, violation, operations=2000, keys=5, clients=8):
+    def told(self, page):
+        return json.loads(re.search(r'id="history">(.*?)</script>', page, re.S).group(1))
+
+    def generate(self, violation, operations=2000, keys=5, clients=8,
+                 mix="read=50,write=25,cas=10,append=10,delete=5"):
         return sim("generate-history", "--seed", "7", "--violation", violation, "--operations",
                    str(operations), "--keys", str(keys), "--clients", str(clients), "--unknown",
-                   "10", "--mix", "read=50,write=25,cas=10,append=10,delete=5")
+                   "10", "--mix", mix)
 
     def open(self, page):
         """The page's <html> element in a browser, as a dictionary of its data attributes."""
@@ -122,6 +126,26 @@ class Pictures(unittest.TestCase):
         self.assertNotIn("<script>alert", page)
         self.assertEqual(page.count("</script>"), 2)
 
+    def test_points_lie_in_their_bars_and_in_order(self):
+        for violation, status in (("none", 0), ("stale-read", 1)):
+            page, _ = self.page(self.generate(violation, mix="read=60,write=40"), status)
+            told = self.told(page)
+            calls, time = [], 0
+            for more in told["call"]:
+                time += more
+                calls.append(time)
+            self.assertGreater(sum(len(order["operations"]) for order in told["orders"]), 100)
+            for order in told["orders"]:
+                self.assertEqual(len(order["operations"]), len(order["points"]))
+                self.assertEqual(len(order["operations"]), len(set(order["operations"])))
+                time = 0
+                for operation, more in zip(order["operations"], order["points"]):
+                    self.assertGreaterEqual(more, 0)
+                    time += more
+                    self.assertGreaterEqual(time, calls[operation])
+                    if told["fate"][operation] == "d":
+                        self.assertLessEqual(time, calls[operation] + told["took"][operation])
+
     def test_bad_words(self):
         history = self.path("history", self.generate("none", 10))
         sim("check", "--html", self.path("page.html"), history, history, status=2)
@@ -149,7 +173,7 @@ class Pictures(unittest.TestCase):
         sim("replay", "4", "--html", self.path("nowhere/run.html"), status=2)
         with open(path) as f:
             page = f.read()
-        told = json.loads(re.search(r'id="history">(.*?)</script>', page, re.S).group(1))
+        told = self.told(page)
         self.assertEqual(told["lanes"], 3)
         self.assertTrue({"leader", "down"} <= {span[3] for span in told["spans"]})
         faults = [span[4] for span in told["spans"] if span[3] not in ("leader", "down")]
