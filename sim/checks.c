@@ -40,6 +40,7 @@ struct shadow {   /* Of one node. */
     size_t term_capacity;
     gd_index applied;
     gd_index config_index; /* Of the configuration in force, as last looked at. */
+    struct gd_sim_voters voters;
     uint64_t looks;
     bool lag_full; /* At the last look as much as may be waited for the database. */
 };
@@ -75,6 +76,7 @@ struct gd_sim_checks {
     struct digest digests[DIGEST_COUNT];
     struct gd_config members; /* The newest configuration known to be committed. */
     gd_index members_index;
+    bool differ; /* Not all nodes have the same voters in force. */
     char premise[200];
 };
 
@@ -501,6 +503,46 @@ static void look_at_config(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+/* Configurations that do not follow each other may be in force at once, on a node that was cut off
+ * long ago, say. What must not be is that both could still decide. */
+static void look_at_elections(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                              bool changed)
+{
+    struct gd_sim_voice voices[GD_SIM_NODES_MAX + 1] = {{false, false, {0, 0}, {0, 0}}};
+    struct shadow *shadow = &checks->shadows[id];
+    struct gd_sim_voters voters = gd_sim_voters_of(gd_raft_config(raft));
+    unsigned total = gd_sim_plan_total(checks->plan), one, other;
+    if (voters.incoming != shadow->voters.incoming || voters.outgoing != shadow->voters.outgoing) {
+        shadow->voters = voters;
+        changed = true;
+        checks->differ = false;
+        for (unsigned i = 1; i <= total; i++) {
+            const struct gd_sim_voters *theirs = &checks->shadows[i].voters;
+            checks->differ =
+                checks->differ || (theirs->incoming != 0 && (theirs->incoming != voters.incoming ||
+                                                             theirs->outgoing != voters.outgoing));
+        }
+    }
+    if (!changed || !checks->differ) {
+        return;
+    }
+    for (unsigned i = 1; i <= total; i++) {
+        const struct shadow *of = &checks->shadows[i];
+        uint32_t bit = UINT32_C(1) << i;
+        voices[i].votes = !of->damaged;
+        voices[i].campaigns =
+            of->running && !of->damaged && ((of->voters.incoming | of->voters.outgoing) & bit) != 0;
+        voices[i].last = of->running ? of->last : of->stored;
+        voices[i].set = of->voters;
+    }
+    if (!gd_sim_elections_meet(voices, total, &one, &other)) {
+        violated(checks, "quorums meet",
+                 "nodes %u and %u could both be elected now, by quorums of their configurations "
+                 "that share nobody",
+                 one, other);
+    }
+}
+
 void gd_sim_checks_dismissed(struct gd_sim_checks *checks, unsigned id, const char *error)
 {
     if (gd_config_find(&checks->members, id) != NULL || id > gd_config_highest(&checks->members)) {
@@ -611,6 +653,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     }
     look_at_uncommitted(checks, id, raft);
     look_at_lag(checks, id, raft, node);
+    bool changed = gd_position_compare(gd_raft_last(raft), shadow->last) != 0;
     follow_log(checks, id, raft);
     shadow->stored = gd_raft_stored(raft);
     look_at_stored(checks, id, node);
@@ -618,6 +661,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);
     look_at_config(checks, id, raft);
+    look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
     if (shadow->looks++ % 32 == 0) {
         look_at_queues(checks, id, node);

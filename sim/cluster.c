@@ -29,6 +29,9 @@ struct slot {
     bool stopping;
     bool refused;
     bool damaged, wiped;
+    bool moved;       /* It listens for peers at its second port. */
+    unsigned asks;    /* Empty, it asks this node to be added; 0: it waits. */
+    uint16_t version; /* Of the protocol, since its last start. */
     enum gd_err err;
     char error[GD_ERROR_TEXT_SIZE];
     gd_time_ns start_at; /* To be started then; UINT64_MAX: no. */
@@ -123,15 +126,15 @@ static void node_ready(void *context)
     slot->ready = true;
 }
 
-/* A rolling upgrade: some nodes begin with the next version, and whoever starts again has it. */
+/* A rolling upgrade: some nodes begin with the version before this one, and whoever starts again
+ * has this one, as has whoever joins, which the older knew not how to. */
 static uint16_t version_of(const struct gd_sim_plan *plan, unsigned id, unsigned starts)
 {
-    bool newer = plan->newer != 0 && (id <= plan->newer || starts > 1);
-    return (uint16_t)(GD_PROTOCOL_VERSION + newer);
+    bool older = plan->newer != 0 && id > plan->newer && id <= plan->nodes && starts == 1;
+    return (uint16_t)(GD_PROTOCOL_VERSION - older);
 }
 
-static void fill_options(struct gd_node_options *options, const struct gd_sim_plan *plan,
-                         unsigned id, unsigned starts)
+static void fill_options(struct gd_node_options *options, const struct gd_sim_plan *plan)
 {
     options->heartbeat_ms = plan->heartbeat / GD_SIM_MS;
     options->election_timeout_ms = plan->election_timeout / GD_SIM_MS;
@@ -139,7 +142,6 @@ static void fill_options(struct gd_node_options *options, const struct gd_sim_pl
     options->redirect = plan->redirect != 0;
     options->lease = plan->lease != 0;
     options->segment_size = plan->segment_size;
-    options->protocol_version = version_of(plan, id, starts);
     options->snapshot_log_size = plan->snapshot_log_size;
     options->snapshot_log_count = plan->snapshot_log_count;
     options->tail_count = plan->tail_count;
@@ -173,9 +175,14 @@ static void node_entry(struct gd_io *io, void *context)
     cluster->database->serve(cluster->run, slot->id, io, &slot->served);
     options.parser = slot->served.parser;
     options.tracker = slot->served.tracker;
-    gd_sim_peer_address(slot->id, &options.peer_address);
+    gd_sim_cluster_peer_address(cluster, slot->id, &options.peer_address);
     gd_sim_client_address(slot->id, &options.client_address);
-    fill_options(&options, cluster->options.plan, slot->id, ++slot->starts);
+    if (slot->asks != 0) {
+        gd_sim_cluster_peer_address(cluster, slot->asks, &options.join_address);
+    }
+    fill_options(&options, cluster->options.plan);
+    slot->version = version_of(cluster->options.plan, slot->id, ++slot->starts);
+    options.protocol_version = slot->version;
     options.ready = node_ready;
     options.stopped = node_stopped;
     options.context = slot;
@@ -260,7 +267,8 @@ static void hook_failed(void *context, const struct gd_world_failure *failure)
 static bool framer_wants(void *context, uint32_t from, uint32_t to, uint16_t port)
 {
     (void)context;
-    return from != GD_SIM_CLIENTS && to != GD_SIM_CLIENTS && port == PEER_PORT;
+    return from != GD_SIM_CLIENTS && to != GD_SIM_CLIENTS &&
+           (port == PEER_PORT || port == PEER_PORT + 1);
 }
 
 static size_t framer_size(void *context, struct gd_slice bytes)
@@ -458,6 +466,39 @@ void gd_sim_cluster_stop(struct gd_sim_cluster *cluster, unsigned id)
     (void)gd_world_enter(cluster->world, id);
     gd_node_stop(slot->node, 5000);
     gd_world_leave(cluster->world);
+}
+
+void gd_sim_cluster_peer_address(const struct gd_sim_cluster *cluster, unsigned id,
+                                 struct gd_address *address)
+{
+    char text[32];
+    gd_sim_peer_address(id, address);
+    if (cluster->slots[id].moved) {
+        (void)snprintf(text, sizeof text, "10.0.0.%u:%d", id, PEER_PORT + 1);
+        GD_ASSERT(gd_address_parse(text, address) == GD_OK);
+    }
+}
+
+/* Until its next start a node stays where it was. */
+bool gd_sim_cluster_move(struct gd_sim_cluster *cluster, unsigned id)
+{
+    for (unsigned i = 1; i <= cluster->nodes; i++) {
+        if (cluster->slots[i].wiped) {
+            return false; /* An emptied node knows the others only by where they began. */
+        }
+    }
+    cluster->slots[id].moved = !cluster->slots[id].moved;
+    return true;
+}
+
+void gd_sim_cluster_ask(struct gd_sim_cluster *cluster, unsigned id, unsigned whom)
+{
+    cluster->slots[id].asks = whom;
+}
+
+uint16_t gd_sim_cluster_version(const struct gd_sim_cluster *cluster, unsigned id)
+{
+    return cluster->slots[id].version;
 }
 
 bool gd_sim_cluster_refused(const struct gd_sim_cluster *cluster, unsigned id)
@@ -737,6 +778,11 @@ void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint6
 
 void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id)
 {
+    for (unsigned i = 1; i <= cluster->nodes; i++) {
+        if (cluster->slots[i].moved) {
+            return;
+        }
+    }
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
         damage(cluster, id, true);
         gd_world_wipe(cluster->world, id);

@@ -56,6 +56,16 @@ unsigned gd_sim_cluster_leader(const struct gd_sim_cluster *cluster);
 enum gd_role gd_sim_cluster_role(const struct gd_sim_cluster *cluster, unsigned id);
 gd_time_ns gd_sim_cluster_now(const struct gd_sim_cluster *cluster);
 
+/* The version of the protocol that the node speaks since its last start. */
+uint16_t gd_sim_cluster_version(const struct gd_sim_cluster *cluster, unsigned id);
+/* Where it listens for peers, or will after its next start. */
+void gd_sim_cluster_peer_address(const struct gd_sim_cluster *cluster, unsigned id,
+                                 struct gd_address *address);
+/* Its next start is at its other address. False: not in a run with wiped disks. */
+bool gd_sim_cluster_move(struct gd_sim_cluster *cluster, unsigned id);
+/* At its next start, if it is empty still, it asks `whom` to be added. */
+void gd_sim_cluster_ask(struct gd_sim_cluster *cluster, unsigned id, unsigned whom);
+
 /* Processes. Each is harmless when there is nothing to do. */
 void gd_sim_cluster_crash(struct gd_sim_cluster *cluster, unsigned id);
 void gd_sim_cluster_start(struct gd_sim_cluster *cluster, unsigned id);
@@ -81,6 +91,7 @@ void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned o
 void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id);
 /* The count-th write from now goes elsewhere in its file; 0 calls it off. */
 void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint64_t count);
+/* Not in a run in which a node has moved. */
 void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id);
 
 /* A fault of the class "database" strikes node `id`'s; it ends (NULL: whatever strikes ends). */

@@ -227,6 +227,75 @@ static gd_node_id find_learner(const struct gd_config *config)
     return 0;
 }
 
+/* The next of those that wait to be added starts again, and asks by itself. */
+static void strike_join(struct gd_sim_faults *faults, unsigned whom)
+{
+    for (unsigned id = (unsigned)faults->plan->nodes + 1; id <= gd_sim_plan_total(faults->plan);
+         id++) {
+        struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
+        if (id != whom && node != NULL && gd_node_raft(node) == NULL) {
+            gd_sim_cluster_ask(faults->cluster, id, whom);
+            gd_sim_cluster_crash(faults->cluster, id);
+            gd_sim_cluster_start(faults->cluster, id);
+            return;
+        }
+    }
+}
+
+/* Has the cluster heard of every move, as far as any node that runs knows it to be committed? One
+ * member is found by its own word; two that have moved do not find each other. */
+static bool moves_told(const struct gd_sim_faults *faults)
+{
+    const struct gd_config *newest = NULL;
+    gd_index highest = 0, index;
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
+        const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
+        if (raft != NULL) {
+            const struct gd_config *config = gd_raft_config_at(raft, gd_raft_commit(raft), &index);
+            newest = newest == NULL || index > highest ? config : newest;
+            highest = index > highest ? index : highest;
+        }
+    }
+    for (uint32_t i = 0; newest != NULL && i < newest->count; i++) {
+        struct gd_address address;
+        gd_sim_cluster_peer_address(faults->cluster, (unsigned)newest->members[i].id, &address);
+        if (strcmp(newest->members[i].address.text, address.text) != 0) {
+            return false;
+        }
+    }
+    return newest != NULL;
+}
+
+/* A member that has begun, so that its directory knows who it is, starts again elsewhere. */
+static void strike_move(struct gd_sim_faults *faults, unsigned target)
+{
+    const struct gd_config *config = config_of(faults, target);
+    struct gd_node *node = gd_sim_cluster_node(faults->cluster, target);
+    if (config == NULL || gd_config_find(config, target) == NULL ||
+        gd_raft_commit(gd_node_raft(node)) == 0 || !moves_told(faults) ||
+        !gd_sim_cluster_move(faults->cluster, target)) {
+        return;
+    }
+    gd_sim_cluster_crash(faults->cluster, target);
+    gd_sim_cluster_start(faults->cluster, target);
+}
+
+/* And the cluster is told, if somebody leads. */
+static void end_move(struct gd_sim_faults *faults, unsigned target)
+{
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
+    const struct gd_member *member = config != NULL ? gd_config_find(config, target) : NULL;
+    struct gd_address address;
+    char order[GD_ADDRESS_SIZE + 64];
+    gd_sim_cluster_peer_address(faults->cluster, target, &address);
+    if (member != NULL && strcmp(member->address.text, address.text) != 0) {
+        (void)snprintf(order, sizeof order, "RAFT MOVE %u %s", target, address.text);
+        gd_sim_cluster_order(faults->cluster, leader, order);
+    }
+}
+
 /* An operator asks whoever leads; who is added is the first that never was a member. */
 static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                               unsigned target)
@@ -235,6 +304,14 @@ static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_
     const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
     struct gd_address address;
     char order[GD_ADDRESS_SIZE + 64] = "";
+    if (fault->kind == GD_SIM_FAULT_JOIN) {
+        strike_join(faults, target);
+        return;
+    }
+    if (fault->kind == GD_SIM_FAULT_MOVE) {
+        strike_move(faults, target);
+        return;
+    }
     if (config == NULL) {
         return;
     }
@@ -498,6 +575,9 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
             gd_sim_cluster_start(cluster, id);
         }
         break;
+    case GD_SIM_FAULT_MOVE:
+        end_move(faults, target);
+        break;
     case GD_SIM_FAULT_CRASH:
     case GD_SIM_FAULT_STOP:
     case GD_SIM_FAULT_ROT:
@@ -507,6 +587,13 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     default:
         strike_partition(faults, fault, target, false);
         break;
+    }
+}
+
+void gd_sim_faults_insist(struct gd_sim_faults *faults)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        end_move(faults, id);
     }
 }
 

@@ -13,6 +13,8 @@ gd_time_ns gd_sim_faults_next(const struct gd_sim_faults *faults);
 void gd_sim_faults_act(struct gd_sim_faults *faults);
 /* Looks whether a role that a fault waits for has appeared; after each event. */
 void gd_sim_faults_watch(struct gd_sim_faults *faults);
+/* The operator says again where members have moved to that the cluster has not heard of. */
+void gd_sim_faults_insist(struct gd_sim_faults *faults);
 /* The end: all that lasts is over now, all nodes run, nothing more happens. */
 void gd_sim_faults_heal(struct gd_sim_faults *faults);
 /* Faults that struck, and those that found no target. */

@@ -40,3 +40,79 @@ bool gd_sim_quorums_meet(const struct gd_config *a, const struct gd_config *b)
     }
     return true;
 }
+
+/* ---------------------------------------------------------------- elections */
+
+struct gd_sim_voters gd_sim_voters_of(const struct gd_config *config)
+{
+    struct gd_sim_voters set = {0, 0};
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct gd_member *member = &config->members[i];
+        GD_ASSERT(member->id <= 16);
+        set.incoming |= (member->roles & GD_MEMBER_VOTER) != 0 ? UINT32_C(1) << member->id : 0;
+        set.outgoing |= (member->roles & GD_MEMBER_OUTGOING) != 0 ? UINT32_C(1) << member->id : 0;
+    }
+    return set;
+}
+
+static unsigned size_of(uint32_t set)
+{
+    unsigned size = 0;
+    for (; set != 0; set &= set - 1) {
+        size++;
+    }
+    return size;
+}
+
+static bool decides(struct gd_sim_voters voters, uint32_t set)
+{
+    return voters.incoming != 0 && size_of(set & voters.incoming) * 2 > size_of(voters.incoming) &&
+           (voters.outgoing == 0 || size_of(set & voters.outgoing) * 2 > size_of(voters.outgoing));
+}
+
+/* Who would give `id` a vote, by the logs alone: terms and stickiness pass with time. */
+static uint32_t supporters(const struct gd_sim_voice *voices, unsigned count, unsigned id)
+{
+    uint32_t set = 0;
+    for (unsigned i = 1; i <= count; i++) {
+        if (voices[i].votes && gd_position_compare(voices[i].last, voices[id].last) <= 0) {
+            set |= UINT32_C(1) << i;
+        }
+    }
+    return set;
+}
+
+static bool apart(struct gd_sim_voters a, uint32_t for_a, struct gd_sim_voters b, uint32_t for_b)
+{
+    for (uint32_t set = for_a; set != 0; set = (set - 1) & for_a) {
+        if (decides(a, set) && decides(b, for_b & ~set)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gd_sim_elections_meet(const struct gd_sim_voice *voices, unsigned count, unsigned *one,
+                           unsigned *other)
+{
+    uint32_t behind[17] = {0};
+    GD_ASSERT(count <= 16);
+    for (unsigned a = 1; a <= count; a++) {
+        behind[a] = voices[a].campaigns ? supporters(voices, count, a) : 0;
+        if (!decides(voices[a].set, behind[a])) {
+            behind[a] = 0;
+            continue;
+        }
+        for (unsigned b = 1; b < a; b++) {
+            bool same = voices[a].set.incoming == voices[b].set.incoming &&
+                        voices[a].set.outgoing == voices[b].set.outgoing;
+            if (behind[b] != 0 && !same &&
+                apart(voices[a].set, behind[a], voices[b].set, behind[b])) {
+                *one = b;
+                *other = a;
+                return false;
+            }
+        }
+    }
+    return true;
+}

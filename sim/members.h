@@ -7,4 +7,23 @@
  * configuration's quorum is a majority of either set (thesis 4.3). One without voters has no
  * quorum. Ids are at most 16: every set of them is tried. */
 bool gd_sim_quorums_meet(const struct gd_config *a, const struct gd_config *b);
+
+/* Who votes, as sets: bit n is node n. */
+struct gd_sim_voters {
+    uint32_t incoming;
+    uint32_t outgoing; /* 0: not joint. */
+};
+struct gd_sim_voters gd_sim_voters_of(const struct gd_config *config);
+
+/* What a node would bring to an election now. */
+struct gd_sim_voice {
+    bool votes;               /* It could be asked: it has lost nothing that it promised to keep. */
+    bool campaigns;           /* It runs, and is a voter of its own configuration. */
+    struct gd_position last;  /* Of its log. */
+    struct gd_sim_voters set; /* Of the configuration in force there. */
+};
+/* Of two nodes that could both be elected now no two quorums decide apart. Voices are by id, [0] is
+ * nobody. Returns false with the two. */
+bool gd_sim_elections_meet(const struct gd_sim_voice *voices, unsigned count, unsigned *one,
+                           unsigned *other);
 #endif

@@ -171,6 +171,8 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(PROMOTE, "promote", MEMBERSHIP, NOTHING, false)                                              \
     X(REMOVE, "remove", MEMBERSHIP, NODE, false)                                                   \
     X(REPLACE, "replace", MEMBERSHIP, NODE, false)                                                 \
+    X(JOIN, "join", MEMBERSHIP, NODE, false)                                                       \
+    X(MOVE, "move", MEMBERSHIP, NODE, true)                                                        \
     X(DATABASE_CRASH, "database-crash", DATABASE, NODE, true)                                      \
     X(DATABASE_EMPTY, "database-empty", DATABASE, NODE, true)                                      \
     X(DATABASE_OLD, "database-old", DATABASE, NODE, true)                                          \

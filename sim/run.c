@@ -168,6 +168,18 @@ static void on_failed(void *context, const struct gd_world_failure *failure)
     gd_sim_leave(70);
 }
 
+/* What an older program cannot read it must not be given. */
+static void look_at_version(struct run *run, unsigned id, const struct gd_raft *raft)
+{
+    if (run->plan->newer != 0 && raft != NULL && gd_sim_cluster_version(run->cluster, id) < 2 &&
+        gd_config_version(gd_raft_config(raft)) >= 2) {
+        char text[96];
+        (void)snprintf(text, sizeof text,
+                       "node %u speaks version 1 and was given a configuration of version 2", id);
+        on_violated(run, "versions", text);
+    }
+}
+
 /* ---------------------------------------------------------------- events */
 
 static void on_event(void *context, uint32_t process)
@@ -182,6 +194,7 @@ static void on_event(void *context, uint32_t process)
         struct gd_node *node = gd_sim_cluster_node(run->cluster, process);
         if (node != NULL && gd_sim_cluster_ready(run->cluster, process)) {
             gd_sim_checks_after(run->checks, process, node);
+            look_at_version(run, process, gd_node_raft(node));
             if (gd_world_traced(world)) {
                 show_raft(run, process);
             }
@@ -327,7 +340,10 @@ static void settle(struct run *run)
     gd_time_ns end = gd_world_now(world) + run->plan->settle;
     gd_sim_faults_heal(run->faults);
     gd_sim_cluster_finish(run->cluster);
-    while (!run->ended && gd_world_now(world) < end) {
+    for (unsigned step = 0; !run->ended && gd_world_now(world) < end; step++) {
+        if (step % 10 == 0) {
+            gd_sim_faults_insist(run->faults);
+        }
         run_until(run, gd_world_now(world) + STEP);
         if (!run->ended && settled(run) &&
             gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster))) {
