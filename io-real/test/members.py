@@ -217,5 +217,219 @@ def transfers_under_load():
         assert max(pauses) < 1.0, pauses
 
 
+class Bench(threading.Thread):
+    """One client as redis-benchmark is one: batches in a pipeline, half of them SETs of keys never
+    used before, half INCRs of a counter of its own. Writes whose outcome is not known are counted;
+    without any the counter must be exact. It leaves a node that is not among `nodes` any more."""
+
+    BATCH = 16
+
+    def __init__(self, number, nodes):
+        super().__init__()
+        self.number, self.nodes, self.node = number, nodes, None
+        self.key = "n%d" % number
+        self.acknowledged, self.counted, self.maybe = {}, 0, 0
+        self.pauses, self.wrong, self.stopped, self.turn = [], [], False, number
+        self.serial = 0
+        self.last_ns = time.monotonic()
+
+    def run(self):
+        while not self.stopped:
+            self.turn += 1
+            present = list(self.nodes)
+            self.node = present[self.turn % len(present)]
+            try:
+                with self.node.client(timeout=15) as k:
+                    while not self.stopped and self.node in self.nodes:
+                        self.batch(k)
+            except (OSError, EOFError):
+                time.sleep(0.02)
+            self.node = None
+
+    def batch(self, k):
+        asked, out = [], []
+        for i in range(self.BATCH):
+            self.serial += 1
+            key = "w%d.%d" % (self.number, self.serial)
+            asked.append(key if i % 2 else None)
+            out.append(k.encode("SET", key, "v%s" % key) if i % 2 else k.encode("INCR", self.key))
+        left = sum(1 for key in asked if key is None)
+        try:
+            k.send_raw(b"".join(out))
+            for key in asked:
+                self.answer(k, key)
+                left -= key is None
+        except (OSError, EOFError):
+            self.maybe += left
+            raise
+
+    def answer(self, k, key):
+        try:
+            reply = k.read()
+        except Error as e:
+            if str(e).startswith("UNKNOWN"):
+                self.maybe += key is None
+            elif not str(e).startswith(("CLUSTERDOWN", "BUSY", "MOVED")):
+                self.wrong.append(str(e))
+            return
+        now = time.monotonic()
+        self.pauses.append((self.last_ns, now - self.last_ns))
+        self.last_ns = now
+        if key is not None:
+            self.acknowledged[key] = b"v" + key.encode()
+        elif not self.counted < reply <= self.counted + 1 + self.maybe:
+            self.wrong.append("%d after %d" % (reply, self.counted))
+        else:
+            self.maybe -= reply - self.counted - 1
+            self.counted = reply
+
+    def check(self, node):
+        with node.client(timeout=60) as k:
+            assert self.counted <= int(k("GET", self.key)) <= self.counted + self.maybe, self.key
+            keys = list(self.acknowledged)
+            for begin in range(0, len(keys), 500):
+                part = keys[begin : begin + 500]
+                for key, value in zip(part, k("MGET", *part)):
+                    assert value == self.acknowledged[key], (node.number, key, value)
+
+
+class Life:
+    """A cluster and its load: members come, are replaced, lead, and go."""
+
+    def __init__(self, cluster, first):
+        self.cluster, self.members, self.serving = cluster, {1: first}, [first]
+        self.clients = [Bench(i, self.serving) for i in range(8)]
+        for c in self.clients:
+            c.start()
+
+    def leader(self):
+        return self.cluster.leader(among=list(self.members.values()))
+
+    def order(self, *words):
+        with self.leader().client(timeout=60) as k:
+            reply = k(*words)
+            assert reply == "OK", (words, reply)
+
+    def is_voter(self, id_):
+        with self.leader().client(timeout=30) as k:
+            return kinds(k).get(id_) == "voter"
+
+    def goes_on(self, more=500):
+        """The load is not stuck; every member takes part in it."""
+        begin = [len(c.acknowledged) for c in self.clients]
+        wait_until("load that goes on", lambda: all(
+            len(c.acknowledged) >= b + more // len(self.clients)
+            for c, b in zip(self.clients, begin)))
+
+    def arrive(self, id_, node):
+        self.members[id_] = node
+        wait_until("node %d serves" % id_, lambda: "serving clients" in node.log())
+        self.serving.append(node)
+        self.goes_on()
+
+    def leave(self, node):
+        """Clients go elsewhere, as an operator would see to."""
+        self.serving.remove(node)
+        wait_until("clients that have left", lambda: all(c.node is not node for c in self.clients))
+
+    def replace(self, old_id, id_, node):
+        old = self.members[old_id]
+        node.options = {"nodes": "", "join": "yes"}
+        node.start()
+        wait_until("node %d waits" % id_, lambda: "waiting to be added" in node.log())
+        self.leave(old)
+        self.order("RAFT", "REPLACE", old_id, id_, node.address)
+        del self.members[old_id]
+        # The answer has come when it is done, and not before.
+        with self.leader().client(timeout=30) as k:
+            assert sorted(kinds(k).items()) == [(i, "voter") for i in sorted(self.members)] + [
+                (id_, "voter")]
+        ends_by_itself(old, "was removed from the cluster")
+        self.arrive(id_, node)
+
+    def remove(self, id_):
+        node = self.members[id_]
+        self.leave(node)
+        self.order("RAFT", "REMOVE", id_)
+        del self.members[id_]
+        ends_by_itself(node, "was removed from the cluster")
+        self.goes_on()
+
+    def transfer(self):
+        leader = self.leader()
+        with leader.client(timeout=30) as k:
+            assert k("RAFT", "TRANSFER") == "OK"
+        assert wait_until("another leader", lambda: self.leader() is not leader)
+
+    def finish(self):
+        for c in self.clients:
+            c.stopped = True
+        for c in self.clients:
+            c.join()
+        assert not [w for c in self.clients for w in c.wrong], [c.wrong[:3] for c in self.clients]
+
+
+@test
+def whole_life_under_load():
+    """1 -> 3 -> 5 -> 3 nodes, each of five replaced in turn, leadership handed on twenty times, while
+    clients write as fast as they can: every acknowledged write is read back, counters are exact."""
+    with Cluster(count=10, start=False, snapshot_log_size="1mb") as c:
+        first = c.nodes[0]
+        first.options = {"nodes": ""}
+        first.start()
+        c.leader(among=[first])
+        life = Life(c, first)
+        try:
+            life.goes_on()
+            # It asks by itself: a leader, then a follower, which sends it on.
+            for id_, asked in ((2, 0), (3, 1)):
+                node = c.nodes[id_ - 1]
+                node.options = {"nodes": "", "join": c.nodes[asked].address}
+                node.start()
+                wait_until("node %d votes" % id_, lambda: life.is_voter(id_))
+                life.arrive(id_, node)
+            # An operator adds those that wait.
+            for id_ in (4, 5):
+                node = c.nodes[id_ - 1]
+                node.options = {"nodes": "", "join": "yes"}
+                node.start()
+                wait_until("node %d waits" % id_, lambda: "waiting to be added" in node.log())
+                life.order("RAFT", "ADD", id_, node.address)
+                assert life.is_voter(id_)
+                life.arrive(id_, node)
+            for id_ in range(1, 6):
+                life.replace(id_, id_ + 5, c.nodes[id_ + 4])
+            for _ in range(20):
+                begin = time.monotonic()
+                life.transfer()
+                life.goes_on(100)
+                pause = max(p for t in life.clients for at, p in list(t.pauses) if at >= begin - 1)
+                assert pause < 1.0, pause  # Two timeouts of election: the machine is shared.
+            # One that does not lead, and then the one that does.
+            leader = next(i for i, n in life.members.items() if n is life.leader())
+            life.remove(next(i for i in life.members if i != leader))
+            leader = next(i for i, n in life.members.items() if n is life.leader())
+            life.remove(leader)
+            assert len(life.members) == 3
+        finally:
+            life.finish()
+        members = list(life.members.values())
+        c.level(among=members)
+        for _ in range(2):  # As they are, and after kill -9 of all.
+            for node in members:
+                for t in life.clients:
+                    t.check(node)
+            for node in members:
+                node.options = {"nodes": ""}
+                node.kill()
+            for node in members:
+                node.start()
+            c.leader(among=members)
+        print("     %d SETs, %d INCRs, %d of unknown outcome, longest pause of a client %.0f ms"
+              % (sum(len(t.acknowledged) for t in life.clients),
+                 sum(t.counted for t in life.clients), sum(t.maybe for t in life.clients),
+                 max(p for t in life.clients for _, p in t.pauses) * 1000))
+
+
 if __name__ == "__main__":
     harness.main(TESTS)
