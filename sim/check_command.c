@@ -479,16 +479,22 @@ enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *rec
 
 /* ---------------------------------------------------------------- the command */
 
+static enum gd_sim_outcome outcome_of(enum gd_lin_verdict verdict)
+{
+    static const enum gd_sim_outcome outcomes[] = {GD_SIM_PASS, GD_SIM_FAIL, GD_SIM_INCONCLUSIVE};
+    return outcomes[verdict];
+}
+
 /* 0, or an exit status after saying why. */
-static int draw(const char *name, const struct gd_sim_record *record, enum gd_sim_outcome outcome,
-                const char *why, const char *html)
+static int draw(const char *name, const struct gd_sim_record *record,
+                const struct gd_lin_kv *answer, const char *why, const char *html)
 {
     struct gd_sim_picture picture;
     gd_sim_picture_init(&picture, record);
     picture.name = name;
-    picture.outcome = outcome;
+    picture.outcome = outcome_of(answer->verdict);
     picture.text = why;
-    gd_sim_picture_find(&picture, GD_SIM_VERDICT_FOREIGN);
+    gd_sim_picture_fill(&picture, answer);
     bool good = gd_sim_picture_write(&picture, html);
     gd_sim_picture_release(&picture);
     if (!good) {
@@ -497,13 +503,38 @@ static int draw(const char *name, const struct gd_sim_record *record, enum gd_si
     return good ? 0 : 2;
 }
 
+/* The part that the verdict comes from, in words; "" when it is legal. */
+static const char *why_of(const struct gd_lin_kv *answer)
+{
+    for (size_t i = 0; i < answer->part_count && answer->verdict != GD_LIN_LEGAL; i++) {
+        const struct gd_lin_kv_part *part = &answer->parts[i];
+        if (part->judged && part->result.verdict == answer->verdict && part->why != NULL) {
+            return part->why;
+        }
+    }
+    return "";
+}
+
+static int judge(const char *name, const struct gd_sim_record *record, const char *html)
+{
+    struct gd_lin_kv_options options = {.explain = true, .all = html != NULL};
+    struct gd_lin_kv answer;
+    gd_lin_kv_check(record, &options, &answer);
+    const char *why = why_of(&answer);
+    (void)printf("%s: %s, %zu operations%s%s\n", name, gd_lin_verdict_name(answer.verdict),
+                 record->operation_count, why[0] != '\0' ? ": " : "", why);
+    int status = html != NULL ? draw(name, record, &answer, why, html) : 0;
+    status = status == 0 ? gd_sim_outcome_status(outcome_of(answer.verdict)) : status;
+    gd_lin_kv_release(&answer);
+    return status;
+}
+
 /* `html`: where to write a picture; NULL: nowhere. */
 static int check_file(const char *name, const char *html)
 {
     struct gd_bytes bytes = {0};
     struct gd_sim_record record = {0};
     struct gd_error error = {0};
-    char why[1500] = "";
     char chunk[65536];
     size_t got;
     int status = 2;
@@ -519,13 +550,7 @@ static int check_file(const char *name, const char *html)
     if (gd_sim_history_read(gd_bytes_slice(&bytes), &record, &error) != GD_OK) {
         (void)fprintf(stderr, "gandalf-sim: %s: %s\n", name, error.text);
     } else {
-        enum gd_sim_outcome outcome =
-            gd_sim_verdict(&record, GD_SIM_VERDICT_FOREIGN, why, sizeof why);
-        static const char *const words[] = {"legal", "illegal", "inconclusive"};
-        (void)printf("%s: %s, %zu operations%s%s\n", name, words[outcome], record.operation_count,
-                     why[0] != '\0' ? ": " : "", why);
-        status = html != NULL ? draw(name, &record, outcome, why, html) : 0;
-        status = status == 0 ? gd_sim_outcome_status(outcome) : status;
+        status = judge(name, &record, html);
     }
     gd_sim_record_release(&record);
     gd_bytes_release(&bytes);

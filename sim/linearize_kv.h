@@ -5,10 +5,11 @@
 #include "sim/parts.h"
 
 struct gd_lin_kv_options {
-    bool ordered;  /* A session's requests take effect in the order in which they were sent. */
-    bool explain;  /* Takes the time to tell an illegal part's earliest illegal prefix. */
-    bool all;      /* Judges every part, also when one is illegal already. */
-    unsigned jobs; /* Threads for the parts; 0 and 1: the caller's alone. */
+    bool ordered;     /* A session's requests take effect in the order in which they were sent. */
+    bool explain;     /* Takes the time to tell an illegal part's earliest illegal prefix. */
+    bool all;         /* Judges every part, also when one is illegal already. */
+    bool search_only; /* Asks no blocks: for tests, which compare the two. */
+    unsigned jobs;    /* Threads for the parts; 0 and 1: the caller's alone. */
     struct gd_lin_limits limits;
 };
 struct gd_lin_kv_part {   /* A key, or keys that a transaction binds. */

@@ -11,7 +11,6 @@
  * that run no scripts. */
 #include "sim/picture.h"
 #include "sim/json_text.h"
-#include "sim/unique.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,9 +206,17 @@ enum { VALUE_NOTHING, VALUE_TRUE, VALUE_FALSE, VALUE_ERROR, VALUE_FIRST };
 
 static uint64_t hash_of(const struct gd_sim_value *value)
 {
-    return value->kind == GD_SIM_VALUE_NUMBER
-               ? gd_sim_unique_hash((const char *)&value->number, sizeof value->number) + 1
-               : gd_sim_unique_hash(value->text, value->size);
+    const char *text = value->text;
+    size_t size = value->size;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) + (uint64_t)value->kind;
+    if (value->kind == GD_SIM_VALUE_NUMBER) {
+        text = (const char *)&value->number;
+        size = sizeof value->number;
+    }
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash ^ hash >> 32;
 }
 
 static bool same(const struct gd_sim_value *a, const struct gd_sim_value *b)

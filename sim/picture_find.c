@@ -1,123 +1,78 @@
-/* picture_find.c - orders for a picture, and where a history turns illegal.
- *
- * Where it turns is found by bisection over the returns: a history cut at a time keeps what was
- * called by then, and what had not returned is open. Cut later it holds more, so there is one
- * return with which it becomes illegal. */
+/* picture_find.c - from the checker's answer to what a page shows. */
 #include "sim/picture_find.h"
-#include "sim/parts.h"
-#include "sim/zones.h"
 #include <stdlib.h>
 
-static void *zeroed(size_t count, size_t size)
+#define STEPS_MAX 200000 /* Of one search: a picture may lack an order. */
+
+/* With whose return the part turned illegal. */
+static size_t turning_of(const struct gd_sim_record *record, const struct gd_lin_kv_part *part)
 {
-    void *array = calloc(count > 0 ? count : 1, size);
-    GD_ASSERT(array != NULL);
-    return array;
+    for (size_t i = 0; i < part->operation_count && part->illegal_at != GD_LIN_OPEN; i++) {
+        const struct gd_sim_operation *op = &record->operations[part->operations[i]];
+        if (op->fate == GD_SIM_FATE_DONE && op->back == part->illegal_at) {
+            return part->operations[i];
+        }
+    }
+    return GD_SIM_PICTURE_NOBODY;
 }
 
-struct part {
-    const struct gd_sim_record *record;
-    const size_t *operations;
-    size_t count;
-    enum gd_sim_verdict_kind kind;
-};
-
-/* The verdict on what of a part had happened by `until`. */
-static enum gd_sim_outcome judge_until(const struct part *part, gd_time_ns until)
+static void add_part(struct gd_sim_picture *picture, const struct gd_lin_kv_part *part)
 {
-    char scrap[1500];
-    struct gd_sim_record cut = *part->record; /* Steps, names and texts are shared. */
-    cut.operations = zeroed(part->count, sizeof *cut.operations);
-    cut.operation_count = 0;
-    for (size_t i = 0; i < part->count; i++) {
-        struct gd_sim_operation op = part->record->operations[part->operations[i]];
-        if (op.call <= until) {
-            if (op.fate == GD_SIM_FATE_DONE && op.back > until) {
-                op.fate = GD_SIM_FATE_OPEN;
+    const struct gd_lin_result *result = &part->result;
+    struct gd_sim_picture_order *order = gd_sim_picture_add_order(picture, result->order_count);
+    for (size_t i = 0; i < result->order_count; i++) {
+        order->operations[i] = result->order[i];
+    }
+    if (result->verdict == GD_LIN_LEGAL) {
+        return;
+    }
+    if (result->stuck_count > 0) {
+        order->stuck = result->stuck[0];
+    }
+    if (part->why != NULL) {
+        size_t size = strlen(part->why) + 1;
+        order->why = malloc(size);
+        GD_ASSERT(order->why != NULL);
+        memcpy(order->why, part->why, size);
+    }
+}
+
+void gd_sim_picture_fill(struct gd_sim_picture *picture, const struct gd_lin_kv *answer)
+{
+    for (size_t i = 0; i < answer->part_count; i++) {
+        const struct gd_lin_kv_part *part = &answer->parts[i];
+        if (!part->judged || part->operation_count == 0) {
+            continue;
+        }
+        if (part->result.order_count > 0) {
+            add_part(picture, part);
+        }
+        if (part->result.verdict != GD_LIN_ILLEGAL) {
+            continue;
+        }
+        size_t turning = turning_of(picture->record, part);
+        if (picture->turning == GD_SIM_PICTURE_NOBODY) {
+            picture->turning = turning;
+        }
+        if (turning != GD_SIM_PICTURE_NOBODY) {
+            gd_sim_picture_add_culprit(picture, turning, "with its return no order is left");
+        }
+        for (size_t k = 0; k < part->result.stuck_count; k++) {
+            if (part->result.stuck[k] != turning) {
+                gd_sim_picture_add_culprit(picture, part->result.stuck[k], part->why);
             }
-            cut.operations[cut.operation_count++] = op;
         }
     }
-    enum gd_sim_outcome outcome = gd_sim_verdict(&cut, part->kind, scrap, sizeof scrap);
-    free(cut.operations);
-    return outcome;
-}
-
-struct back {
-    gd_time_ns at;
-    size_t operation;
-};
-static int compare_backs(const void *a, const void *b)
-{
-    const struct back *x = a, *y = b;
-    if (x->at != y->at) {
-        return x->at < y->at ? -1 : 1;
-    }
-    return x->operation < y->operation ? -1 : x->operation > y->operation;
-}
-
-static size_t find_turning(const struct part *part)
-{
-    struct back *backs = zeroed(part->count, sizeof *backs);
-    size_t count = 0;
-    for (size_t i = 0; i < part->count; i++) {
-        const struct gd_sim_operation *op = &part->record->operations[part->operations[i]];
-        if (op->fate == GD_SIM_FATE_DONE) {
-            backs[count++] = (struct back){op->back, part->operations[i]};
-        }
-    }
-    qsort(backs, count, sizeof *backs, compare_backs);
-    size_t low = 0, high = count; /* Illegal with the return at `high - 1`, not before `low`. */
-    while (low + 1 < high) {
-        size_t middle = low + (high - low) / 2;
-        if (judge_until(part, backs[middle - 1].at) == GD_SIM_FAIL) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    size_t found = count > 0 ? backs[high - 1].operation : GD_SIM_PICTURE_NOBODY;
-    free(backs);
-    return found;
-}
-
-static void add_order(struct gd_sim_picture *picture, const struct part *part)
-{
-    char scrap[512];
-    size_t placed;
-    size_t *order = zeroed(part->count, sizeof *order);
-    bool single = true;
-    for (size_t i = 0; i < part->count; i++) {
-        single = single && part->record->operations[part->operations[i]].count == 1;
-    }
-    if (single && gd_sim_zones(part->record, part->operations, part->count, order, &placed, scrap,
-                               sizeof scrap) == GD_SIM_ZONES_LEGAL) {
-        struct gd_sim_picture_order *to = gd_sim_picture_add_order(picture, placed);
-        memcpy(to->operations, order, placed * sizeof *order);
-    }
-    free(order);
 }
 
 void gd_sim_picture_find(struct gd_sim_picture *picture, enum gd_sim_verdict_kind kind)
 {
-    struct gd_sim_parts parts;
-    gd_sim_parts_find(&parts, picture->record);
-    for (size_t i = 0; i < parts.count; i++) {
-        struct part part = {.record = picture->record,
-                            .operations = parts.operations + parts.operation_first[i],
-                            .count = parts.operation_first[i + 1] - parts.operation_first[i],
-                            .kind = kind};
-        if (part.count == 0) {
-            continue;
-        }
-        if (picture->outcome == GD_SIM_FAIL && picture->turning == GD_SIM_PICTURE_NOBODY &&
-            judge_until(&part, UINT64_MAX) == GD_SIM_FAIL) {
-            picture->turning = find_turning(&part);
-            gd_sim_picture_add_culprit(picture, picture->turning,
-                                       "with its return no order is left");
-        } else {
-            add_order(picture, &part);
-        }
-    }
-    gd_sim_parts_release(&parts);
+    struct gd_lin_kv_options options = {.ordered = kind == GD_SIM_VERDICT_ORDERED,
+                                        .explain = true,
+                                        .all = true,
+                                        .limits = {.steps = STEPS_MAX}};
+    struct gd_lin_kv answer;
+    gd_lin_kv_check(picture->record, &options, &answer);
+    gd_sim_picture_fill(picture, &answer);
+    gd_lin_kv_release(&answer);
 }

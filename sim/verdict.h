@@ -5,10 +5,8 @@
 #include "sim/run.h"
 
 enum gd_sim_verdict_kind {
-    GD_SIM_VERDICT_FREE,    /* A connection's requests may take effect in any order. */
-    GD_SIM_VERDICT_ORDERED, /* ... or in the order in which they were sent. */
-    GD_SIM_VERDICT_FOREIGN  /* As FREE, and nothing is taken for granted about the values: the
-                               simulator's clients write each text only once, others may not. */
+    GD_SIM_VERDICT_FREE,   /* A connection's requests may take effect in any order. */
+    GD_SIM_VERDICT_ORDERED /* ... or in the order in which they were sent. */
 };
 /* PASS: legal. FAIL: `text` says why not. INCONCLUSIVE: a limit was met; `text` says which. */
 enum gd_sim_outcome gd_sim_verdict(const struct gd_sim_record *record,

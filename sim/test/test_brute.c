@@ -6,24 +6,34 @@
  * A history is made from a hidden order, so about half are legal; in the others an output, or a
  * time, is changed. */
 #include "engine/prng.h"
-#include "sim/verdict.h"
-#include "sim/zones.h"
+#include "sim/linearize_kv.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OPERATIONS_MAX 7
+#define OPERATIONS_MAX 8
+#define STEPS_MAX 3
+#define KEYS_MAX 3
 
-struct made {
+struct made { /* A step. */
     enum gd_sim_do what;
+    unsigned key;
     char input[16], old[16], output[128]; /* "" in `old` and `output`: nothing. */
     enum gd_sim_value_kind output_kind;
     int64_t number;
+};
+struct operation { /* A transaction when it has more steps than one. */
+    struct made steps[STEPS_MAX];
+    unsigned count, session; /* 0: of no session. */
     bool open;
     unsigned call, back;
 };
 struct history {
-    struct made ops[OPERATIONS_MAX];
-    unsigned count;
+    struct operation ops[OPERATIONS_MAX];
+    unsigned count, keys;
+    bool ordered;
+};
+struct states { /* "": absent. */
+    char text[KEYS_MAX][128];
 };
 
 static bool to_number(const char *state, int64_t *number)
@@ -106,8 +116,56 @@ static bool agrees(const struct made *op, const struct made *gave)
            (op->output_kind != GD_SIM_VALUE_NUMBER || op->number == gave->number);
 }
 
+/* The whole operation on all keys; what it gave in `gave`. */
+static void perform(const struct operation *op, const struct states *before, struct states *after,
+                    struct made *gave)
+{
+    *after = *before;
+    for (unsigned k = 0; k < op->count; k++) {
+        char *text = after->text[op->steps[k].key], next[128];
+        step(&op->steps[k], text[0] == '\0' ? NULL : text, &gave[k], next);
+        memcpy(text, next, sizeof next);
+    }
+}
+
+static bool fits(const struct operation *op, const struct made *gave)
+{
+    bool good = true;
+    for (unsigned k = 0; k < op->count && !op->open; k++) {
+        good = good && agrees(&op->steps[k], &gave[k]);
+    }
+    return good;
+}
+
+/* The keys of `op` and all that transactions bind to them. */
+static unsigned bound_keys(const struct history *history, const struct operation *op)
+{
+    unsigned keys = 1u << op->steps[0].key;
+    for (unsigned round = 0; round < KEYS_MAX; round++) {
+        for (unsigned i = 0; i < history->count; i++) {
+            unsigned these = 0;
+            for (unsigned k = 0; k < history->ops[i].count; k++) {
+                these |= 1u << history->ops[i].steps[k].key;
+            }
+            keys |= (these & keys) != 0 ? these : 0;
+        }
+    }
+    return keys;
+}
+
+/* Must `a` come before `b`? Sessions have an order among what is judged together. */
+static bool precedes(const struct history *history, unsigned a, unsigned b)
+{
+    const struct operation *x = &history->ops[a], *y = &history->ops[b];
+    if (x->open || x->back < y->call) {
+        return !x->open;
+    }
+    return history->ordered && !y->open && x->session != 0 && x->session == y->session && a < b &&
+           bound_keys(history, x) == bound_keys(history, y);
+}
+
 /* Every order, by plain recursion. */
-static bool brute(const struct history *history, unsigned left, const char *state)
+static bool brute(const struct history *history, unsigned left, const struct states *states)
 {
     bool must = false;
     for (unsigned i = 0; i < history->count; i++) {
@@ -117,80 +175,114 @@ static bool brute(const struct history *history, unsigned left, const char *stat
         return true;
     }
     for (unsigned i = 0; i < history->count; i++) {
-        const struct made *op = &history->ops[i];
-        struct made gave = {.number = 0};
-        char next[128];
+        struct made gave[STEPS_MAX] = {{.number = 0}};
+        struct states next;
         bool first = (left >> i & 1) != 0;
         for (unsigned k = 0; k < history->count && first; k++) {
-            first =
-                (left >> k & 1) == 0 || history->ops[k].open || history->ops[k].back >= op->call;
+            first = (left >> k & 1) == 0 || !precedes(history, k, i);
         }
         if (!first) {
             continue;
         }
-        step(op, state, &gave, next);
-        if ((op->open || agrees(op, &gave)) &&
-            brute(history, left & ~(1u << i), next[0] == '\0' ? NULL : next)) {
+        perform(&history->ops[i], states, &next, gave);
+        if (fits(&history->ops[i], gave) && brute(history, left & ~(1u << i), &next)) {
             return true;
         }
     }
     return false;
 }
 
-static void draw_operation(struct gd_prng *prng, struct history *history, unsigned i, bool plain,
-                           bool unique)
+static void draw_step(struct gd_prng *prng, const struct history *history, struct made *made,
+                      unsigned number, bool plain, bool unique)
 {
-    struct made *op = &history->ops[i];
-    const struct made *other = &history->ops[gd_prng_below(prng, i + 1)];
-
-    op->what = plain ? (enum gd_sim_do)gd_prng_below(prng, 2)
-                     : (enum gd_sim_do)gd_prng_below(prng, GD_SIM_DO_TXN);
+    made->what = plain ? (enum gd_sim_do)gd_prng_below(prng, 2)
+                       : (enum gd_sim_do)gd_prng_below(prng, GD_SIM_DO_TXN);
+    made->key = (unsigned)gd_prng_below(prng, history->keys);
     if (unique) {
-        (void)snprintf(op->input, sizeof op->input, "%c%u", gd_prng_chance(prng, 1, 9) ? '1' : 'v',
-                       i);
+        (void)snprintf(made->input, sizeof made->input, "%c%u",
+                       gd_prng_chance(prng, 1, 9) ? '1' : 'v', number);
     } else {
-        (void)snprintf(op->input, sizeof op->input, "%c", "ab1"[gd_prng_below(prng, 3)]);
+        (void)snprintf(made->input, sizeof made->input, "%c", "ab1"[gd_prng_below(prng, 3)]);
     }
-    if (op->what == GD_SIM_DO_CAS && gd_prng_chance(prng, 3, 4)) {
-        memmove(op->old, other->input, sizeof op->old);
+    if (made->what == GD_SIM_DO_CAS && gd_prng_chance(prng, 3, 4)) {
+        const struct operation *other = &history->ops[gd_prng_below(prng, number / STEPS_MAX + 1)];
+        memmove(made->old, other->steps[0].input, sizeof made->old);
+    }
+}
+
+/* Something in it is changed: an output, or a time. */
+static void spoil(struct gd_prng *prng, struct history *history)
+{
+    struct operation *op = &history->ops[gd_prng_below(prng, history->count)];
+    const struct operation *other = &history->ops[gd_prng_below(prng, history->count)];
+    struct made *made = &op->steps[gd_prng_below(prng, op->count)];
+    if (made->output_kind == GD_SIM_VALUE_TEXT) {
+        (void)snprintf(made->output, sizeof made->output, "%s",
+                       gd_prng_chance(prng, 1, 6) ? "zz" : other->steps[0].input);
+    } else if (made->output_kind == GD_SIM_VALUE_TRUE || made->output_kind == GD_SIM_VALUE_FALSE) {
+        made->output_kind =
+            made->output_kind == GD_SIM_VALUE_TRUE ? GD_SIM_VALUE_FALSE : GD_SIM_VALUE_TRUE;
+    } else {
+        op->back = op->call + (unsigned)gd_prng_below(prng, 3);
     }
 }
 
 static void draw(struct gd_prng *prng, struct history *history)
 {
     bool plain = gd_prng_chance(prng, 1, 4), unique = gd_prng_chance(prng, 2, 3);
+    bool many = gd_prng_chance(prng, 1, 3);
     unsigned spread = (unsigned)gd_prng_between(prng, 1, 12);
-    char state[128] = "", next[128];
+    struct states states = {.text = {""}}, next;
 
     *history = (struct history){.count = (unsigned)gd_prng_between(prng, 2, OPERATIONS_MAX)};
+    history->keys = many ? (unsigned)gd_prng_between(prng, 2, KEYS_MAX) : 1;
+    history->ordered = gd_prng_chance(prng, 1, 4);
     for (unsigned i = 0; i < history->count; i++) {
-        struct made *op = &history->ops[i];
+        struct operation *op = &history->ops[i];
         unsigned point = 20 + 4 * i;
-        draw_operation(prng, history, i, plain, unique);
+        op->count = many ? (unsigned)gd_prng_between(prng, 1, STEPS_MAX) : 1;
+        for (unsigned k = 0; k < op->count; k++) {
+            draw_step(prng, history, &op->steps[k], STEPS_MAX * i + k, plain, unique);
+        }
         op->call = point - (unsigned)gd_prng_below(prng, spread + 1);
         op->back = point + (unsigned)gd_prng_below(prng, spread + 1);
-        step(op, state[0] == '\0' ? NULL : state, op, next);
+        op->session = (unsigned)gd_prng_below(prng, 3);
+        perform(op, &states, &next, op->steps);
         op->open = gd_prng_chance(prng, 1, 8);
         if (!op->open || gd_prng_chance(prng, 1, 2)) {
-            memcpy(state, next, sizeof state);
+            states = next;
         }
-        if ((op->what == GD_SIM_DO_DELETE || op->what == GD_SIM_DO_APPEND) &&
-            gd_prng_chance(prng, 1, 2)) {
-            op->output_kind = GD_SIM_VALUE_NOTHING;
+        for (unsigned k = 0; k < op->count; k++) {
+            struct made *made = &op->steps[k];
+            if ((made->what == GD_SIM_DO_DELETE || made->what == GD_SIM_DO_APPEND) &&
+                gd_prng_chance(prng, 1, 2)) {
+                made->output_kind = GD_SIM_VALUE_NOTHING;
+            }
         }
     }
     if (gd_prng_chance(prng, 2, 3)) {
-        struct made *op = &history->ops[gd_prng_below(prng, history->count)];
-        const struct made *other = &history->ops[gd_prng_below(prng, history->count)];
-        if (op->output_kind == GD_SIM_VALUE_TEXT) {
-            (void)snprintf(op->output, sizeof op->output, "%s",
-                           gd_prng_chance(prng, 1, 6) ? "zz" : other->input);
-        } else if (op->output_kind == GD_SIM_VALUE_TRUE || op->output_kind == GD_SIM_VALUE_FALSE) {
-            op->output_kind =
-                op->output_kind == GD_SIM_VALUE_TRUE ? GD_SIM_VALUE_FALSE : GD_SIM_VALUE_TRUE;
-        } else {
-            op->back = op->call + (unsigned)gd_prng_below(prng, 3);
-        }
+        spoil(prng, history);
+    }
+}
+
+static void record_step(const struct made *made, bool open, struct gd_sim_record *to)
+{
+    struct gd_sim_step *at = gd_sim_record_step(to, made->what, made->key);
+    bool writes = made->what != GD_SIM_DO_READ && made->what != GD_SIM_DO_TAKE &&
+                  made->what != GD_SIM_DO_DELETE;
+    if (made->what == GD_SIM_DO_INCR) {
+        at->input = gd_sim_value_number(1);
+    } else if (writes) {
+        at->input = gd_sim_value_text(to, made->input, strlen(made->input));
+    }
+    if (made->what == GD_SIM_DO_CAS && made->old[0] != '\0') {
+        at->old = gd_sim_value_text(to, made->old, strlen(made->old));
+    }
+    at->output = made->output_kind == GD_SIM_VALUE_TEXT
+                     ? gd_sim_value_text(to, made->output, strlen(made->output))
+                     : (struct gd_sim_value){.kind = made->output_kind, .number = made->number};
+    if (open) {
+        at->output = (struct gd_sim_value){.kind = GD_SIM_VALUE_NOTHING};
     }
 }
 
@@ -198,24 +290,12 @@ static void record(const struct history *history, struct gd_sim_record *to)
 {
     *to = (struct gd_sim_record){0};
     for (unsigned i = 0; i < history->count; i++) {
-        const struct made *op = &history->ops[i];
+        const struct operation *op = &history->ops[i];
         size_t number = gd_sim_record_call(to, i + 1, "operation", op->call);
-        struct gd_sim_step *at = gd_sim_record_step(to, op->what, 0);
-        bool writes = op->what != GD_SIM_DO_READ && op->what != GD_SIM_DO_TAKE &&
-                      op->what != GD_SIM_DO_DELETE;
-        if (op->what == GD_SIM_DO_INCR) {
-            at->input = gd_sim_value_number(1);
-        } else if (writes) {
-            at->input = gd_sim_value_text(to, op->input, strlen(op->input));
-        }
-        if (op->what == GD_SIM_DO_CAS && op->old[0] != '\0') {
-            at->old = gd_sim_value_text(to, op->old, strlen(op->old));
-        }
-        at->output = op->output_kind == GD_SIM_VALUE_TEXT
-                         ? gd_sim_value_text(to, op->output, strlen(op->output))
-                         : (struct gd_sim_value){.kind = op->output_kind, .number = op->number};
-        if (op->open) {
-            at->output = (struct gd_sim_value){.kind = GD_SIM_VALUE_NOTHING};
+        to->operations[number].session = op->session;
+        to->operations[number].txn = op->count > 1;
+        for (unsigned k = 0; k < op->count; k++) {
+            record_step(&op->steps[k], op->open, to);
         }
         gd_sim_record_return(to, number, op->open ? GD_SIM_FATE_OPEN : GD_SIM_FATE_DONE, op->back);
     }
@@ -231,65 +311,61 @@ static int disagree(const struct gd_sim_record *made, uint64_t seed, uint64_t nt
     return 1;
 }
 
-/* The order of zones.c, replayed by the state machine above. */
-static bool replays(const struct history *history, const size_t *order, size_t count)
+/* What the checker says, by all of its ways or by the search alone. Its order is played again. */
+static enum gd_lin_verdict judge(const struct gd_sim_record *made, bool ordered, bool search_only,
+                                 enum gd_lin_path *path, const char **what)
 {
-    char state[128] = "", next[128];
-    unsigned now = 0;
-    for (size_t k = 0; k < count; k++) {
-        const struct made *op = &history->ops[order[k]];
-        struct made gave = {.number = 0};
-        now = op->call > now ? op->call : now;
-        step(op, state[0] == '\0' ? NULL : state, &gave, next);
-        if (!op->open && (now > op->back || !agrees(op, &gave))) {
-            return false;
+    struct gd_lin_kv_options options = {.ordered = ordered, .search_only = search_only};
+    struct gd_lin_kv answer;
+    enum gd_lin_verdict verdict;
+
+    gd_lin_kv_check(made, &options, &answer);
+    verdict = answer.verdict;
+    *path = answer.parts[0].result.path;
+    for (size_t i = 0; i < answer.part_count && verdict == GD_LIN_LEGAL; i++) {
+        if (!gd_lin_kv_replay(made, &answer.parts[i])) {
+            *what = "the order found is none";
         }
-        memcpy(state, next, sizeof state);
     }
-    return true;
+    gd_lin_kv_release(&answer);
+    return verdict;
 }
 
 int main(int argc, char **argv)
 {
     uint64_t histories = argc > 1 ? strtoull(argv[1], NULL, 10) : 40000;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    uint64_t legal = 0, quick[3] = {0};
+    uint64_t legal = 0, told[2] = {0};
+    const struct states nothing = {.text = {""}};
     struct gd_prng prng;
 
     gd_prng_init(&prng, seed);
     for (uint64_t nth = 0; nth < histories; nth++) {
         struct history history;
         struct gd_sim_record made;
-        char why[1024] = "", told[1024] = "";
-        size_t all[OPERATIONS_MAX], order[OPERATIONS_MAX], count = 0, placed;
+        enum gd_lin_path path, scrap;
+        const char *what = NULL;
         draw(&prng, &history);
         record(&history, &made);
-        for (size_t i = 0; i < history.count; i++) {
-            if (!history.ops[i].open || history.ops[i].what != GD_SIM_DO_READ) {
-                all[count++] = i;
-            }
-        }
-        bool right = brute(&history, (1u << history.count) - 1, NULL);
-        enum gd_sim_zones zones =
-            gd_sim_zones(&made, all, count, order, &placed, told, sizeof told);
-        enum gd_sim_outcome outcome =
-            gd_sim_verdict(&made, GD_SIM_VERDICT_FOREIGN, why, sizeof why);
+        bool right = brute(&history, (1u << history.count) - 1, &nothing);
+        enum gd_lin_verdict verdict = judge(&made, history.ordered, false, &path, &what);
+        enum gd_lin_verdict searched = judge(&made, history.ordered, true, &scrap, &what);
         legal += right ? 1 : 0;
-        quick[zones]++;
-        if (zones != GD_SIM_ZONES_OPEN && right != (zones == GD_SIM_ZONES_LEGAL)) {
-            return disagree(&made, seed, nth, told[0] != '\0' ? told : "zones say legal");
+        told[right ? 1 : 0] += path == GD_LIN_PATH_BLOCKS ? 1 : 0;
+        if (what == NULL && verdict != (right ? GD_LIN_LEGAL : GD_LIN_ILLEGAL)) {
+            what = right ? "it is legal" : "it is illegal";
         }
-        if (zones == GD_SIM_ZONES_LEGAL && !replays(&history, order, placed)) {
-            return disagree(&made, seed, nth, "the order found is none");
+        if (what == NULL && searched != verdict) {
+            what = right ? "it is legal, by search" : "it is illegal, by search";
         }
-        if (outcome != (right ? GD_SIM_PASS : GD_SIM_FAIL)) {
-            return disagree(&made, seed, nth, why[0] != '\0' ? why : "the verdict says legal");
+        if (what != NULL) {
+            return disagree(&made, seed, nth, what);
         }
         gd_sim_record_release(&made);
     }
-    (void)printf("%llu histories from seed %llu: %llu legal; zones told %llu legal, %llu illegal\n",
-                 (unsigned long long)histories, (unsigned long long)seed, (unsigned long long)legal,
-                 (unsigned long long)quick[GD_SIM_ZONES_LEGAL],
-                 (unsigned long long)quick[GD_SIM_ZONES_ILLEGAL]);
+    (void)printf(
+        "%llu histories from seed %llu: %llu legal; blocks told %llu legal, %llu illegal\n",
+        (unsigned long long)histories, (unsigned long long)seed, (unsigned long long)legal,
+        (unsigned long long)told[1], (unsigned long long)told[0]);
     return 0;
 }

@@ -183,7 +183,7 @@ static void test_check_reads_and_judges(void **state)
             assert_string_equal(error.text, histories[i].refusal);
         } else {
             assert_int_equal(err, GD_OK);
-            assert_int_equal(gd_sim_verdict(&record, GD_SIM_VERDICT_FOREIGN, why, sizeof why),
+            assert_int_equal(gd_sim_verdict(&record, GD_SIM_VERDICT_FREE, why, sizeof why),
                              histories[i].want);
         }
         gd_sim_record_release(&record);
@@ -217,7 +217,7 @@ static enum gd_sim_outcome judge_unknown(unsigned count, bool stale)
                     "\"return\":13}\n",
                     stale ? "ab;c;" : "c;");
     assert_int_equal(gd_sim_history_read(gd_bytes_slice(&bytes), &record, &error), GD_OK);
-    enum gd_sim_outcome outcome = gd_sim_verdict(&record, GD_SIM_VERDICT_FOREIGN, why, sizeof why);
+    enum gd_sim_outcome outcome = gd_sim_verdict(&record, GD_SIM_VERDICT_FREE, why, sizeof why);
     gd_sim_record_release(&record);
     gd_bytes_release(&bytes);
     return outcome;

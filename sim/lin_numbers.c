@@ -1,0 +1,465 @@
+/* lin_numbers.c - a part of a history in numbers, and what each step makes of a value.
+ *
+ * Operations that certainly had no effect are left out by the caller; those of unknown outcome that
+ * would change nothing are left out here. */
+#include "sim/lin_kv.h"
+#include <stdlib.h>
+
+/* ---------------------------------------------------------------- the machine */
+
+static uint32_t step_incr(struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op,
+                          uint32_t now)
+{
+    bool absent = now < part->cell_count;
+    int64_t value = absent ? 0 : part->values[now].integer;
+    bool number = absent || part->values[now].number;
+    if (!number || (op->add > 0 ? value > INT64_MAX - op->add : value < INT64_MIN - op->add)) {
+        return !op->known || op->output == GD_SIM_VALUE_ERROR ? now : GD_LIN_NO;
+    }
+    value += op->add;
+    if (op->known && (op->output != GD_SIM_VALUE_NUMBER || op->number != value)) {
+        return GD_LIN_NO;
+    }
+    return gd_lin_number(part, op->cell, value);
+}
+
+static uint32_t step_append(struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op,
+                            uint32_t now)
+{
+    if (op->known && op->output == GD_SIM_VALUE_NUMBER) {
+        uint64_t size = part->values[now].size + part->pieces[op->piece].size;
+        if (op->number < 0 || (uint64_t)op->number != size) {
+            return GD_LIN_NO;
+        }
+    }
+    return gd_lin_append(part, now, op->piece);
+}
+
+uint32_t gd_lin_kv_step(void *context, uint32_t what, uint32_t now)
+{
+    struct gd_lin_kv_part_numbers *part = context;
+    const struct gd_lin_op *op = &part->ops[what];
+    bool there = now >= part->cell_count;
+    switch (op->what) {
+    case GD_SIM_DO_READ:
+        return !op->known || op->seen == now ? now : GD_LIN_NO;
+    case GD_SIM_DO_WRITE:
+        return op->input;
+    case GD_SIM_DO_APPEND:
+        return step_append(part, op, now);
+    case GD_SIM_DO_CAS:
+        if (op->known && (op->output == GD_SIM_VALUE_TRUE) != (now == op->old)) {
+            return GD_LIN_NO;
+        }
+        return now == op->old ? op->input : now;
+    case GD_SIM_DO_DELETE:
+        if (op->known && op->output != GD_SIM_VALUE_NOTHING &&
+            (op->output == GD_SIM_VALUE_TRUE) != there) {
+            return GD_LIN_NO;
+        }
+        return op->cell;
+    case GD_SIM_DO_SETNX:
+        if (op->known && (op->output == GD_SIM_VALUE_TRUE) == there) {
+            return GD_LIN_NO;
+        }
+        return there ? now : op->input;
+    case GD_SIM_DO_SWAP:
+        return !op->known || op->seen == now ? op->input : GD_LIN_NO;
+    case GD_SIM_DO_TAKE:
+        return !op->known || op->seen == now ? op->cell : GD_LIN_NO;
+    case GD_SIM_DO_INCR:
+        return step_incr(part, op, now);
+    case GD_SIM_DO_TXN:
+        break;
+    }
+    return GD_LIN_NO;
+}
+
+bool gd_lin_kv_once(void *part, uint32_t value)
+{
+    return gd_lin_once(part, value);
+}
+
+/* ---------------------------------------------------------------- steps */
+
+static uint32_t value_number(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                             const struct gd_sim_value *value)
+{
+    return value->kind == GD_SIM_VALUE_TEXT ? gd_lin_value_of(part, cell, value->text, value->size)
+                                            : cell;
+}
+
+static uint32_t seen_number(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                            const struct gd_sim_value *value)
+{
+    uint32_t number = value_number(part, cell, value);
+    part->values[number].matters = true;
+    return number;
+}
+
+static bool may_write(const struct gd_lin_op *op)
+{
+    switch (op->what) {
+    case GD_SIM_DO_WRITE:
+    case GD_SIM_DO_SWAP:
+        return true;
+    case GD_SIM_DO_CAS:
+        return op->input != op->old && (!op->known || op->output == GD_SIM_VALUE_TRUE);
+    case GD_SIM_DO_SETNX:
+        return !op->known || op->output == GD_SIM_VALUE_TRUE;
+    default:
+        return false;
+    }
+}
+
+static void add_maker(struct gd_lin_kv_part_numbers *part, uint32_t value, uint32_t call)
+{
+    part->values[value].makers++;
+    part->values[value].maker = call;
+}
+
+static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_step *step,
+                   uint32_t cell, uint32_t call, bool known)
+{
+    part->ops = gd_lin_grown(part->ops, &part->step_capacity, part->step_count, sizeof *part->ops);
+    struct gd_lin_op *op = &part->ops[part->step_count++];
+    *op = (struct gd_lin_op){.what = step->what,
+                             .known = known,
+                             .output = step->output.kind,
+                             .cell = cell,
+                             .call = call,
+                             .input = cell,
+                             .old = cell,
+                             .seen = cell};
+    switch (step->what) {
+    case GD_SIM_DO_READ:
+    case GD_SIM_DO_TAKE:
+        op->seen = known ? seen_number(part, cell, &step->output) : cell;
+        break;
+    case GD_SIM_DO_SWAP:
+        op->seen = known ? seen_number(part, cell, &step->output) : cell;
+        op->input = value_number(part, cell, &step->input);
+        break;
+    case GD_SIM_DO_WRITE:
+    case GD_SIM_DO_SETNX:
+        op->input = value_number(part, cell, &step->input);
+        break;
+    case GD_SIM_DO_CAS:
+        op->old = seen_number(part, cell, &step->old);
+        op->input = value_number(part, cell, &step->input);
+        break;
+    case GD_SIM_DO_APPEND: {
+        op->piece = gd_lin_piece_of(part, cell, step->input.text, step->input.size);
+        part->pieces[op->piece].count++;
+        part->pieces[op->piece].call = call;
+        op->number = step->output.number;
+        break;
+    }
+    case GD_SIM_DO_INCR:
+        op->add = step->input.number;
+        op->number = step->output.number;
+        break;
+    default:
+        break;
+    }
+    if (may_write(op)) {
+        add_maker(part, op->input, call);
+    }
+    if (op->what == GD_SIM_DO_TAKE ||
+        (op->what == GD_SIM_DO_DELETE && !(known && op->output == GD_SIM_VALUE_FALSE))) {
+        if (!(known && op->what == GD_SIM_DO_TAKE && op->seen == cell)) {
+            add_maker(part, cell, call);
+        }
+    }
+}
+
+/* The only value that the step can meet; GD_LIN_NO: not known. */
+static uint32_t need_of(struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op)
+{
+    if (op->what == GD_SIM_DO_CAS && !op->known) {
+        return GD_LIN_NO;
+    }
+    switch (op->what) {
+    case GD_SIM_DO_READ:
+    case GD_SIM_DO_SWAP:
+    case GD_SIM_DO_TAKE:
+        return op->known ? op->seen : GD_LIN_NO;
+    case GD_SIM_DO_CAS:
+        return op->output == GD_SIM_VALUE_TRUE ? op->old : GD_LIN_NO;
+    case GD_SIM_DO_SETNX:
+        return op->known && op->output == GD_SIM_VALUE_TRUE ? op->cell : GD_LIN_NO;
+    case GD_SIM_DO_DELETE:
+        return op->known && op->output == GD_SIM_VALUE_FALSE ? op->cell : GD_LIN_NO;
+    case GD_SIM_DO_INCR:
+        if (op->known && op->output == GD_SIM_VALUE_NUMBER && op->number != op->add &&
+            (op->add > 0 ? op->number >= INT64_MIN + op->add : op->number <= INT64_MAX + op->add)) {
+            return gd_lin_number(part, op->cell, op->number - op->add);
+        }
+        return GD_LIN_NO;
+    default:
+        return GD_LIN_NO;
+    }
+}
+
+/* Whether it leaves every value that it can meet as it is. */
+static bool keeps(const struct gd_lin_op *op)
+{
+    switch (op->what) {
+    case GD_SIM_DO_READ:
+        return true;
+    case GD_SIM_DO_CAS:
+        return op->input == op->old || (op->known && op->output != GD_SIM_VALUE_TRUE);
+    case GD_SIM_DO_SETNX:
+        return op->known && op->output != GD_SIM_VALUE_TRUE;
+    case GD_SIM_DO_DELETE:
+        return op->known && op->output == GD_SIM_VALUE_FALSE;
+    case GD_SIM_DO_TAKE:
+        return op->known && op->seen == op->cell;
+    case GD_SIM_DO_SWAP:
+        return op->known && op->seen == op->input;
+    case GD_SIM_DO_INCR:
+        return op->known && op->output == GD_SIM_VALUE_ERROR;
+    default:
+        return false;
+    }
+}
+
+/* Whether it, done, cannot lie within a time when others see one value after the other. */
+static bool is_outside(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op,
+                       const struct gd_lin_step *step)
+{
+    bool changes = op->what == GD_SIM_DO_WRITE || op->what == GD_SIM_DO_SWAP ||
+                   op->what == GD_SIM_DO_TAKE || op->what == GD_SIM_DO_DELETE;
+    return changes || step->need != GD_LIN_NO ||
+           (op->what == GD_SIM_DO_APPEND && part->pieces[op->piece].size > 0) ||
+           (op->what == GD_SIM_DO_INCR && op->output == GD_SIM_VALUE_NUMBER && op->add != 0);
+}
+
+/* ---------------------------------------------------------------- calls */
+
+static bool changes_something(const struct gd_sim_record *record, const struct gd_sim_operation *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        if (record->steps[op->first + i].what != GD_SIM_DO_READ) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find_session_order(struct gd_lin_kv_part_numbers *part)
+{
+    /* Sessions are few and their operations close together: the last one is looked for backwards,
+     * and no farther than ten minutes. */
+    for (size_t i = 0; i < part->call_count; i++) {
+        const struct gd_sim_operation *op = &part->record->operations[part->numbers[i]];
+        for (size_t k = i; k-- > 0 && op->fate == GD_SIM_FATE_DONE && op->session != 0;) {
+            const struct gd_sim_operation *earlier = &part->record->operations[part->numbers[k]];
+            if (earlier->session == op->session && earlier->fate == GD_SIM_FATE_DONE) {
+                part->calls[i].after = (uint32_t)k + 1;
+                break;
+            }
+            if (part->calls[k].call + UINT64_C(600000000000) < part->calls[i].call) {
+                break;
+            }
+        }
+    }
+}
+
+static void mark_cells(struct gd_lin_kv_part_numbers *part, const size_t *operations, size_t count,
+                       const uint32_t *cell_of)
+{
+    size_t *last = gd_lin_zeroed(part->cell_count, sizeof *last);
+    for (size_t i = 0; i < count; i++) {
+        const struct gd_sim_operation *op = &part->record->operations[operations[i]];
+        for (size_t k = 0; k < op->count; k++) {
+            const struct gd_sim_step *step = &part->record->steps[op->first + k];
+            uint32_t at = part->cell_count == 1 ? 0 : cell_of[step->key];
+            struct gd_lin_cell *cell = &part->cells[at];
+            bool append = step->what == GD_SIM_DO_APPEND;
+            cell->appends = cell->appends || append;
+            cell->counts = cell->counts || step->what == GD_SIM_DO_INCR;
+            cell->lengths = cell->lengths || (append && op->fate == GD_SIM_FATE_DONE &&
+                                              step->output.kind == GD_SIM_VALUE_NUMBER);
+            cell->twice = cell->twice || last[at] == i + 1;
+            last[at] = i + 1;
+        }
+    }
+    free(last);
+}
+
+static void clear(struct gd_lin_kv_part_numbers *part, size_t cell_count)
+{
+    for (size_t i = 0; i < part->made_count; i++) {
+        free(part->made[i]);
+    }
+    part->made_count = part->value_count = part->piece_count = part->length_count = 0;
+    part->edge_count = part->step_count = part->call_count = part->chain_count = 0;
+    /* Tables that one big part needed are too much to be wiped for each small one. */
+    free(part->value_index);
+    free(part->piece_index);
+    free(part->edge_index);
+    part->value_index = part->piece_index = part->edge_index = NULL;
+    part->value_index_capacity = part->piece_index_capacity = part->edge_index_capacity = 0;
+    if (cell_count > part->cell_capacity) {
+        part->cell_capacity = cell_count;
+        free(part->cells);
+        free(part->start);
+        part->cells = gd_lin_zeroed(cell_count, sizeof *part->cells);
+        part->start = gd_lin_zeroed(cell_count, sizeof *part->start);
+    }
+    memset(part->cells, 0, cell_count * sizeof *part->cells);
+    part->cell_count = cell_count;
+}
+
+/* Inputs that do not matter become junk, and each step learns what it needs. */
+static void finish_steps(struct gd_lin_kv_part_numbers *part)
+{
+    part->steps =
+        part->steps_capacity >= part->step_count ? part->steps : (free(part->steps), NULL);
+    if (part->steps == NULL) {
+        part->steps_capacity = part->step_count;
+        part->steps = gd_lin_zeroed(part->step_count, sizeof *part->steps);
+    }
+    for (uint32_t i = 0; i < part->step_count; i++) {
+        struct gd_lin_op *op = &part->ops[i];
+        if (op->input >= part->cell_count && !part->values[op->input].matters) {
+            op->input = gd_lin_junk(part, op->cell, part->values[op->input].size);
+        }
+        part->steps[i] =
+            (struct gd_lin_step){.cell = op->cell, .what = i, .need = need_of(part, op)};
+    }
+    for (size_t i = 0; i < part->call_count; i++) {
+        struct gd_lin_call *call = &part->calls[i];
+        call->reads_only = true;
+        for (uint32_t k = 0; k < call->count; k++) {
+            call->reads_only = call->reads_only && keeps(&part->ops[call->first + k]);
+        }
+        call->outside = call->count == 1 &&
+                        is_outside(part, &part->ops[call->first], &part->steps[call->first]);
+    }
+}
+
+void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_sim_record *record,
+                         const size_t *operations, size_t count, const uint32_t *cell_of,
+                         size_t cell_count, bool ordered)
+{
+    clear(part, cell_count);
+    part->record = record;
+    part->operations = operations;
+    mark_cells(part, operations, count, cell_of);
+    for (uint32_t cell = 0; cell < cell_count; cell++) {
+        part->values = gd_lin_grown(part->values, &part->value_capacity, part->value_count,
+                                    sizeof *part->values);
+        part->values[part->value_count++] = (struct gd_lin_value){
+            .cell = cell, .makers = 1, .maker = GD_LIN_NOBODY, .from = GD_LIN_NO, .matters = true};
+        part->start[cell] = cell;
+    }
+    for (size_t at = 0; at < count; at++) {
+        const struct gd_sim_operation *op = &record->operations[operations[at]];
+        bool open = op->fate == GD_SIM_FATE_OPEN;
+        if (open && !changes_something(record, op)) {
+            continue;
+        }
+        uint32_t i = (uint32_t)part->call_count++;
+        part->calls = gd_lin_grown(part->calls, &part->call_capacity, i, sizeof *part->calls);
+        part->numbers =
+            gd_lin_grown(part->numbers, &part->number_capacity, i, sizeof *part->numbers);
+        struct gd_lin_call *call = &part->calls[i];
+        part->numbers[i] = operations[at];
+        *call = (struct gd_lin_call){.call = op->call,
+                                     .back = open ? GD_LIN_OPEN : op->back,
+                                     .first = (uint32_t)part->step_count,
+                                     .count = (uint32_t)op->count};
+        call->rank = open ? op->call : op->back;
+        for (size_t k = 0; k < op->count; k++) {
+            const struct gd_sim_step *step = &record->steps[op->first + k];
+            uint32_t cell = cell_count == 1 ? 0 : cell_of[step->key];
+            call->cells |= UINT64_C(1) << cell % 64;
+            add_op(part, step, cell, i, !open);
+        }
+    }
+    gd_lin_look_into(part);
+    finish_steps(part);
+    part->ordered = ordered;
+    if (ordered) {
+        find_session_order(part);
+    }
+}
+
+/* ---------------------------------------------------------------- likeness */
+
+/* What tells two calls of one step apart, apart from their times. */
+static void signature(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op,
+                      uint64_t *key)
+{
+    enum gd_sim_do what = op->what;
+    bool known = op->known && (what != GD_SIM_DO_APPEND || op->output == GD_SIM_VALUE_NUMBER) &&
+                 (what != GD_SIM_DO_DELETE || op->output != GD_SIM_VALUE_NOTHING) &&
+                 what != GD_SIM_DO_WRITE;
+    if (!known && what == GD_SIM_DO_SWAP) {
+        what = GD_SIM_DO_WRITE;
+    }
+    if (!known && what == GD_SIM_DO_TAKE) {
+        what = GD_SIM_DO_DELETE;
+    }
+    key[0] = (uint64_t)what | (uint64_t)known << 8 | (uint64_t)(known ? op->output : 0) << 16 |
+             (uint64_t)op->cell << 32;
+    key[1] = (uint64_t)op->input << 32 | op->old;
+    key[2] = (uint64_t)(known ? op->seen : 0) << 32 | op->piece;
+    key[3] = (uint64_t)op->add;
+    key[4] = known ? (uint64_t)op->number : 0;
+    (void)part;
+}
+
+void gd_lin_numbers_alike(struct gd_lin_kv_part_numbers *part)
+{
+    struct alike {
+        uint64_t key[5];
+        uint32_t number;
+    };
+    size_t capacity = 16;
+    while (capacity < 2 * part->call_count) {
+        capacity *= 2;
+    }
+    struct alike *table = gd_lin_zeroed(capacity, sizeof *table);
+    part->alike_count = 1;
+    for (size_t i = 0; i < part->call_count; i++) {
+        struct gd_lin_call *call = &part->calls[i];
+        uint64_t key[5], hash = 0;
+        if (call->count != 1 || call->reads_only || call->chain != 0 ||
+            (part->ordered && part->record->operations[part->numbers[i]].session != 0 &&
+             call->back != GD_LIN_OPEN) ||
+            (call->back != GD_LIN_OPEN && call->rank != call->back)) {
+            continue;
+        }
+        signature(part, &part->ops[call->first], key);
+        for (size_t k = 0; k < GD_COUNT(key); k++) {
+            hash = (hash ^ key[k]) * UINT64_C(0x9e3779b97f4a7c15);
+            hash ^= hash >> 29;
+        }
+        size_t at = (size_t)hash & (capacity - 1);
+        while (table[at].number != 0 && memcmp(table[at].key, key, sizeof key) != 0) {
+            at = (at + 1) & (capacity - 1);
+        }
+        if (table[at].number == 0) {
+            memcpy(table[at].key, key, sizeof key);
+            table[at].number = part->alike_count++;
+        }
+        call->alike = table[at].number;
+    }
+    free(table);
+}
+
+void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part)
+{
+    gd_lin_values_release(part);
+    free(part->cells);
+    free(part->ops);
+    free(part->steps);
+    free(part->calls);
+    free(part->numbers);
+    free(part->start);
+    free(part->chain_begin);
+    *part = (struct gd_lin_kv_part_numbers){0};
+}

@@ -1,0 +1,863 @@
+/* lin_search.c - the search for an order.
+ *
+ * After Wing and Gong (1993) in Lowe's form (Testing for linearizability, 2017): the calls and
+ * returns stand in the order of time; whatever was called before the first return may come next;
+ * the one that returns first must come before anything that is called later. What is taken leaves
+ * the list. When nothing can come next, the last choice is taken back.
+ *
+ * What keeps it short, each without losing an order:
+ *   S1. What never changes anything is taken as soon as it fits.
+ *   S2. A pair of (what is taken, state) is tried once. Of open calls, those taken are compared as
+ *       sets: who got there with less of them could do all that who took more can.
+ *   S3. Of calls that are alike, only the one that must be done first is tried, and an open one
+ * only when no other is there: in any order two of them may change places. S4. An open call is
+ * taken only right before one that notices: that could not be without it, or would come out
+ * differently. Otherwise it could as well be later, or never. S5. A value that never comes back is
+ * not left while somebody must yet find it. S6. A chain is not begun while somebody who cannot lie
+ * within it must be done before its last member is called. S7. What has no cell in common with the
+ * one that must be done first, directly or by others that could come before it, is left for later.
+ * The open calls stand apart, by likeness: a history with thousands of them costs nothing until one
+ * is needed. */
+#include "sim/lin_search.h"
+#include "engine/prng.h"
+#include <stdlib.h>
+
+#define SPENT_COMPARED 48u /* Longer lists of open calls are compared for equality alone. */
+#define CHAIN_LOOK 512u    /* Points that S6 looks at. */
+
+struct node { /* A choice. */
+    size_t trail, undo;
+    size_t first, at, end; /* Its candidates on the stack, once there was need to list them. */
+    uint32_t best;         /* Tried first of all; GD_LIN_NO: none. */
+    bool listed, best_tried;
+};
+struct undo {
+    uint32_t cell, value;
+};
+struct entry { /* What was tried. */
+    uint64_t hash[2];
+    uint32_t spent, spent_count; /* In the arena. */
+    uint32_t next;               /* Another one with the same hash; 0: none. */
+};
+struct open_class {
+    uint32_t alike;
+    uint32_t *calls; /* Borrowed from `open_calls`: by call. */
+    uint32_t count, used;
+};
+struct search {
+    const struct gd_lin_problem *problem;
+    const struct gd_lin_call *calls;
+    struct gd_lin_found *found;
+    uint32_t *next,
+        *previous;   /* Points: 0 the head, 1 + i the call of i, 1 + count + i its return. */
+    uint32_t *state; /* By cell. */
+    uint64_t state_hash;
+    struct undo *undone;
+    size_t undo_count, undo_capacity;
+    uint32_t *trail;
+    size_t trail_count;
+    size_t left; /* Calls not taken that must be. */
+    bool *taken;
+    struct node *nodes;
+    size_t node_count, node_capacity;
+    uint32_t *stack; /* Candidates. */
+    size_t stack_count, stack_capacity;
+    struct open_class *classes;
+    size_t class_count;
+    uint32_t *open_calls, *class_of; /* By call: its class, counted from 1. */
+    uint32_t *spent;                 /* Classes of the open calls taken, rising. */
+    size_t spent_count, spent_capacity;
+    uint32_t *watchers; /* By value: calls not taken that must find it. */
+    size_t watcher_capacity;
+    uint32_t *marks; /* By likeness: the listing that met it last. */
+    uint32_t mark;
+    uint64_t set[2]; /* Hash of what is taken, open calls apart. */
+    uint32_t *index; /* Hash table of entries, counted from 1. */
+    size_t index_capacity;
+    struct entry *entries;
+    size_t entry_count, entry_capacity;
+    uint32_t *arena;
+    size_t arena_count, arena_capacity;
+    size_t kept; /* So many at the head of the longest order are still the trail's. */
+    uint64_t relevant;
+    bool sessions; /* Some calls wait for others. */
+};
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    a = (a ^ (b * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
+    a = (a ^ (a >> 31)) * UINT64_C(0x94d049bb133111eb);
+    return a ^ (a >> 29);
+}
+
+/* ---------------------------------------------------------------- the list of points */
+
+static uint32_t return_point(const struct search *s, uint32_t call)
+{
+    return (uint32_t)s->problem->call_count + 1 + call;
+}
+
+static bool is_return(const struct search *s, uint32_t point)
+{
+    return point > s->problem->call_count;
+}
+
+static uint32_t call_of(const struct search *s, uint32_t point)
+{
+    return is_return(s, point) ? point - (uint32_t)s->problem->call_count - 1 : point - 1;
+}
+
+static void unlink_point(struct search *s, uint32_t point)
+{
+    s->next[s->previous[point]] = s->next[point];
+    s->previous[s->next[point]] = s->previous[point];
+}
+
+static void relink_point(struct search *s, uint32_t point)
+{
+    s->next[s->previous[point]] = point;
+    s->previous[s->next[point]] = point;
+}
+
+/* Calls and returns in the order of time; what meets overlaps, so calls go first. */
+static void build_points(struct search *s)
+{
+    size_t count = s->problem->call_count, n = 0;
+    struct gd_lin_pair *by_call = gd_lin_zeroed(count, sizeof *by_call);
+    struct gd_lin_pair *by_back = gd_lin_zeroed(count, sizeof *by_back);
+    for (uint32_t i = 0; i < count; i++) {
+        if (s->calls[i].back != GD_LIN_OPEN) {
+            by_call[n] = (struct gd_lin_pair){s->calls[i].call, i};
+            by_back[n++] = (struct gd_lin_pair){s->calls[i].back, i};
+        }
+    }
+    gd_lin_sort(by_call, n);
+    gd_lin_sort(by_back, n);
+    uint32_t previous = 0;
+    for (size_t c = 0, b = 0; b < n;) {
+        uint32_t point = c < n && by_call[c].key <= by_back[b].key
+                             ? 1 + by_call[c++].value
+                             : return_point(s, by_back[b++].value);
+        s->previous[point] = previous;
+        s->next[previous] = point;
+        previous = point;
+    }
+    s->next[previous] = 0;
+    s->previous[0] = previous;
+    s->left = n;
+    free(by_call);
+    free(by_back);
+}
+
+/* When the one that must be done first returns. */
+static uint64_t first_return(const struct search *s)
+{
+    uint32_t at = s->next[0];
+    while (at != 0 && !is_return(s, at)) {
+        at = s->next[at];
+    }
+    return at == 0 ? GD_LIN_OPEN : s->calls[call_of(s, at)].back;
+}
+
+/* ---------------------------------------------------------------- state */
+
+static void set_cell(struct search *s, uint32_t cell, uint32_t value)
+{
+    s->undone = gd_lin_grown(s->undone, &s->undo_capacity, s->undo_count, sizeof *s->undone);
+    s->undone[s->undo_count++] = (struct undo){cell, s->state[cell]};
+    s->state_hash += mix(cell, value) - mix(cell, s->state[cell]);
+    s->state[cell] = value;
+}
+
+static void go_back_to(struct search *s, size_t undo)
+{
+    while (s->undo_count > undo) {
+        const struct undo *last = &s->undone[--s->undo_count];
+        s->state_hash += mix(last->cell, last->value) - mix(last->cell, s->state[last->cell]);
+        s->state[last->cell] = last->value;
+    }
+}
+
+static bool apply(struct search *s, const struct gd_lin_call *call)
+{
+    const struct gd_lin_machine *machine = &s->problem->machine;
+    size_t undo = s->undo_count;
+    for (uint32_t i = 0; i < call->count; i++) {
+        const struct gd_lin_step *step = &s->problem->steps[call->first + i];
+        uint32_t now = s->state[step->cell];
+        uint32_t value = step->need != GD_LIN_NO && step->need != now
+                             ? GD_LIN_NO
+                             : machine->step(machine->context, step->what, now);
+        if (value == GD_LIN_NO) {
+            go_back_to(s, undo);
+            return false;
+        }
+        if (value != now) {
+            set_cell(s, step->cell, value);
+        }
+    }
+    return true;
+}
+
+static bool has_changed(const struct search *s, size_t undo)
+{
+    for (size_t i = undo; i < s->undo_count; i++) {
+        if (s->state[s->undone[i].cell] != s->undone[i].value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- who must yet find what */
+
+static void watch(struct search *s, const struct gd_lin_call *call, uint32_t more)
+{
+    for (uint32_t i = 0; i < call->count && call->back != GD_LIN_OPEN; i++) {
+        uint32_t value = s->problem->steps[call->first + i].need;
+        if (value == GD_LIN_NO) {
+            continue;
+        }
+        if (value >= s->watcher_capacity) {
+            size_t old = s->watcher_capacity;
+            s->watchers =
+                gd_lin_grown(s->watchers, &s->watcher_capacity, value, sizeof *s->watchers);
+            memset(s->watchers + old, 0, (s->watcher_capacity - old) * sizeof *s->watchers);
+        }
+        s->watchers[value] += more;
+    }
+}
+
+/* S5: has a change behind `undo` left a value that somebody must yet find? */
+static bool left_too_early(const struct search *s, size_t undo)
+{
+    const struct gd_lin_machine *machine = &s->problem->machine;
+    for (size_t i = undo; i < s->undo_count && machine->once != NULL; i++) {
+        uint32_t value = s->undone[i].value;
+        if (value < s->watcher_capacity && s->watchers[value] > 0 &&
+            s->state[s->undone[i].cell] != value && machine->once(machine->context, value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- taking and putting back */
+
+static void spend(struct search *s, uint32_t class)
+{
+    size_t at = s->spent_count;
+    s->spent = gd_lin_grown(s->spent, &s->spent_capacity, s->spent_count, sizeof *s->spent);
+    for (; at > 0 && s->spent[at - 1] > class; at--) {
+        s->spent[at] = s->spent[at - 1];
+    }
+    s->spent[at] = class;
+    s->spent_count++;
+    s->classes[class - 1].used++;
+}
+
+static void earn(struct search *s, uint32_t class)
+{
+    size_t at = s->spent_count;
+    while (s->spent[at - 1] != class) {
+        at--;
+    }
+    memmove(s->spent + at - 1, s->spent + at, (s->spent_count - at) * sizeof *s->spent);
+    s->spent_count--;
+    s->classes[class - 1].used--;
+}
+
+static void take(struct search *s, uint32_t i)
+{
+    const struct gd_lin_call *call = &s->calls[i];
+    s->trail[s->trail_count++] = i;
+    s->taken[i] = true;
+    if (call->back == GD_LIN_OPEN) {
+        spend(s, s->class_of[i]);
+        return;
+    }
+    watch(s, call, (uint32_t)-1);
+    s->set[0] += mix(i, 1);
+    s->set[1] += mix(i, 2);
+    s->left--;
+    unlink_point(s, 1 + i);
+    unlink_point(s, return_point(s, i));
+}
+
+static void put_back(struct search *s)
+{
+    uint32_t i = s->trail[--s->trail_count];
+    const struct gd_lin_call *call = &s->calls[i];
+    s->kept = s->trail_count < s->kept ? s->trail_count : s->kept;
+    s->taken[i] = false;
+    if (call->back == GD_LIN_OPEN) {
+        earn(s, s->class_of[i]);
+        return;
+    }
+    watch(s, call, 1);
+    s->set[0] -= mix(i, 1);
+    s->set[1] -= mix(i, 2);
+    s->left++;
+    relink_point(s, return_point(s, i));
+    relink_point(s, 1 + i);
+}
+
+/* ---------------------------------------------------------------- what was tried */
+
+static uint64_t held(const struct search *s)
+{
+    return s->index_capacity * sizeof *s->index + s->entry_capacity * sizeof *s->entries +
+           s->arena_capacity * sizeof *s->arena + s->node_capacity * sizeof *s->nodes +
+           s->stack_capacity * sizeof *s->stack + s->undo_capacity * sizeof *s->undone +
+           s->watcher_capacity * sizeof *s->watchers +
+           s->problem->call_count * (2 * 8 + 4 + 1 + 8 + sizeof *s->calls);
+}
+
+/* Whether the spent ones of an entry are all among those spent now. */
+static bool within(const struct search *s, const struct entry *entry)
+{
+    const uint32_t *a = s->arena + entry->spent;
+    size_t k = 0;
+    for (size_t i = 0; i < entry->spent_count; i++, k++) {
+        while (k < s->spent_count && s->spent[k] < a[i]) {
+            k++;
+        }
+        if (k == s->spent_count || s->spent[k] != a[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void make_index(struct search *s)
+{
+    if (2 * s->entry_count < s->index_capacity) {
+        return;
+    }
+    free(s->index);
+    s->index_capacity = s->index_capacity == 0 ? 64 : 2 * s->index_capacity;
+    s->index = gd_lin_zeroed(s->index_capacity, sizeof *s->index);
+    for (uint32_t i = 1; i <= s->entry_count; i++) {
+        size_t at = (size_t)s->entries[i - 1].hash[0] & (s->index_capacity - 1);
+        while (s->index[at] != 0 &&
+               (s->entries[s->index[at] - 1].hash[0] != s->entries[i - 1].hash[0] ||
+                s->entries[s->index[at] - 1].hash[1] != s->entries[i - 1].hash[1])) {
+            at = (at + 1) & (s->index_capacity - 1);
+        }
+        s->entries[i - 1].next = s->index[at];
+        s->index[at] = i;
+    }
+}
+
+/* S2: false when this, or something at least as good, was tried before. */
+static bool remember(struct search *s)
+{
+    uint64_t hash[2] = {s->set[0] + mix(s->state_hash, 3), s->set[1] + mix(s->state_hash, 4)};
+    bool compared = s->spent_count <= SPENT_COMPARED;
+    for (size_t i = 0; i < s->spent_count && !compared; i++) {
+        hash[0] += mix(s->spent[i] + i, 5);
+        hash[1] += mix(s->spent[i] + i, 6);
+    }
+    make_index(s);
+    size_t at = (size_t)hash[0] & (s->index_capacity - 1);
+    while (s->index[at] != 0 && (s->entries[s->index[at] - 1].hash[0] != hash[0] ||
+                                 s->entries[s->index[at] - 1].hash[1] != hash[1])) {
+        at = (at + 1) & (s->index_capacity - 1);
+    }
+    for (uint32_t i = s->index[at]; i != 0; i = s->entries[i - 1].next) {
+        if (!compared || within(s, &s->entries[i - 1])) {
+            return false;
+        }
+    }
+    s->entries = gd_lin_grown(s->entries, &s->entry_capacity, s->entry_count, sizeof *s->entries);
+    struct entry *entry = &s->entries[s->entry_count++];
+    *entry = (struct entry){.hash = {hash[0], hash[1]}, .next = s->index[at]};
+    s->index[at] = (uint32_t)s->entry_count;
+    if (compared && s->spent_count > 0) {
+        entry->spent = (uint32_t)s->arena_count;
+        entry->spent_count = (uint32_t)s->spent_count;
+        s->arena = gd_lin_grown(s->arena, &s->arena_capacity, s->arena_count + s->spent_count,
+                                sizeof *s->arena);
+        memcpy(s->arena + s->arena_count, s->spent, s->spent_count * sizeof *s->spent);
+        s->arena_count += s->spent_count;
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- who may come next */
+
+/* S7. */
+static void find_relevant(struct search *s)
+{
+    uint64_t before, now;
+    uint32_t end = s->next[0];
+    s->relevant = UINT64_MAX;
+    if (s->problem->cell_count == 1) {
+        return;
+    }
+    now = first_return(s);
+    while (end != 0 && !is_return(s, end)) {
+        end = s->next[end];
+    }
+    if (end == 0) {
+        return;
+    }
+    s->relevant = s->calls[call_of(s, end)].cells;
+    do {
+        before = s->relevant;
+        for (uint32_t at = s->next[0]; at != end; at = s->next[at]) {
+            const struct gd_lin_call *call = &s->calls[call_of(s, at)];
+            if ((call->cells & s->relevant) != 0) {
+                s->relevant |= call->cells;
+                s->relevant |= call->after != 0 ? s->calls[call->after - 1].cells : 0;
+            }
+        }
+        for (size_t k = 0; k < s->class_count; k++) {
+            const struct open_class *class = &s->classes[k];
+            if (class->used < class->count && s->calls[class->calls[class->used]].call <= now &&
+                (s->calls[class->calls[class->used]].cells & s->relevant) != 0) {
+                s->relevant |= s->calls[class->calls[class->used]].cells;
+            }
+        }
+    } while (s->relevant != before);
+}
+
+static bool may_come(const struct search *s, const struct gd_lin_call *call)
+{
+    return (call->cells & s->relevant) != 0 && (call->after == 0 || s->taken[call->after - 1]);
+}
+
+/* S1. */
+static void take_readers(struct search *s)
+{
+    bool again;
+    do {
+        again = false;
+        for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at);) {
+            uint32_t i = call_of(s, at), next = s->next[at];
+            const struct gd_lin_call *call = &s->calls[i];
+            if (call->reads_only && (call->after == 0 || s->taken[call->after - 1]) &&
+                apply(s, call)) {
+                take(s, i);
+                again = s->sessions;
+                next =
+                    is_return(s, next) && call_of(s, next) == i ? s->next[s->previous[at]] : next;
+            }
+            at = next;
+        }
+    } while (again);
+}
+
+/* Does `i` come before `k` among candidates? Who needs the very value that is there goes first: it
+ * may not be there again in time. */
+static bool sooner(const struct search *s, uint32_t i, uint32_t k)
+{
+    const struct gd_lin_step *a = &s->problem->steps[s->calls[i].first];
+    const struct gd_lin_step *b = &s->problem->steps[s->calls[k].first];
+    bool finds_a = a->need == s->state[a->cell], finds_b = b->need == s->state[b->cell];
+    if (finds_a != finds_b) {
+        return finds_a;
+    }
+    return s->calls[i].rank < s->calls[k].rank;
+}
+
+static uint32_t pick_best(const struct search *s)
+{
+    uint32_t best = GD_LIN_NO;
+    for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
+        uint32_t i = call_of(s, at);
+        const struct gd_lin_call *call = &s->calls[i];
+        if (!call->reads_only && may_come(s, call) && (best == GD_LIN_NO || sooner(s, i, best))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void push_candidate(struct search *s, size_t first, uint32_t i)
+{
+    s->stack = gd_lin_grown(s->stack, &s->stack_capacity, s->stack_count, sizeof *s->stack);
+    size_t at = s->stack_count++;
+    for (; at > first && sooner(s, i, s->stack[at - 1]); at--) {
+        s->stack[at] = s->stack[at - 1];
+    }
+    s->stack[at] = i;
+}
+
+/* All but the best one: by rank, of those alike the first (S3); then open ones. */
+static void list_candidates(struct search *s, struct node *node)
+{
+    uint64_t now = first_return(s);
+    size_t kept;
+    s->mark++;
+    node->first = s->stack_count;
+    for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
+        uint32_t i = call_of(s, at);
+        if (!s->calls[i].reads_only && i != node->best && may_come(s, &s->calls[i])) {
+            push_candidate(s, node->first, i);
+        }
+    }
+    if (node->best != GD_LIN_NO) {
+        s->marks[s->calls[node->best].alike] = s->mark;
+    }
+    kept = node->first;
+    for (size_t k = node->first; k < s->stack_count; k++) {
+        uint32_t alike = s->calls[s->stack[k]].alike;
+        if (alike == 0 || s->marks[alike] != s->mark) {
+            s->marks[alike] = s->mark;
+            s->stack[kept++] = s->stack[k];
+        }
+    }
+    s->stack_count = kept;
+    for (size_t k = 0; k < s->class_count; k++) {
+        const struct open_class *class = &s->classes[k];
+        if (class->used < class->count &&
+            (class->alike == 0 || s->marks[class->alike] != s->mark)) {
+            uint32_t i = class->calls[class->used];
+            if (s->calls[i].call <= now && may_come(s, &s->calls[i])) {
+                push_candidate(s, kept, i);
+            }
+        }
+    }
+    node->at = node->first;
+    node->end = s->stack_count;
+    node->listed = true;
+}
+
+/* S6. */
+static bool begins_too_early(const struct search *s, uint32_t i)
+{
+    const struct gd_lin_call *call = &s->calls[i];
+    uint64_t begin;
+    unsigned looked = 0;
+    if (s->problem->chain_begin == NULL || call->chain == 0 || call->back == GD_LIN_OPEN) {
+        return false;
+    }
+    begin = s->problem->chain_begin[call->chain];
+    for (uint32_t at = s->next[0]; at != 0 && looked < CHAIN_LOOK; at = s->next[at], looked++) {
+        const struct gd_lin_call *other = &s->calls[call_of(s, at)];
+        if (is_return(s, at)) {
+            if (other->back >= begin) {
+                return false;
+            }
+            if (other->outside && other->chain != call->chain) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* S4: does `call` notice that `open`, which was just taken, was done? `before`: where its changes
+ * begin. */
+static bool notices(struct search *s, const struct gd_lin_call *open,
+                    const struct gd_lin_call *call, size_t before)
+{
+    const struct gd_lin_step *steps = s->problem->steps;
+    size_t undo = s->undo_count;
+    uint32_t cell = steps[open->first].cell, now = s->state[cell], without;
+    bool touches = false, good;
+    for (uint32_t i = 0; i < open->count; i++) {
+        for (uint32_t k = 0; k < call->count; k++) {
+            touches = touches || steps[open->first + i].cell == steps[call->first + k].cell;
+        }
+    }
+    if (!touches) { /* The two may change places; of two open ones the first goes first. */
+        return call->back == GD_LIN_OPEN && call > open;
+    }
+    if (open->count > 1) {
+        return true; /* Let it be tried. */
+    }
+    set_cell(s, cell, s->undone[before].value);
+    good = apply(s, call);
+    without = s->state[cell];
+    go_back_to(s, undo);
+    GD_ASSERT(s->state[cell] == now);
+    if (!good || !apply(s, call)) {
+        return true;
+    }
+    good = s->state[cell] == without;
+    go_back_to(s, undo);
+    return !good;
+}
+
+static bool try_call(struct search *s, uint32_t i)
+{
+    const struct gd_lin_call *call = &s->calls[i];
+    size_t undo = s->undo_count;
+    const struct gd_lin_call *last =
+        s->trail_count > 0 ? &s->calls[s->trail[s->trail_count - 1]] : NULL;
+    if (last != NULL && last->back == GD_LIN_OPEN &&
+        !notices(s, last, call, s->nodes[s->node_count - 2].undo)) {
+        return false;
+    }
+    if (!apply(s, call)) {
+        return false;
+    }
+    bool changed = has_changed(s, undo);
+    if ((call->back == GD_LIN_OPEN && !changed) || (changed && begins_too_early(s, i))) {
+        go_back_to(s, undo);
+        return false;
+    }
+    take(s, i);
+    if (left_too_early(s, undo) || !remember(s)) {
+        put_back(s);
+        go_back_to(s, undo);
+        return false;
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- what is found */
+
+/* What stood where `call` could not be placed. */
+static void note_before(struct search *s, uint32_t call)
+{
+    struct gd_lin_found *found = s->found;
+    uint32_t value = s->state[s->problem->steps[s->calls[call].first].cell];
+    for (size_t i = 0; i < found->before_count; i++) {
+        if (found->before[i] == value) {
+            return;
+        }
+    }
+    if (found->before_count < GD_LIN_BEFORE_MAX) {
+        found->before[found->before_count++] = value;
+    }
+}
+
+static void note_longest(struct search *s)
+{
+    struct gd_lin_found *found = s->found;
+    uint32_t at = s->next[0], stuck;
+    while (at != 0 && !is_return(s, at)) {
+        at = s->next[at];
+    }
+    stuck = at == 0 ? GD_LIN_NO : call_of(s, at);
+    if (stuck != GD_LIN_NO && stuck == found->stuck) {
+        note_before(s, stuck);
+    }
+    if (s->trail_count <= found->order_count && found->stuck != GD_LIN_NO) {
+        return;
+    }
+    memcpy(found->order + s->kept, s->trail + s->kept,
+           (s->trail_count - s->kept) * sizeof *s->trail);
+    s->kept = found->order_count = s->trail_count;
+    memcpy(found->state, s->state, s->problem->cell_count * sizeof *s->state);
+    if (stuck != GD_LIN_NO && stuck != found->stuck) {
+        found->before_count = 0;
+        note_before(s, stuck);
+    }
+    found->stuck = stuck;
+}
+
+/* A state at the end; the same with more open calls spent says nothing new. */
+static void note_end(struct search *s, size_t *capacity)
+{
+    struct gd_lin_found *found = s->found;
+    struct gd_lin_end end = {.spent_count = 0};
+    end.values = gd_lin_zeroed(s->problem->cell_count, sizeof *end.values);
+    memcpy(end.values, s->state, s->problem->cell_count * sizeof *end.values);
+    end.spent = gd_lin_zeroed(s->spent_count, sizeof *end.spent);
+    for (size_t i = 0; i < s->trail_count; i++) {
+        if (s->calls[s->trail[i]].back == GD_LIN_OPEN) {
+            end.spent[end.spent_count++] = s->trail[i];
+        }
+    }
+    found->ends = gd_lin_grown(found->ends, capacity, found->end_count, sizeof *found->ends);
+    found->ends[found->end_count++] = end;
+}
+
+static bool over_limit(struct search *s)
+{
+    const struct gd_lin_limits *limits = s->problem->limits;
+    if (limits == NULL) {
+        return false;
+    }
+    return (limits->steps != 0 && s->found->steps > limits->steps) ||
+           (s->found->steps % 1024 == 0 &&
+            ((limits->memory != 0 && held(s) > limits->memory) ||
+             (limits->stop != NULL && limits->stop(limits->context))));
+}
+
+static void new_node(struct search *s)
+{
+    find_relevant(s);
+    s->nodes = gd_lin_grown(s->nodes, &s->node_capacity, s->node_count, sizeof *s->nodes);
+    s->nodes[s->node_count++] = (struct node){.trail = s->trail_count,
+                                              .undo = s->undo_count,
+                                              .first = s->stack_count,
+                                              .best = pick_best(s)};
+}
+
+static uint32_t next_candidate(struct search *s, struct node *node)
+{
+    if (!node->best_tried && node->best != GD_LIN_NO) {
+        node->best_tried = true;
+        return node->best;
+    }
+    if (!node->listed) {
+        list_candidates(s, node);
+    }
+    return node->at < node->end ? s->stack[node->at++] : GD_LIN_NO;
+}
+
+/* Back to the newest choice, as it was when it was made. */
+static void return_to_node(struct search *s)
+{
+    const struct node *node = &s->nodes[s->node_count - 1];
+    while (s->trail_count > node->trail) {
+        put_back(s);
+    }
+    go_back_to(s, node->undo);
+    find_relevant(s);
+}
+
+static enum gd_lin_verdict run(struct search *s)
+{
+    size_t end_capacity = 0;
+    take_readers(s);
+    new_node(s);
+    for (;;) {
+        if (s->left == 0) {
+            if (!s->problem->every_end) {
+                return GD_LIN_LEGAL;
+            }
+            note_end(s, &end_capacity);
+            s->nodes[s->node_count - 1].at = s->nodes[s->node_count - 1].end = 0;
+            s->nodes[s->node_count - 1].listed = s->nodes[s->node_count - 1].best_tried = true;
+        }
+        uint32_t i = next_candidate(s, &s->nodes[s->node_count - 1]);
+        if (i != GD_LIN_NO) {
+            s->found->steps++;
+            if (over_limit(s)) {
+                note_longest(s);
+                return GD_LIN_INCONCLUSIVE;
+            }
+            if (try_call(s, i)) {
+                take_readers(s);
+                new_node(s);
+            }
+            continue;
+        }
+        if (s->left > 0) {
+            note_longest(s);
+        }
+        s->stack_count = s->nodes[s->node_count - 1].first;
+        if (--s->node_count == 0) {
+            return s->found->end_count > 0 ? GD_LIN_LEGAL : GD_LIN_ILLEGAL;
+        }
+        return_to_node(s);
+    }
+}
+
+/* ---------------------------------------------------------------- beginning and end */
+
+/* The open calls, by likeness, each kind by call. */
+static void gather_open(struct search *s)
+{
+    size_t count = s->problem->call_count, n = 0;
+    uint32_t *class_of_alike = gd_lin_zeroed(s->problem->alike_count + 1, sizeof *class_of_alike);
+    struct gd_lin_pair *by_call = gd_lin_zeroed(count, sizeof *by_call);
+    for (uint32_t i = 0; i < count; i++) {
+        if (s->calls[i].back == GD_LIN_OPEN) {
+            by_call[n++] = (struct gd_lin_pair){s->calls[i].call, i};
+        }
+    }
+    gd_lin_sort(by_call, n);
+    s->open_calls = gd_lin_zeroed(n, sizeof *s->open_calls);
+    s->classes = gd_lin_zeroed(n, sizeof *s->classes);
+    s->class_of = gd_lin_zeroed(count, sizeof *s->class_of);
+    for (size_t k = 0; k < n; k++) {
+        uint32_t alike = s->calls[by_call[k].value].alike, class = class_of_alike[alike];
+        if (alike == 0 || class == 0) {
+            class = (uint32_t)++s->class_count;
+            s->classes[class - 1].alike = alike;
+            class_of_alike[alike] = class;
+        }
+        s->class_of[by_call[k].value] = class;
+        s->classes[class - 1].count++;
+    }
+    uint32_t *place = s->open_calls;
+    for (size_t k = 0; k < s->class_count; k++) {
+        s->classes[k].calls = place;
+        place += s->classes[k].count;
+        s->classes[k].count = 0;
+    }
+    for (size_t k = 0; k < n; k++) {
+        struct open_class *class = &s->classes[s->class_of[by_call[k].value] - 1];
+        class->calls[class->count++] = by_call[k].value;
+    }
+    free(class_of_alike);
+    free(by_call);
+}
+
+static void begin(struct search *s)
+{
+    size_t count = s->problem->call_count;
+    s->next = gd_lin_zeroed(2 * count + 1, sizeof *s->next);
+    s->previous = gd_lin_zeroed(2 * count + 1, sizeof *s->previous);
+    s->trail = gd_lin_zeroed(count, sizeof *s->trail);
+    s->taken = gd_lin_zeroed(count, sizeof *s->taken);
+    s->marks = gd_lin_zeroed(s->problem->alike_count + 1, sizeof *s->marks);
+    s->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->state);
+    s->found->order = gd_lin_zeroed(count, sizeof *s->found->order);
+    s->found->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->found->state);
+    for (uint32_t cell = 0; cell < s->problem->cell_count; cell++) {
+        s->state[cell] = s->problem->start[cell];
+        s->state_hash += mix(cell, s->state[cell]);
+    }
+    build_points(s);
+    gather_open(s);
+    for (size_t i = 0; i < count; i++) {
+        watch(s, &s->calls[i], 1);
+        s->sessions = s->sessions || s->calls[i].after != 0;
+    }
+}
+
+void gd_lin_search(const struct gd_lin_problem *problem, struct gd_lin_found *found)
+{
+    struct search *s = gd_lin_zeroed(1, sizeof *s);
+    *found = (struct gd_lin_found){.stuck = GD_LIN_NO};
+    s->problem = problem;
+    s->calls = problem->calls;
+    s->found = found;
+    begin(s);
+    found->verdict = run(s);
+    if (found->verdict == GD_LIN_LEGAL && !problem->every_end) {
+        memcpy(found->order, s->trail, s->trail_count * sizeof *s->trail);
+        memcpy(found->state, s->state, problem->cell_count * sizeof *s->state);
+        found->order_count = s->trail_count;
+        found->stuck = GD_LIN_NO;
+    }
+    found->memory = held(s);
+    free(s->next);
+    free(s->previous);
+    free(s->state);
+    free(s->undone);
+    free(s->trail);
+    free(s->taken);
+    free(s->nodes);
+    free(s->stack);
+    free(s->classes);
+    free(s->open_calls);
+    free(s->class_of);
+    free(s->spent);
+    free(s->watchers);
+    free(s->marks);
+    free(s->index);
+    free(s->entries);
+    free(s->arena);
+    free(s);
+}
+
+void gd_lin_found_release(struct gd_lin_found *found)
+{
+    for (size_t i = 0; i < found->end_count; i++) {
+        free(found->ends[i].values);
+        free(found->ends[i].spent);
+    }
+    free(found->ends);
+    free(found->order);
+    free(found->state);
+    *found = (struct gd_lin_found){0};
+}

@@ -1,0 +1,88 @@
+/* lin_sort.c - sorting and memory for the checker.
+ *
+ * Times are numbers with few significant bits apart from what they share: a radix sort over those
+ * bits takes a few passes, and is stable, so that ties keep the order of the history. */
+#include "sim/lin_search.h"
+#include <stdlib.h>
+
+#define RADIX_BITS 11
+#define RADIX (1u << RADIX_BITS)
+
+void *gd_lin_zeroed(size_t count, size_t size)
+{
+    void *array = calloc(count > 0 ? count : 1, size);
+    GD_ASSERT(array != NULL);
+    return array;
+}
+
+void *gd_lin_grown(void *array, size_t *capacity, size_t count, size_t size)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    while (*capacity <= count) {
+        *capacity = *capacity == 0 ? 16 : *capacity * 2;
+    }
+    array = realloc(array, *capacity * size);
+    GD_ASSERT(array != NULL);
+    return array;
+}
+
+static void insertion_sort(struct gd_lin_pair *pairs, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct gd_lin_pair pair = pairs[i];
+        size_t k = i;
+        for (; k > 0 && pairs[k - 1].key > pair.key; k--) {
+            pairs[k] = pairs[k - 1];
+        }
+        pairs[k] = pair;
+    }
+}
+
+static void radix_pass(const struct gd_lin_pair *from, struct gd_lin_pair *to, size_t count,
+                       uint64_t least, unsigned shift)
+{
+    size_t places[RADIX] = {0}, sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        places[(from[i].key - least) >> shift & (RADIX - 1)]++;
+    }
+    for (size_t i = 0; i < RADIX; i++) {
+        size_t here = places[i];
+        places[i] = sum;
+        sum += here;
+    }
+    for (size_t i = 0; i < count; i++) {
+        to[places[(from[i].key - least) >> shift & (RADIX - 1)]++] = from[i];
+    }
+}
+
+void gd_lin_sort(struct gd_lin_pair *pairs, size_t count)
+{
+    uint64_t least = UINT64_MAX, most = 0;
+    bool sorted = true;
+    for (size_t i = 0; i < count; i++) {
+        sorted = sorted && (i == 0 || pairs[i - 1].key <= pairs[i].key);
+        least = pairs[i].key < least ? pairs[i].key : least;
+        most = pairs[i].key > most ? pairs[i].key : most;
+    }
+    if (sorted) {
+        return;
+    }
+    if (count < 200) {
+        insertion_sort(pairs, count);
+        return;
+    }
+    struct gd_lin_pair *other = gd_lin_zeroed(count, sizeof *other);
+    struct gd_lin_pair *from = pairs, *to = other;
+    for (unsigned shift = 0; shift < 64 && (most - least) >> shift > 0; shift += RADIX_BITS) {
+        radix_pass(from, to, count, least, shift);
+        struct gd_lin_pair *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != pairs) {
+        memcpy(pairs, from, count * sizeof *pairs);
+    }
+    free(other);
+}

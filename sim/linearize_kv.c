@@ -1,0 +1,435 @@
+/* linearize_kv.c - histories of the file format, part by part: what blocks tell, else the search;
+ * and an illegal part's explanation.
+ *
+ * The earliest illegal prefix. A prefix is what had happened by some time: operations that were
+ * called by then, those that had not returned being open. Whoever adds to an illegal prefix has an
+ * illegal history, so it is looked for by halving, beginning where the contradiction was found. */
+#include "sim/linearize_kv.h"
+#include "sim/lin_kv.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct judge {
+    const struct gd_sim_record *record;
+    const struct gd_lin_kv_options *options;
+    struct gd_lin_kv_part_numbers numbers;
+    uint32_t *cell_of; /* By key. */
+};
+
+const char *gd_lin_verdict_name(enum gd_lin_verdict verdict)
+{
+    static const char *const names[] = {"legal", "illegal", "inconclusive"};
+    return names[verdict];
+}
+
+const char *gd_lin_path_name(enum gd_lin_path path)
+{
+    static const char *const names[] = {"nothing to judge", "blocks", "search"};
+    return names[path];
+}
+
+/* ---------------------------------------------------------------- in words */
+
+static void say_text(struct gd_bytes *bytes, const struct gd_lin_kv_part_numbers *part,
+                     uint32_t value)
+{
+    const struct gd_lin_value *v = &part->values[value];
+    if (value < part->cell_count) {
+        gd_bytes_add_text(bytes, "nothing");
+    } else if (v->text == NULL) {
+        gd_bytes_add_text(bytes, "some value that nobody saw");
+    } else {
+        bool cut = v->size > 40;
+        gd_bytes_format(bytes, "'%.*s%s'", cut ? 40 : (int)v->size, v->text, cut ? "..." : "");
+    }
+}
+
+static void say_operation(struct gd_bytes *bytes, const struct gd_sim_record *record, size_t number)
+{
+    static const char *const names[] = {"read",  "write", "append", "cas",  "delete",
+                                        "setnx", "swap",  "take",   "incr", "txn"};
+    const struct gd_sim_operation *op = &record->operations[number];
+    char key[64];
+    gd_sim_record_key_text(record, record->steps[op->first].key, key, sizeof key);
+    gd_bytes_format(bytes, "%s of %s by client %" PRIu64 " (%" PRIu64 " to ",
+                    op->txn ? "txn" : names[record->steps[op->first].what], key, op->client,
+                    op->call);
+    if (op->fate == GD_SIM_FATE_DONE) {
+        gd_bytes_format(bytes, "%" PRIu64 ")", op->back);
+    } else {
+        gd_bytes_add_text(bytes, "unknown)");
+    }
+}
+
+static char *as_text(struct gd_bytes *bytes)
+{
+    char *text = gd_lin_zeroed(bytes->size + 1, 1);
+    if (bytes->size > 0) {
+        memcpy(text, bytes->data, bytes->size);
+    }
+    gd_bytes_release(bytes);
+    return text;
+}
+
+static void say_blocks(const struct judge *judge, const struct gd_lin_blocks_result *told,
+                       struct gd_lin_kv_part *part)
+{
+    struct gd_bytes bytes = {0};
+    say_operation(&bytes, judge->record, judge->numbers.numbers[told->a]);
+    gd_bytes_format(&bytes, " %s ", told->verb);
+    say_text(&bytes, &judge->numbers, told->value);
+    gd_bytes_format(&bytes, ", %s", told->tail);
+    if (told->b != GD_LIN_NOBODY) {
+        say_operation(&bytes, judge->record, judge->numbers.numbers[told->b]);
+    }
+    free(part->why);
+    part->why = as_text(&bytes);
+}
+
+static void say_states(const struct judge *judge, const struct gd_lin_found *found,
+                       struct gd_lin_kv_part *part)
+{
+    struct gd_bytes bytes = {0};
+    for (size_t i = 0; i < found->before_count; i++) {
+        gd_bytes_add_text(&bytes, i == 0 ? "" : i + 1 == found->before_count ? " or " : ", ");
+        say_text(&bytes, &judge->numbers, found->before[i]);
+    }
+    free(part->states);
+    part->states = found->before_count > 0 ? as_text(&bytes) : NULL;
+    gd_bytes_release(&bytes);
+}
+
+static void say_search(const struct judge *judge, const struct gd_lin_found *found,
+                       struct gd_lin_kv_part *part)
+{
+    struct gd_bytes bytes = {0};
+    if (found->stuck == GD_LIN_NO) {
+        return;
+    }
+    size_t number = judge->numbers.numbers[found->stuck];
+    const struct gd_sim_operation *op = &judge->record->operations[number];
+    say_operation(&bytes, judge->record, number);
+    gd_bytes_add_text(&bytes, " fits nowhere:");
+    for (size_t i = 0; i < op->count && i < 6; i++) {
+        const struct gd_sim_step *step = &judge->record->steps[op->first + i];
+        char key[64];
+        gd_sim_record_key_text(judge->record, step->key, key, sizeof key);
+        gd_bytes_format(&bytes, " %s gave ", key);
+        gd_sim_value_say(&bytes, &step->output);
+    }
+    gd_bytes_format(&bytes, " (%zu of %zu operations placed)", found->order_count,
+                    part->operation_count);
+    free(part->why);
+    part->why = as_text(&bytes);
+}
+
+/* ---------------------------------------------------------------- one part */
+
+static void put_order(const struct judge *judge, const uint32_t *order, size_t count,
+                      struct gd_lin_result *result)
+{
+    free(result->order);
+    result->order = gd_lin_zeroed(count, sizeof *result->order);
+    result->order_count = count;
+    for (size_t i = 0; i < count; i++) {
+        result->order[i] = judge->numbers.numbers[order[i]];
+    }
+}
+
+static void put_stuck(const struct judge *judge, uint32_t a, uint32_t b,
+                      struct gd_lin_result *result)
+{
+    free(result->stuck);
+    result->stuck = gd_lin_zeroed(2, sizeof *result->stuck);
+    result->stuck_count = 0;
+    if (a != GD_LIN_NO) {
+        result->stuck[result->stuck_count++] = judge->numbers.numbers[a];
+    }
+    if (b != GD_LIN_NO && b != a) {
+        result->stuck[result->stuck_count++] = judge->numbers.numbers[b];
+    }
+}
+
+static void search(struct judge *judge, const struct gd_lin_limits *limits,
+                   struct gd_lin_found *found)
+{
+    struct gd_lin_kv_part_numbers *numbers = &judge->numbers;
+    gd_lin_numbers_alike(numbers);
+    struct gd_lin_problem problem = {
+        .calls = numbers->calls,
+        .call_count = numbers->call_count,
+        .steps = numbers->steps,
+        .start = numbers->start,
+        .cell_count = numbers->cell_count,
+        .alike_count = numbers->alike_count,
+        .chain_begin =
+            numbers->cell_count == 1 && numbers->chain_count > 0 ? numbers->chain_begin : NULL,
+        .limits = limits};
+    problem.machine = (struct gd_lin_machine){.context = numbers, .step = gd_lin_kv_step};
+    problem.machine.once = gd_lin_kv_once;
+    gd_lin_search(&problem, found);
+}
+
+/* The verdict on `part`'s operations as `record` tells them. */
+static void decide(struct judge *judge, struct gd_lin_kv_part *part, bool words)
+{
+    struct gd_lin_blocks_result told;
+    struct gd_lin_found found;
+    struct gd_lin_result *result = &part->result;
+    gd_lin_numbers_make(&judge->numbers, judge->record, part->operations, part->operation_count,
+                        judge->cell_of, part->key_count, judge->options->ordered);
+    result->verdict = GD_LIN_LEGAL;
+    result->path = GD_LIN_PATH_EMPTY;
+    if (judge->numbers.call_count == 0) {
+        return;
+    }
+    enum gd_lin_told blocks =
+        judge->options->search_only ? GD_LIN_TOLD_NOTHING : gd_lin_blocks(&judge->numbers, &told);
+    if (blocks != GD_LIN_TOLD_NOTHING) {
+        result->path = GD_LIN_PATH_BLOCKS;
+        result->verdict = blocks == GD_LIN_TOLD_LEGAL ? GD_LIN_LEGAL : GD_LIN_ILLEGAL;
+        put_order(judge, told.order, told.order_count, result);
+        free(told.order);
+        if (blocks == GD_LIN_TOLD_ILLEGAL && words) {
+            put_stuck(judge, told.a, told.b, result);
+            say_blocks(judge, &told, part);
+        }
+        return;
+    }
+    result->path = GD_LIN_PATH_SEARCH;
+    search(judge, &judge->options->limits, &found);
+    result->verdict = found.verdict;
+    result->steps += found.steps;
+    result->memory = found.memory > result->memory ? found.memory : result->memory;
+    put_order(judge, found.order, found.order_count, result);
+    if (found.verdict != GD_LIN_LEGAL && words) {
+        put_stuck(judge, found.stuck, GD_LIN_NO, result);
+        say_search(judge, &found, part);
+        say_states(judge, &found, part);
+    }
+    gd_lin_found_release(&found);
+}
+
+/* ---------------------------------------------------------------- the earliest illegal prefix */
+
+struct prefix { /* The part again, in a record of its own whose operations can be cut. */
+    struct gd_sim_record record;
+    size_t *all;
+    struct judge judge;
+    struct gd_lin_kv_part part;
+    uint64_t *returns; /* Sorted. */
+    size_t return_count;
+};
+
+static void cut(struct prefix *prefix, const struct gd_sim_record *record,
+                const struct gd_lin_kv_part *part, uint64_t time)
+{
+    prefix->part.operation_count = 0;
+    for (size_t i = 0; i < part->operation_count; i++) {
+        struct gd_sim_operation *op = &prefix->record.operations[i];
+        *op = record->operations[part->operations[i]];
+        if (op->fate == GD_SIM_FATE_DONE && op->back > time) {
+            op->fate = GD_SIM_FATE_OPEN;
+        }
+        if (op->call <= time) {
+            prefix->all[prefix->part.operation_count++] = i;
+        }
+    }
+}
+
+static enum gd_lin_verdict verdict_at(struct prefix *prefix, const struct gd_sim_record *record,
+                                      const struct gd_lin_kv_part *part, uint64_t time)
+{
+    cut(prefix, record, part, time);
+    gd_lin_result_release(&prefix->part.result);
+    decide(&prefix->judge, &prefix->part, false);
+    return prefix->part.result.verdict;
+}
+
+static size_t place_of(const struct prefix *prefix, uint64_t time)
+{
+    size_t low = 0, high = prefix->return_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (prefix->returns[middle] < time) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void begin_prefix(struct prefix *prefix, const struct judge *judge,
+                         const struct gd_lin_kv_part *part)
+{
+    struct gd_lin_pair *pairs = gd_lin_zeroed(part->operation_count, sizeof *pairs);
+    *prefix = (struct prefix){.record = *judge->record, .part = *part, .judge = *judge};
+    prefix->record.operations =
+        gd_lin_zeroed(part->operation_count, sizeof *prefix->record.operations);
+    prefix->record.operation_count = part->operation_count;
+    prefix->all = gd_lin_zeroed(part->operation_count, sizeof *prefix->all);
+    prefix->returns = gd_lin_zeroed(part->operation_count, sizeof *prefix->returns);
+    prefix->part.operations = prefix->all;
+    prefix->part.result = (struct gd_lin_result){.order = NULL};
+    prefix->part.why = prefix->part.states = NULL;
+    prefix->judge.record = &prefix->record;
+    prefix->judge.numbers = (struct gd_lin_kv_part_numbers){.record = NULL};
+    for (size_t i = 0; i < part->operation_count; i++) {
+        const struct gd_sim_operation *op = &judge->record->operations[part->operations[i]];
+        if (op->fate == GD_SIM_FATE_DONE) {
+            pairs[prefix->return_count++].key = op->back;
+        }
+    }
+    gd_lin_sort(pairs, prefix->return_count);
+    for (size_t i = 0; i < prefix->return_count; i++) {
+        prefix->returns[i] = pairs[i].key;
+    }
+    free(pairs);
+}
+
+/* Of the prefixes that end with a return, the shortest that is illegal; looked for around `guess`.
+ */
+static size_t shortest(struct prefix *prefix, const struct judge *judge,
+                       const struct gd_lin_kv_part *part, uint64_t guess)
+{
+    size_t high = prefix->return_count - 1, low = 0, at = place_of(prefix, guess);
+    if (at < high &&
+        verdict_at(prefix, judge->record, part, prefix->returns[at]) == GD_LIN_ILLEGAL) {
+        high = at;
+    } else if (at < high) {
+        low = at + 1;
+    }
+    for (size_t step = 1; low < high; step *= 2) { /* Downwards in strides, then by halves. */
+        size_t middle = high - low > 2 * step && step < 64 ? high - step : low + (high - low) / 2;
+        if (verdict_at(prefix, judge->record, part, prefix->returns[middle]) == GD_LIN_ILLEGAL) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return high;
+}
+
+static void explain(struct judge *judge, struct gd_lin_kv_part *part)
+{
+    struct prefix prefix;
+    uint64_t guess = 0;
+    begin_prefix(&prefix, judge, part);
+    for (size_t i = 0; i < part->result.stuck_count; i++) {
+        const struct gd_sim_operation *op = &judge->record->operations[part->result.stuck[i]];
+        guess = op->fate == GD_SIM_FATE_DONE && op->back > guess ? op->back : guess;
+    }
+    if (prefix.return_count > 0) {
+        size_t at = shortest(&prefix, judge, part, guess);
+        part->illegal_at = prefix.returns[at];
+        cut(&prefix, judge->record, part, part->illegal_at);
+        gd_lin_result_release(&prefix.part.result);
+        decide(&prefix.judge, &prefix.part, true);
+        /* An order up to where it goes wrong, and what stood there, when blocks told. */
+        if (prefix.part.result.path == GD_LIN_PATH_BLOCKS) {
+            struct gd_lin_limits limits = judge->options->limits;
+            struct gd_lin_found found;
+            limits.steps = limits.steps == 0 || limits.steps > 100000 ? 100000 : limits.steps;
+            search(&prefix.judge, &limits, &found);
+            put_order(&prefix.judge, found.order, found.order_count, &prefix.part.result);
+            say_states(&prefix.judge, &found, &prefix.part);
+            gd_lin_found_release(&found);
+        }
+        struct gd_lin_result *from = &prefix.part.result, *to = &part->result;
+        from->path = to->path;
+        from->steps += to->steps;
+        from->memory = to->memory > from->memory ? to->memory : from->memory;
+        gd_lin_result_release(to);
+        *to = *from;
+        for (size_t i = 0; i < to->order_count; i++) {
+            to->order[i] = part->operations[to->order[i]];
+        }
+        for (size_t i = 0; i < to->stuck_count; i++) {
+            to->stuck[i] = part->operations[to->stuck[i]];
+        }
+        to->verdict = GD_LIN_ILLEGAL;
+        free(part->why);
+        free(part->states);
+        part->why = prefix.part.why;
+        part->states = prefix.part.states;
+    }
+    gd_lin_numbers_release(&prefix.judge.numbers);
+    free(prefix.record.operations);
+    free(prefix.all);
+    free(prefix.returns);
+}
+
+/* ---------------------------------------------------------------- all parts */
+
+static void judge_part(struct judge *judge, struct gd_lin_kv_part *part)
+{
+    for (size_t i = 0; i < part->key_count; i++) {
+        judge->cell_of[part->keys[i]] = (uint32_t)i;
+    }
+    part->judged = true;
+    decide(judge, part, true);
+    if (part->result.verdict == GD_LIN_ILLEGAL && judge->options->explain) {
+        explain(judge, part);
+    }
+    if (part->result.verdict == GD_LIN_INCONCLUSIVE) {
+        struct gd_bytes bytes = {0};
+        gd_bytes_format(&bytes, "a limit was met after %" PRIu64 " steps", part->result.steps);
+        if (part->why != NULL) {
+            gd_bytes_format(&bytes, "; so far %s", part->why);
+        }
+        free(part->why);
+        part->why = as_text(&bytes);
+    }
+}
+
+static void fill_parts(struct gd_lin_kv *answer)
+{
+    const struct gd_sim_parts *split = &answer->split;
+    answer->part_count = split->count;
+    answer->parts = gd_lin_zeroed(split->count, sizeof *answer->parts);
+    for (size_t i = 0; i < split->count; i++) {
+        answer->parts[i] = (struct gd_lin_kv_part){
+            .keys = split->keys + split->key_first[i],
+            .key_count = split->key_first[i + 1] - split->key_first[i],
+            .operations = split->operations + split->operation_first[i],
+            .operation_count = split->operation_first[i + 1] - split->operation_first[i],
+            .illegal_at = GD_LIN_OPEN};
+    }
+}
+
+void gd_lin_kv_check(const struct gd_sim_record *record, const struct gd_lin_kv_options *options,
+                     struct gd_lin_kv *answer)
+{
+    struct judge judge = {.record = record, .options = options};
+    *answer = (struct gd_lin_kv){.verdict = GD_LIN_LEGAL};
+    gd_sim_parts_find(&answer->split, record);
+    fill_parts(answer);
+    judge.cell_of = gd_lin_zeroed(answer->split.key_count, sizeof *judge.cell_of);
+    for (size_t i = 0; i < answer->part_count; i++) {
+        struct gd_lin_kv_part *part = &answer->parts[i];
+        if (answer->verdict == GD_LIN_ILLEGAL && !options->all) {
+            break;
+        }
+        judge_part(&judge, part);
+        if (part->result.verdict == GD_LIN_ILLEGAL ||
+            (part->result.verdict == GD_LIN_INCONCLUSIVE && answer->verdict == GD_LIN_LEGAL)) {
+            answer->verdict = part->result.verdict;
+        }
+    }
+    gd_lin_numbers_release(&judge.numbers);
+    free(judge.cell_of);
+}
+
+void gd_lin_kv_release(struct gd_lin_kv *answer)
+{
+    for (size_t i = 0; i < answer->part_count; i++) {
+        gd_lin_result_release(&answer->parts[i].result);
+        free(answer->parts[i].why);
+        free(answer->parts[i].states);
+    }
+    free(answer->parts);
+    gd_sim_parts_release(&answer->split);
+    *answer = (struct gd_lin_kv){.verdict = GD_LIN_LEGAL};
+}
