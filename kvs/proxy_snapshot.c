@@ -157,13 +157,17 @@ static struct gd_slice key_at(const struct gd_proxy_tracker *self, size_t at)
     return (struct gd_slice){self->keys.data + at + 4, gd_get_le32(self->keys.data + at)};
 }
 
-/* DUMP and PEXPIRETIME in turn, in the order of the keys. */
+/* DUMP and PEXPIRETIME in turn, in the order of the keys; our own key at the end. */
 static void dump_reply(void *context, size_t place, struct gd_slice reply)
 {
     struct gd_proxy_tracker *self = context;
     struct gd_resp_item item = {0};
     int64_t deadline_ms = 0;
 
+    if (place == self->scan.expected - 1) {
+        check_key(self, reply);
+        return;
+    }
     (void)gd_resp_item_take(&reply, &item);
     if (item.kind == '-') {
         self->snapshot_err = GD_ERR_RESET;
@@ -202,6 +206,7 @@ static void on_more(void *context, enum gd_err err)
 
 static void ask_dumps(struct gd_proxy_tracker *self)
 {
+    const char *const get[] = {"GET", key};
     size_t at = self->key_at;
 
     for (size_t i = 0; i < DUMPS_MAX && at < self->keys.size; i++) {
@@ -211,6 +216,7 @@ static void ask_dumps(struct gd_proxy_tracker *self)
         gd_proxy_link_add(&self->scan, deadline, 2);
         at += 4 + dump[1].size;
     }
+    gd_proxy_link_add_words(&self->scan, get, 2); /* Who emptied it meanwhile took the key along. */
     gd_proxy_link_send(&self->scan, dump_reply, on_more, self);
 }
 

@@ -432,7 +432,8 @@ static int shrink(const struct gd_sim_program *program, struct gd_sim_plan *plan
         return EXIT_INCONCLUSIVE;
     }
     size_t before = plan->fault_count;
-    struct gd_sim_shrink_options options = {.limit_s = limit_s, .progress = stderr};
+    struct gd_sim_shrink_options options = {
+        .limit_s = limit_s, .pick = program->pick, .progress = stderr};
     size_t runs = gd_sim_shrink(plan, &result, &options);
     struct gd_bytes bytes = {0};
     gd_bytes_format(&bytes, "# %s\n", result.property);

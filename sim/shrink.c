@@ -35,6 +35,9 @@ static bool keep_if_same(struct shrink *shrink, const char *what)
     if (time_is_up(shrink)) {
         return false;
     }
+    if (shrink->options->pick != NULL) { /* What its text says, since its text is what is kept. */
+        shrink->tried.database = shrink->options->pick(&shrink->tried);
+    }
     gd_sim_run_apart(&shrink->tried, shrink->run_limit_s, &result);
     shrink->runs++;
     if (result.outcome != GD_SIM_FAIL || strcmp(result.property, shrink->result.property) != 0) {

@@ -5,7 +5,9 @@
 
 struct gd_sim_shrink_options {
     unsigned limit_s; /* Real time. */
-    FILE *progress;   /* NULL, or where each step is told. */
+    /* The database that a plan's parameters name; NULL: always the plan's own. */
+    const struct gd_sim_database *(*pick)(const struct gd_sim_plan *plan);
+    FILE *progress; /* NULL, or where each step is told. */
 };
 /* `*plan` fails as `*result` says; it becomes the least one found that violates the same property,
  * and `*result` what came of that one. Returns runs made. */
