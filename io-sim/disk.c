@@ -7,6 +7,7 @@
  * it has happened, all, or some of its sectors. */
 #include "io-sim/store.h"
 #include "engine/bytes.h"
+#include <stdio.h>
 
 /* One operation in flight. */
 struct gd_disk_flight {
@@ -672,6 +673,25 @@ bool gd_world_rot(struct gd_world *world, uint32_t number, const char *path, uin
         gd__fold(world, at * 8 + bit);
         GD__TRACE(world, number, "rot", "%s offset %llu bit %u", path, (unsigned long long)at, bit);
     }
+    return true;
+}
+
+bool gd_world_lose(struct gd_world *world, uint32_t number, const char *path)
+{
+    struct gd_process *process = gd__process(world, number);
+    const struct gd_inode *inode = gd__store_inode(process->disk.store, path);
+    char folder[GD_DISK_PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+
+    if (inode == NULL || inode->folder) {
+        return false;
+    }
+    (void)snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
+    GD__TRACE(world, number, "lose", "%s", path);
+    process->disk.sequence++;
+    gd__store_point(process->disk.store, path, NULL);
+    gd__store_sync_names(process->disk.store, folder, process->disk.sequence, false);
+    gd__fold(world, process->disk.sequence);
     return true;
 }
 

@@ -328,6 +328,9 @@ void gd_world_misdirect_at(struct gd_world *world, uint32_t process, uint64_t co
  * stored. False when the file has no byte there. */
 bool gd_world_rot(struct gd_world *world, uint32_t process, const char *path, uint64_t offset,
                   uint64_t size, unsigned bit_count);
+/* The file is gone, and durably so: a repair of the file system did not know whose it was. False
+ * when there is none. */
+bool gd_world_lose(struct gd_world *world, uint32_t process, const char *path);
 /* Empties the disk. Requires that the process does not run. */
 void gd_world_wipe(struct gd_world *world, uint32_t process);
 

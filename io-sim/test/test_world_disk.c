@@ -380,6 +380,30 @@ static void test_disk_rot_and_misdirection(void **state)
     gd_world_free(world);
 }
 
+/* A file that is lost is gone in both views, and its neighbours are there. */
+static void test_disk_lost_file(void **state)
+{
+    struct gd_world *world = one_process(10);
+    static uint8_t bytes[1000];
+    struct gd_file file;
+    uint64_t size;
+
+    (void)state;
+    make_file(world, "lost", bytes, sizeof bytes, &file);
+    make_file(world, "kept", bytes, sizeof bytes, &file);
+    power_cycle(world);
+    assert_false(gd_world_lose(world, 0, "absent"));
+    assert_true(gd_world_lose(world, 0, "lost"));
+    assert_false(gd_world_lose(world, 0, "lost"));
+    assert_false(gd_world_file_size(world, 0, GD_WORLD_CACHED, "lost", &size));
+    assert_false(gd_world_file_size(world, 0, GD_WORLD_DURABLE, "lost", &size));
+    power_cycle(world);
+    assert_int_equal(drive_open(world, 0, "lost", 0, &file), GD_ERR_NOT_FOUND);
+    assert_true(gd_world_file_size(world, 0, GD_WORLD_DURABLE, "kept", &size));
+    assert_int_equal(size, sizeof bytes);
+    gd_world_free(world);
+}
+
 static void test_disk_chances(void **state)
 {
     struct gd_world *world = one_process(10);
@@ -449,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_disk_failed_sync_is_final),
         cmocka_unit_test(test_disk_crash_points),
         cmocka_unit_test(test_disk_rot_and_misdirection),
+        cmocka_unit_test(test_disk_lost_file),
         cmocka_unit_test(test_disk_chances),
         cmocka_unit_test(test_disk_wipe_and_quota),
     };
