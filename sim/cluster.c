@@ -742,30 +742,57 @@ static void damage(struct gd_sim_cluster *cluster, unsigned id, bool wiped)
     cluster->options.damaged(cluster->options.context, id, wiped);
 }
 
-void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
+/* Any of the node's files that are durable, each as likely. False: it has none. */
+static bool choose_file(struct gd_sim_cluster *cluster, unsigned id, char name[GD_DISK_PATH_SIZE])
 {
     const char *path = NULL;
     const char *chosen = NULL;
-    uint64_t size = 0;
     uint64_t files = 0;
-    if (id < 1 || id > cluster->nodes) {
-        return;
-    }
-    damage(cluster, id, false);
     while ((path = gd_world_file_next(cluster->world, id, GD_WORLD_DURABLE, path)) != NULL) {
         if (gd_prng_chance(&cluster->prng, 1, ++files)) {
             chosen = path;
         }
     }
-    if (chosen == NULL ||
-        !gd_world_file_size(cluster->world, id, GD_WORLD_DURABLE, chosen, &size) || size == 0) {
+    (void)snprintf(name, GD_DISK_PATH_SIZE, "%s", chosen != NULL ? chosen : "");
+    return chosen != NULL;
+}
+
+void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
+{
+    char name[GD_DISK_PATH_SIZE];
+    uint64_t size = 0;
+    if (id < 1 || id > cluster->nodes) {
         return;
     }
-    char name[GD_DISK_PATH_SIZE];
-    (void)snprintf(name, sizeof name, "%s", chosen);
+    damage(cluster, id, false);
+    if (!choose_file(cluster, id, name) ||
+        !gd_world_file_size(cluster->world, id, GD_WORLD_DURABLE, name, &size) || size == 0) {
+        return;
+    }
     uint64_t offset = gd_prng_below(&cluster->prng, size);
     uint64_t bits = gd_prng_between(&cluster->prng, 1, 8);
     (void)gd_world_rot(cluster->world, id, name, offset, 64, (unsigned)bits);
+}
+
+void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
+{
+    char name[GD_DISK_PATH_SIZE];
+    if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
+        damage(cluster, id, false);
+        if (choose_file(cluster, id, name)) {
+            (void)gd_world_lose(cluster->world, id, name);
+        }
+    }
+}
+
+void gd_sim_cluster_misread(struct gd_sim_cluster *cluster, unsigned id, uint64_t ppm)
+{
+    if (id >= 1 && id <= cluster->nodes) {
+        struct gd_world_disk_options disk = gd_world_disk(cluster->world, id);
+        disk.misread_ppm = (uint32_t)ppm;
+        damage(cluster, id, false);
+        gd_world_set_disk(cluster->world, id, &disk);
+    }
 }
 
 void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint64_t count)

@@ -91,6 +91,10 @@ void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned o
 void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id);
 /* The count-th write from now goes elsewhere in its file; 0 calls it off. */
 void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint64_t count);
+/* One of its files is gone. */
+void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id);
+/* Reads find, with this chance, what is elsewhere in the file. 0 ends it. */
+void gd_sim_cluster_misread(struct gd_sim_cluster *cluster, unsigned id, uint64_t ppm);
 /* Not in a run in which a node has moved. */
 void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id);
 

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Election timeouts that a fault waits for somebody to become a candidate, or to get a snapshot. */
+#define GD_SIM_WATCH 8
+
 enum stage { STAGE_WAITING, STAGE_WATCHING, STAGE_IN_FORCE, STAGE_OVER };
 struct active {
     enum stage stage;
@@ -393,8 +396,15 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
         gd_sim_cluster_crash(cluster, target);
         gd_sim_cluster_rot(cluster, target);
         break;
+    case GD_SIM_FAULT_LOSE:
+        gd_sim_cluster_crash(cluster, target);
+        gd_sim_cluster_lose(cluster, target);
+        break;
     case GD_SIM_FAULT_MISDIRECT:
         gd_sim_cluster_misdirect(cluster, target, 1);
+        break;
+    case GD_SIM_FAULT_MISREAD:
+        gd_sim_cluster_misread(cluster, target, fault->count);
         break;
     default:
         if (!lives_known(faults)) {
@@ -559,6 +569,9 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     case GD_SIM_FAULT_MISDIRECT:
         gd_sim_cluster_misdirect(cluster, target, 0);
         break;
+    case GD_SIM_FAULT_MISREAD:
+        gd_sim_cluster_misread(cluster, target, 0);
+        break;
     case GD_SIM_FAULT_CRASH_AT:
         gd_sim_cluster_crash_at(cluster, target, fault->op, fault->when, 0);
         gd_sim_cluster_start(cluster, target);
@@ -581,6 +594,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     case GD_SIM_FAULT_CRASH:
     case GD_SIM_FAULT_STOP:
     case GD_SIM_FAULT_ROT:
+    case GD_SIM_FAULT_LOSE:
     case GD_SIM_FAULT_WIPE:
         gd_sim_cluster_start(cluster, target);
         break;
@@ -612,8 +626,9 @@ static void begin(struct gd_sim_faults *faults, size_t place)
         strike(faults, place, target);
     } else if (fault->role == GD_SIM_ROLE_CANDIDATE || fault->role == GD_SIM_ROLE_RECEIVER) {
         active->stage = STAGE_WATCHING;
-        active->end = gd_sim_cluster_now(faults->cluster) +
-                      (fault->for_ > 0 ? fault->for_ : faults->plan->election_timeout);
+        gd_time_ns wait = GD_SIM_WATCH * faults->plan->election_timeout;
+        active->end =
+            gd_sim_cluster_now(faults->cluster) + (fault->for_ > wait ? fault->for_ : wait);
         faults->next_end = active->end < faults->next_end ? active->end : faults->next_end;
         faults->watching++;
     } else {

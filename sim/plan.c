@@ -381,6 +381,7 @@ static enum need needs_count(enum gd_sim_fault_kind kind)
 {
     switch (kind) {
     case GD_SIM_FAULT_LOSSY:
+    case GD_SIM_FAULT_MISREAD:
     case GD_SIM_FAULT_SLOW_DISK:
     case GD_SIM_FAULT_DATABASE_SLOW:
         return NEED_MUST;
@@ -421,7 +422,8 @@ static bool parse_option(struct line *line, struct gd_sim_fault *fault, const ch
             fault->count == 0) {
             return complain(line, "a number is wanted behind 'count', not", number ? number : "");
         }
-        if (fault->kind == GD_SIM_FAULT_LOSSY && fault->count > 1000000) {
+        bool chance = fault->kind == GD_SIM_FAULT_LOSSY || fault->kind == GD_SIM_FAULT_MISREAD;
+        if (chance && fault->count > 1000000) {
             return complain(line, "a chance is at most 1000000, not", number);
         }
         return true;

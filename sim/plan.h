@@ -67,6 +67,7 @@ enum gd_sim_unit {
     X(idle_time, "client.idle_time", GD_SIM_TIME, 3 * GD_SIM_S, 0, 600 * GD_SIM_S)                 \
     X(leave_chance, "client.leave_chance", GD_SIM_PPM, 0, 0, 1000000)                              \
     X(readers, "client.readers", GD_SIM_PPM, 0, 0, 1000000)                                        \
+    X(deaf_chance, "client.deaf_chance", GD_SIM_PPM, 0, 0, 1000000)                                \
     X(value_size, "value.size", GD_SIM_BYTES, 16, 0, 16 << 20)                                     \
     X(value_large_chance, "value.large_chance", GD_SIM_PPM, 0, 0, 1000000)                         \
     X(value_large_size, "value.large_size", GD_SIM_BYTES, 32 << 10, 1, 16 << 20)                   \
@@ -163,6 +164,8 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(ROT, "rot", DISK_ROT, NODE, true)                                                            \
     X(MISDIRECT, "misdirect", DISK_ROT, NODE, true)                                                \
     X(WIPE, "wipe", DISK_ROT, NODE, true)                                                          \
+    X(LOSE, "lose", DISK_ROT, NODE, true)                                                          \
+    X(MISREAD, "misread", DISK_ROT, NODE, true)                                                    \
     X(CLOCK_JUMP, "clock-jump", CLOCK, NODE, false)                                                \
     X(SNAPSHOT, "snapshot", SNAPSHOT, NODE, false)                                                 \
     X(TRANSFER, "transfer", TRANSFER, NODE, false)                                                 \
@@ -203,9 +206,9 @@ struct gd_sim_fault {
     unsigned node;  /* 1..; ROLE_NODE. */
     uint32_t group; /* AIM_GROUP: bit n-1 is node n. */
     /* Of some kinds only; 0 elsewhere. */
-    int64_t by;            /* CLOCK_JUMP: ms, either way. LAG: ns. */
-    uint64_t count;        /* SLOW_DISK: times slower. LOSSY: ppm. CRASH_AT, FAIL_*: the n-th. */
-    unsigned op;           /* CRASH_AT, FAIL_OP: enum gd_disk_kind. */
+    int64_t by;     /* CLOCK_JUMP: ms, either way. LAG: ns. */
+    uint64_t count; /* SLOW_DISK: times slower. LOSSY, MISREAD: ppm. CRASH_AT, FAIL_*: the n-th. */
+    unsigned op;    /* CRASH_AT, FAIL_OP: enum gd_disk_kind. */
     enum gd_sim_when when; /* CRASH_AT. */
 };
 

@@ -112,6 +112,9 @@ static void draw_node(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 128)) {
         plan->segment_size = 8 << 20; /* More than a start reads at once. */
     }
+    if (gd_prng_chance(&prng, 1, 2) && plan->snapshot_log_count != 0) {
+        plan->snapshot_chunk_size = draw_log(&prng, 64, 512); /* Many, of what a run has stored. */
+    }
 }
 
 static void draw_workload(struct gd_sim_plan *plan)
@@ -150,6 +153,9 @@ static void draw_workload(struct gd_sim_plan *plan)
     }
     if (gd_prng_chance(&prng, 1, 8)) {
         plan->session_output_size = draw_log(&prng, 1024, 65536);
+    }
+    if (gd_prng_chance(&prng, 1, 6)) {
+        plan->deaf_chance = draw_log(&prng, 2000, 100000);
     }
 }
 
@@ -205,6 +211,9 @@ static void draw_net(struct gd_sim_plan *plan)
     }
     if (gd_prng_chance(&prng, 1, 4)) {
         plan->net_buffer = draw_log(&prng, 1024, 65536);
+    }
+    if (plan->deaf_chance > 0) { /* What nobody reads must stay with the node to mean something. */
+        plan->net_buffer = draw_log(&prng, 512, 4096);
     }
 }
 
@@ -273,6 +282,12 @@ static unsigned draw_op(struct gd_prng *prng)
     return ops[gd_prng_below(prng, GD_COUNT(ops))];
 }
 
+/* Whether a node that works asks for it all the time. */
+static bool is_common(unsigned op)
+{
+    return op == GD_DISK_WRITE || op == GD_DISK_WRITE_DURABLE || op == GD_DISK_SYNC;
+}
+
 /* Operations that are seldom asked for, each as likely: the common ones have faults of their own.
  */
 static unsigned draw_failing(struct gd_prng *prng)
@@ -317,7 +332,7 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
     case GD_SIM_FAULT_CRASH_AT:
         fault->op = draw_op(prng);
         fault->when = (enum gd_sim_when)gd_prng_below(prng, 3);
-        fault->count = draw_log(prng, 1, 16);
+        fault->count = draw_log(prng, 1, is_common(fault->op) ? 16 : 2);
         break;
     case GD_SIM_FAULT_FAIL_OP:
         fault->op = draw_failing(prng);
@@ -333,8 +348,14 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->by = gd_prng_chance(prng, 1, 2) ? by : -by;
         break;
     }
+    case GD_SIM_FAULT_MISREAD:
+        fault->count = draw_log(prng, 1000, 500000);
+        fault->role = GD_SIM_ROLE_NODE;
+        fault->node = draw_victim(prng, plan);
+        break;
     case GD_SIM_FAULT_ROT:
     case GD_SIM_FAULT_MISDIRECT:
+    case GD_SIM_FAULT_LOSE:
     case GD_SIM_FAULT_WIPE:
     case GD_SIM_FAULT_REMOVE: /* Always the same few, so that somebody stays. */
     case GD_SIM_FAULT_REPLACE:
@@ -447,9 +468,9 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
 static void draw_together(struct gd_sim_plan *plan)
 {
     static const enum gd_sim_class classes[] = {
-        GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_STREAM,    GD_SIM_CLASS_CRASH,
-        GD_SIM_CLASS_PAUSE,     GD_SIM_CLASS_DISK_SLOW, GD_SIM_CLASS_CRASH_POINT,
-        GD_SIM_CLASS_CLOCK,     GD_SIM_CLASS_SNAPSHOT,  GD_SIM_CLASS_TRANSFER};
+        GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_STREAM,      GD_SIM_CLASS_CRASH, GD_SIM_CLASS_PAUSE,
+        GD_SIM_CLASS_DISK_SLOW, GD_SIM_CLASS_CRASH_POINT, GD_SIM_CLASS_CLOCK, GD_SIM_CLASS_SNAPSHOT,
+        GD_SIM_CLASS_TRANSFER,  GD_SIM_CLASS_DISK_ERROR};
     struct gd_prng prng = stream_of(plan->seed, PART_TOGETHER);
     gd_time_ns timeout = plan->election_timeout;
     gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 12);

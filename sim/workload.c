@@ -394,6 +394,7 @@ static void client_timer(struct gd_timer *timer)
 {
     struct gd_sim_client *client = timer->context;
     struct workload_all *all = client->all;
+    const struct gd_sim_plan *plan = all->options.plan;
     if (client->link == LINK_OFF) {
         if (!all->finishing && all->issued >= all->options.plan->operations) {
             return; /* gd_sim_workload_finish wakes it again. */
@@ -415,6 +416,10 @@ static void client_timer(struct gd_timer *timer)
     }
     ask_next(client);
     send_on(client);
+    if (eager && client->link == LINK_ON && plan->deaf_chance > 0 &&
+        gd_prng_chance(&client->prng, plan->deaf_chance, 1000000)) {
+        gd_stream_read_stop(&client->stream); /* It hangs, and closes when its patience ends. */
+    }
     if (eager && client->link == LINK_ON && all->issued < all->options.plan->operations) {
         wake_at(client, gd_sim__now(client) + next_pause(client));
     }
