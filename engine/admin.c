@@ -114,6 +114,12 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
     struct gd_member member = {.id = admin->id, .address = admin->address};
 
     *next = *now;
+    *why = "ids are used once: take one above every id that the cluster ever had";
+    if ((admin->kind == GD_ADMIN_ADD && known == NULL && admin->id <= gd_config_highest(now)) ||
+        (admin->kind == GD_ADMIN_REPLACE && gd_config_find(now, admin->other) == NULL &&
+         admin->other <= gd_config_highest(now))) {
+        return false; /* The core says so, too; but nobody is knocked at before. */
+    }
     *why = "there is no such member";
     if (admin->kind != GD_ADMIN_ADD && known == NULL) {
         return false;
@@ -160,9 +166,10 @@ static bool answers(struct gd_node *node, const struct gd_member *member)
     if (member->id == node->identity.node_id) {
         return true;
     }
-    /* Who is new, or is to be elsewhere, has not answered from there. */
-    return known != NULL && strcmp(known->address.text, member->address.text) == 0 &&
-           peer != NULL && peer->state == GD__PEER_UP &&
+    /* Who is new, or is to be elsewhere, has not answered from there, unless it says that it is. */
+    return known != NULL && peer != NULL && peer->state == GD__PEER_UP &&
+           (strcmp(known->address.text, member->address.text) == 0 ||
+            strcmp(peer->said_address.text, member->address.text) == 0) &&
            gd_raft_progress(node->raft, member->id, gd_io_now(node->io), &row) &&
            row.last_contact_ns < node->options.election_timeout_ms * GD_NS_PER_MS;
 }

@@ -69,8 +69,9 @@ void gd_inspect_text(const struct gd_inspect *inspect, const char *directory, st
     gd_bytes_format(text, "%s\n", directory);
     if (!inspect->empty) {
         gd_bytes_format(
-            text, "  node     %" PRIu64 " of cluster %016" PRIx64 ", started %" PRIu64 " times\n",
-            inspect->identity.node_id, inspect->identity.cluster_id, inspect->identity.boot);
+            text, "  node     %" PRIu64 " of cluster %016" PRIx64 ", started %" PRIu32 " times\n",
+            inspect->identity.node_id, inspect->identity.cluster_id,
+            (uint32_t)inspect->identity.boot); /* Above that is the directory's life. */
         gd_bytes_format(text, "  term     %" PRIu64 ", vote %" PRIu64 "\n",
                         inspect->hard_state.term, inspect->hard_state.vote);
         gd_bytes_format(text, "  last     term %" PRIu64 " index %" PRIu64 "\n", inspect->last.term,

@@ -203,6 +203,89 @@ static void test_candidate_gives_up_when_a_snapshot_brings_another_configuration
     gd_raft_free(raft);
 }
 
+static enum gd_err change(const struct gd_config *next)
+{
+    step((struct gd_raft_event){.kind = GD_RAFT_CHANGE, .config = next});
+    return effects.result;
+}
+
+/* G4: while a member may be of version 1, lives are left out and who joins is refused; a
+ * configuration of version 2 in force shows that all read it. */
+static void test_configuration_is_written_in_a_version_that_all_read(void **state)
+{
+    const struct gd_config alone = config_of(3, 3, GD_MEMBER_VOTER);
+    struct gd_config next = alone;
+    struct gd_member joining = {.id = 4, .roles = GD_MEMBER_LEARNER | GD_MEMBER_JOINING};
+
+    (void)state;
+    begin(&alone);
+    step((struct gd_raft_event){.kind = GD_RAFT_TICK});
+    persisted(effects.persist.sequence, (struct gd_position){0, 0});
+    assert_int_equal(gd_raft_role(raft), GD_ROLE_LEADER);
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+
+    gd_raft_set_config_version(raft, 1);
+    next.members[0].life = 7;
+    next.highest = 9;
+    assert_int_equal(change(&next), GD_OK);
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+    assert_int_equal(gd_config_version(gd_raft_config(raft)), 1);
+    assert_true(gd_config_equal(gd_raft_config(raft), &alone));
+    assert_int_equal(gd_address_parse("h:1", &joining.address), GD_OK);
+    next = alone;
+    assert_int_equal(gd_config_put(&next, &joining), GD_OK);
+    assert_int_equal(change(&next), GD_ERR_INVALID);
+    assert_non_null(strstr(effects.refusal, "older version"));
+    assert_true(gd_config_equal(gd_raft_config(raft), &alone));
+
+    gd_raft_set_config_version(raft, 2);
+    assert_int_equal(change(&next), GD_OK);
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+    assert_int_equal(gd_config_version(gd_raft_config(raft)), 2);
+    gd_raft_set_config_version(raft, 1); /* One was not heard of since the last election, say. */
+    gd_config_remove(&next, 4);
+    assert_int_equal(change(&next), GD_OK);
+    assert_int_equal(gd_config_version(gd_raft_config(raft)), 2);
+    assert_int_equal(gd_config_highest(gd_raft_config(raft)), 4);
+    gd_raft_free(raft);
+}
+
+/* The other leaves in the same change, and has its vote until then (thesis 4.2.1, 4.3). */
+static void test_replacement_changes_places_once_it_has_caught_up(void **state)
+{
+    const struct gd_config alone = config_of(3, 3, GD_MEMBER_VOTER);
+    struct gd_config next = alone;
+    struct gd_member fresh = {.id = 4,
+                              .roles = GD_MEMBER_LEARNER | GD_MEMBER_JOINING | GD_MEMBER_REPLACING,
+                              .replaces = 3};
+    struct gd_message resp = {
+        .type = GD_MESSAGE_APPEND_RESP, .from = 4, .to = 3, .boot = 1, .append_resp.success = true};
+
+    (void)state;
+    begin(&alone);
+    step((struct gd_raft_event){.kind = GD_RAFT_TICK});
+    persisted(effects.persist.sequence, (struct gd_position){0, 0});
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+    assert_int_equal(gd_address_parse("h:1", &fresh.address), GD_OK);
+    assert_int_equal(gd_config_put(&next, &fresh), GD_OK);
+    assert_int_equal(change(&next), GD_OK);
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+    assert_int_equal(gd_raft_commit(raft), gd_raft_last(raft).index);
+    assert_false(gd_config_joint(gd_raft_config(raft)));
+    assert_true(gd_config_votes(gd_raft_config(raft), 3));
+    assert_false(gd_config_votes(gd_raft_config(raft), 4));
+
+    resp.term = gd_raft_term(raft);
+    resp.append_resp.last = gd_raft_last(raft);
+    step((struct gd_raft_event){.kind = GD_RAFT_MESSAGE, .message = &resp});
+    step((struct gd_raft_event){.kind = GD_RAFT_TICK});
+    assert_true(gd_config_joint(gd_raft_config(raft)));
+    assert_int_equal(gd_config_find(gd_raft_config(raft), 3)->roles, GD_MEMBER_OUTGOING);
+    assert_int_equal(gd_config_find(gd_raft_config(raft), 4)->roles, GD_MEMBER_VOTER);
+    assert_int_equal(gd_config_find(gd_raft_config(raft), 4)->replaces, 0);
+    gd_raft_free(raft);
+}
+
 /* Bytes from a peer are refused, never asserted on. */
 static void test_append_refuses_terms_that_cannot_be(void **state)
 {
@@ -313,6 +396,8 @@ int main(void)
         cmocka_unit_test(test_installed_snapshot_brings_its_configuration),
         cmocka_unit_test(test_joint_configuration_comes_back_from_a_snapshot),
         cmocka_unit_test(test_candidate_gives_up_when_a_snapshot_brings_another_configuration),
+        cmocka_unit_test(test_configuration_is_written_in_a_version_that_all_read),
+        cmocka_unit_test(test_replacement_changes_places_once_it_has_caught_up),
         cmocka_unit_test(test_append_refuses_terms_that_cannot_be),
         cmocka_unit_test(test_learner_is_woken_when_its_leader_is_silent),
         cmocka_unit_test(test_start_takes_the_term_of_a_snapshot_that_was_durable_first),

@@ -73,6 +73,7 @@ def inspect_tells():
         assert seen[behind]["last"]["index"] < seen[leader]["last"]["index"]
         text = gandalf("inspect", *[n.directory for n in c.nodes])
         assert "verdict  sound" in text and "checksums right" in text, text
+        assert ", started 1 times" in text, text
         assert "The most is in %s" % behind.directory not in text, text
         assert "The most is in" in text, text
 
