@@ -15,8 +15,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct gd_resp_limits limits = {
     .bulk_size_max = 1 << 20, .line_size_max = 65536, .arg_count_max = 1 << 20};
 
+/* What was read, as text that is the same however it came. It is written down once, and compared
+ * with from then on: a piece at a time, since writing it again takes longer than reading it. */
+struct notes {
+    struct gd_bytes *text;
+    bool writing;
+    size_t at; /* Compared so far. */
+};
+
+static void note_bytes(struct notes *notes, const void *bytes, size_t size)
+{
+    if (notes->writing) {
+        gd_bytes_add(notes->text, bytes, size);
+    } else if (size > 0) {
+        GD_ASSERT(size <= notes->text->size - notes->at);
+        GD_ASSERT(memcmp(notes->text->data + notes->at, bytes, size) == 0);
+        notes->at += size;
+    }
+}
+
 /* A mark, a number, the line's end; printf is the slowest part of a run without this. */
-static void note_head(struct gd_bytes *out, char mark, size_t number)
+static void note_head(struct notes *notes, char mark, size_t number)
 {
     char line[32];
     size_t size = 1;
@@ -25,17 +44,16 @@ static void note_head(struct gd_bytes *out, char mark, size_t number)
     size += gd_number_format((int64_t)number, line + 1);
     line[size++] = '\r';
     line[size++] = '\n';
-    gd_bytes_add(out, line, size);
+    note_bytes(notes, line, size);
 }
 
-/* One request as text that is the same however it came. */
-static void note(struct gd_bytes *out, const struct gd_resp_reader *reader)
+static void note(struct notes *notes, const struct gd_resp_reader *reader)
 {
-    note_head(out, '*', reader->arg_count);
+    note_head(notes, '*', reader->arg_count);
     for (size_t i = 0; i < reader->arg_count; i++) {
-        note_head(out, '$', reader->args[i].size);
-        gd_bytes_add(out, reader->args[i].data, reader->args[i].size);
-        gd_bytes_add_text(out, "\r\n");
+        note_head(notes, '$', reader->args[i].size);
+        note_bytes(notes, reader->args[i].data, reader->args[i].size);
+        note_bytes(notes, "\r\n", 2);
     }
 }
 
@@ -47,59 +65,63 @@ static void check_memory(const struct gd_resp_reader *reader, size_t size)
     GD_ASSERT(held <= 32 * size + 65536);
 }
 
-/* Reads all of `data`, shown in pieces that `prng` draws (NULL: at once). */
-static void read_all(struct gd_slice data, struct gd_prng *prng, struct gd_bytes *out)
+/* Reads all of `data`, shown in pieces that `prng` draws (NULL: at once). Pieces are up to 9 bytes
+ * in one input of two, so that cuts fall everywhere, else up to 64. `error`: what it ended in, or
+ * "".
+ */
+static void read_all(struct gd_slice data, struct gd_prng *prng, struct notes *notes, char *error)
 {
     struct gd_resp_reader reader;
     size_t taken = 0, shown = prng == NULL ? data.size : 0;
+    uint64_t piece_max = prng != NULL && gd_prng_chance(prng, 1, 2) ? 64 : 9;
 
+    error[0] = '\0';
     gd_resp_reader_init(&reader, &limits);
-    for (;;) {
+    while (error[0] == '\0') {
         size_t consumed = 0;
         enum gd_resp_result result =
             gd_resp_read(&reader, (struct gd_slice){data.data + taken, shown - taken}, &consumed);
-        check_memory(&reader, data.size);
         if (result == GD_RESP_REQUEST) {
             GD_ASSERT(consumed > 0 && consumed <= shown - taken);
             taken += consumed;
-            note(out, &reader);
+            check_memory(&reader, data.size);
+            note(notes, &reader);
         } else if (result == GD_RESP_ERROR) {
-            gd_bytes_format(out, "-%s\n", reader.error);
-            break;
+            (void)memcpy(error, reader.error, sizeof reader.error);
+            GD_ASSERT(error[0] != '\0');
         } else if (shown == data.size) {
             break;
         } else {
-            shown += gd_prng_between(prng, 1, 9);
+            shown += gd_prng_between(prng, 1, piece_max);
             shown = shown < data.size ? shown : data.size;
         }
     }
+    check_memory(&reader, data.size);
     gd_resp_reader_release(&reader);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct gd_bytes whole = {0}, cut = {0}, again = {0};
+    static struct gd_bytes text; /* Kept: what it has room for says nothing. */
+    struct notes notes = {.text = &text, .writing = true};
     struct gd_slice rest = {data + 1, size - 1};
     struct gd_prng prng;
+    char error[sizeof((struct gd_resp_reader *)NULL)->error], other[sizeof error];
 
     if (size < 2) {
         return 0;
     }
+    gd_bytes_clear(&text);
+    read_all(rest, NULL, &notes, error);
     gd_prng_init(&prng, data[0]);
-    read_all(rest, NULL, &whole);
-    read_all(rest, &prng, &cut);
-    GD_ASSERT(whole.size == cut.size);
-    GD_ASSERT(whole.size == 0 || memcmp(whole.data, cut.data, whole.size) == 0);
-    if (whole.size > 0 && memchr(whole.data, '-', 1) == NULL) {
-        read_all(gd_bytes_slice(&whole), NULL, &again);
-        if (again.size != whole.size) { /* An error at the end is told once, not read. */
-            GD_ASSERT(again.size <= whole.size + 256);
-        } else {
-            GD_ASSERT(memcmp(whole.data, again.data, whole.size) == 0);
-        }
+    notes.writing = false;
+    read_all(rest, &prng, &notes, other);
+    GD_ASSERT(notes.at == text.size);
+    GD_ASSERT(strcmp(error, other) == 0);
+    if (text.size > 0) {
+        notes.at = 0;
+        read_all(gd_bytes_slice(&text), NULL, &notes, error);
+        GD_ASSERT(notes.at == text.size && error[0] == '\0');
     }
-    gd_bytes_release(&whole);
-    gd_bytes_release(&cut);
-    gd_bytes_release(&again);
     return 0;
 }

@@ -136,7 +136,8 @@ static enum shape translate(struct gd_bytes *body, const struct gd_slice *args, 
         gd_bytes_release(&text);
         return statements[i].shape;
     }
-    GD_ASSERT(!"a command that the simulated clients do not send");
+    bool sent_by_simulated_clients = false;
+    GD_ASSERT(sent_by_simulated_clients);
     return SHAPE_OK;
 }
 
