@@ -149,6 +149,9 @@ static void tracker_snapshot_read(struct gd_tracker *tracker, uint8_t *to, size_
 
     GD_ASSERT(gd_keyspace_frozen(self->kv.ks));
     GD_ASSERT(self->snapshot_done == NULL && self->read_done == NULL);
+    if (self->piece_size_max != 0 && capacity > self->piece_size_max) {
+        capacity = self->piece_size_max;
+    }
     self->read_size = gd_kv_writer_read(&self->writer, self->kv.ks, to, capacity);
     self->read_done = done;
     snapshot_finish(self, GD_OK, context);

@@ -22,6 +22,8 @@ struct gd_kv_tracker {
     void *snapshot_context;
     enum gd_err snapshot_err;
     size_t read_size;
+    size_t piece_size_max; /* Of a snapshot, given at a time; 0: whatever there is room for. May be
+                              set after init; at least 16. */
     struct gd_timer upkeep_timer; /* Runs while memory waits to be given back. */
     struct gd_kv_writer writer;
     struct gd_kv_loader loader;

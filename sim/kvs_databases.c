@@ -8,6 +8,7 @@
 #include "sim/kvs_clients.h"
 #include "sim/plan.h"
 #include "sim/sql_databases.h"
+#include <stdlib.h>
 
 static void serve_parser(struct gd_sim_served *served, const struct gd_kv_parser_options *options)
 {
@@ -25,12 +26,37 @@ static void put_parser_away(struct gd_sim_served *served)
 
 /* ---------------------------------------------------------------- embedded */
 
+struct kvs_run {
+    size_t piece_size_max;
+};
+
+static void *kvs_run_new(struct gd_world *world, const struct gd_sim_plan *plan)
+{
+    struct kvs_run *run = calloc(1, sizeof *run);
+    (void)world;
+    GD_ASSERT(run != NULL);
+    if (plan->snapshot_piece_size != 0) {
+        run->piece_size_max = plan->snapshot_piece_size < 16 ? 16 : plan->snapshot_piece_size;
+    }
+    return run;
+}
+
+static void kvs_crashing(void *run, uint32_t process)
+{
+    (void)run;
+    (void)process;
+}
+
+static const struct gd_sim_outside kvs_outside = {
+    .run_new = kvs_run_new, .run_free = free, .crashing = kvs_crashing};
+
 static void kvs_serve(void *run, unsigned id, struct gd_io *io, struct gd_sim_served *served)
 {
     struct gd_kv_tracker *tracker = gd_calloc(1, sizeof *tracker);
-    (void)run;
+    const struct kvs_run *all = run;
     (void)id;
     gd_kv_tracker_init(tracker, io);
+    tracker->piece_size_max = all->piece_size_max;
     served->tracker = &tracker->tracker;
     serve_parser(served, &(struct gd_kv_parser_options){.kv = &tracker->kv});
 }
@@ -48,6 +74,7 @@ const struct gd_sim_database gd_sim_database_kvs = {
     .prefix = "",
     .serve = kvs_serve,
     .put_away = kvs_put_away,
+    .outside = &kvs_outside,
     GD_SIM__KVS_CLIENTS,
     .draw = gd_sim_plan_draw,
 };

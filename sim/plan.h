@@ -106,6 +106,7 @@ enum gd_sim_unit {
     X(disk_lost, "disk.lost", GD_SIM_PPM, 500000, 0, 1000000)                                      \
     X(clock_skew, "clock.skew", GD_SIM_TIME, 0, 0, 3600 * GD_SIM_S)                                \
     X(clock_drift, "clock.drift", GD_SIM_PPM, 0, 0, 100000)                                        \
+    X(snapshot_piece_size, "database.snapshot_piece_size", GD_SIM_BYTES, 0, 0, 1 << 20)            \
     X(database_external, "database.external", GD_SIM_FLAG, 0, 0, 1)                                \
     X(database_sync, "database.sync", GD_SIM_COUNT, 0, 0, 2)                                       \
     X(database_sqlite, "database.sqlite", GD_SIM_FLAG, 0, 0, 1)

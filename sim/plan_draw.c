@@ -115,6 +115,9 @@ static void draw_node(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 2) && plan->snapshot_log_count != 0) {
         plan->snapshot_chunk_size = draw_log(&prng, 64, 512); /* Many, of what a run has stored. */
     }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->snapshot_piece_size = draw_log(&prng, 16, 512); /* Writes fall in between. */
+    }
 }
 
 static void draw_workload(struct gd_sim_plan *plan)
