@@ -377,6 +377,34 @@ void gd__admin_begin(struct gd_node *node, struct gd__slot *slot, const struct g
 
 /* ---------------------------------------------------------------- lives */
 
+static bool lives_missing(const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        if (config->members[i].life == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May a leader enter lives now, and is there one that lacks? Asked in every turn. */
+static bool lives_open(struct gd_node *node)
+{
+    const struct gd_config *config = gd_raft_config(node->raft);
+
+    if (!gd_raft_leader_ready(node->raft) || own_entry_open(node) ||
+        (gd__peers_version(node) < 2 && gd_config_version(config) < 2) ||
+        gd_raft_config_index(node->raft) > gd_raft_commit(node->raft) || gd_config_joint(config) ||
+        gd_io_now(node->io) < node->lives_after_ns) {
+        return false;
+    }
+    if (!lives_missing(config)) {
+        node->lives_ns = 0;
+        return false;
+    }
+    return true;
+}
+
 /* Entered at once when all are known, and else when those who are have waited for an election
  * timeout. */
 static void record_lives(struct gd_node *node)
@@ -386,12 +414,6 @@ static void record_lives(struct gd_node *node)
     struct gd_raft_effects effects;
     bool any = false, all = true;
 
-    if (!gd_raft_leader_ready(node->raft) || own_entry_open(node) ||
-        (gd__peers_version(node) < 2 && gd_config_version(&next) < 2) ||
-        gd_raft_config_index(node->raft) > gd_raft_commit(node->raft) || gd_config_joint(&next) ||
-        gd_io_now(node->io) < node->lives_after_ns) {
-        return;
-    }
     for (uint32_t i = 0; i < next.count; i++) {
         struct gd_member *member = &next.members[i];
         const struct gd__peer *peer = gd__peer_find(node, member->id);
@@ -477,7 +499,9 @@ void gd__admin_pump(struct gd_node *node)
     } else if (wait->active && !wait->probing && !own_entry_open(node)) {
         go(node);
     }
-    record_lives(node);
+    if (lives_open(node)) {
+        record_lives(node);
+    }
 }
 
 /* What time cut short. */

@@ -1,4 +1,4 @@
-/* bytes.c - CRC-32C (the instruction where there is one), a growing buffer, a bounded reader. */
+/* bytes.c - CRC-32C (the instruction where there is one), a growing buffer. */
 #include "engine/bytes.h"
 #include "engine/memory.h"
 #include <stdarg.h>
@@ -74,26 +74,16 @@ bool gd_slice_is(struct gd_slice slice, const char *word)
     return word[slice.size] == '\0';
 }
 
-uint8_t *gd_bytes_reserve(struct gd_bytes *bytes, size_t more)
+void gd__bytes_grow(struct gd_bytes *bytes, size_t more)
 {
-    GD_ASSERT(more <= SIZE_MAX / 4 && bytes->size <= SIZE_MAX / 4);
-    if (bytes->data == NULL || bytes->capacity - bytes->size < more) {
-        size_t capacity = bytes->capacity < 64 ? 64 : bytes->capacity * 2;
-        if (capacity < bytes->size + more) {
-            capacity = bytes->size + more;
-        }
-        bytes->data = gd_realloc(bytes->data, capacity);
-        bytes->capacity = capacity;
-    }
-    return bytes->data + bytes->size;
-}
+    size_t capacity = bytes->capacity < 64 ? 64 : bytes->capacity * 2;
 
-void gd_bytes_add(struct gd_bytes *bytes, const void *data, size_t size)
-{
-    if (size > 0) {
-        memcpy(gd_bytes_reserve(bytes, size), data, size);
-        bytes->size += size;
+    GD_ASSERT(more <= SIZE_MAX / 4 && bytes->size <= SIZE_MAX / 4);
+    if (capacity < bytes->size + more) {
+        capacity = bytes->size + more;
     }
+    bytes->data = gd_realloc(bytes->data, capacity);
+    bytes->capacity = capacity;
 }
 
 void gd_bytes_add_text(struct gd_bytes *bytes, const char *text)
@@ -117,23 +107,6 @@ void gd_bytes_format(struct gd_bytes *bytes, const char *format, ...)
     bytes->size += (size_t)size;
 }
 
-void gd_bytes_add_u8(struct gd_bytes *bytes, uint8_t value)
-{
-    gd_bytes_add(bytes, &value, 1);
-}
-
-void gd_bytes_add_le32(struct gd_bytes *bytes, uint32_t value)
-{
-    gd_put_le32(gd_bytes_reserve(bytes, 4), value);
-    bytes->size += 4;
-}
-
-void gd_bytes_add_le64(struct gd_bytes *bytes, uint64_t value)
-{
-    gd_put_le64(gd_bytes_reserve(bytes, 8), value);
-    bytes->size += 8;
-}
-
 void gd_bytes_consume(struct gd_bytes *bytes, size_t size)
 {
     GD_ASSERT(size <= bytes->size);
@@ -152,42 +125,4 @@ void gd_bytes_release(struct gd_bytes *bytes)
 {
     gd_free(bytes->data);
     *bytes = (struct gd_bytes){0};
-}
-
-struct gd_slice gd_reader_slice(struct gd_reader *reader, size_t size)
-{
-    struct gd_slice slice = {NULL, 0};
-
-    if (reader->failed || size > reader->left) {
-        reader->failed = true;
-        return slice;
-    }
-    slice = (struct gd_slice){reader->at, size};
-    reader->at += size;
-    reader->left -= size;
-    return slice;
-}
-
-uint8_t gd_reader_u8(struct gd_reader *reader)
-{
-    struct gd_slice slice = gd_reader_slice(reader, 1);
-    return slice.size == 1 ? slice.data[0] : 0;
-}
-
-uint16_t gd_reader_le16(struct gd_reader *reader)
-{
-    struct gd_slice slice = gd_reader_slice(reader, 2);
-    return slice.size == 2 ? gd_get_le16(slice.data) : 0;
-}
-
-uint32_t gd_reader_le32(struct gd_reader *reader)
-{
-    struct gd_slice slice = gd_reader_slice(reader, 4);
-    return slice.size == 4 ? gd_get_le32(slice.data) : 0;
-}
-
-uint64_t gd_reader_le64(struct gd_reader *reader)
-{
-    struct gd_slice slice = gd_reader_slice(reader, 8);
-    return slice.size == 8 ? gd_get_le64(slice.data) : 0;
 }

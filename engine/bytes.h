@@ -45,15 +45,41 @@ struct gd_bytes {
     size_t size;     /* Bytes in use. */
     size_t capacity; /* Bytes allocated. */
 };
+/* The buffer moves to where there is room for `more` bytes; gd_bytes_reserve calls it. */
+void gd__bytes_grow(struct gd_bytes *bytes, size_t more);
 /* Makes room for `more` bytes behind the end and returns where they go; `size` is unchanged. The
  * pointer is borrowed until the next call on `bytes`. */
-uint8_t *gd_bytes_reserve(struct gd_bytes *bytes, size_t more);
-void gd_bytes_add(struct gd_bytes *bytes, const void *data, size_t size);
+static inline uint8_t *gd_bytes_reserve(struct gd_bytes *bytes, size_t more)
+{
+    if (bytes->data == NULL || bytes->capacity - bytes->size < more) {
+        gd__bytes_grow(bytes, more);
+    }
+    return bytes->data + bytes->size;
+}
+static inline void gd_bytes_add(struct gd_bytes *bytes, const void *data, size_t size)
+{
+    if (size > 0) {
+        memcpy(gd_bytes_reserve(bytes, size), data, size);
+        bytes->size += size;
+    }
+}
 void gd_bytes_add_text(struct gd_bytes *bytes, const char *text);
 void gd_bytes_format(struct gd_bytes *bytes, const char *format, ...) GD_PRINTF(2, 3);
-void gd_bytes_add_u8(struct gd_bytes *bytes, uint8_t value);
-void gd_bytes_add_le32(struct gd_bytes *bytes, uint32_t value);
-void gd_bytes_add_le64(struct gd_bytes *bytes, uint64_t value);
+static inline void gd_bytes_add_u8(struct gd_bytes *bytes, uint8_t value)
+{
+    *gd_bytes_reserve(bytes, 1) = value;
+    bytes->size += 1;
+}
+static inline void gd_bytes_add_le32(struct gd_bytes *bytes, uint32_t value)
+{
+    gd_put_le32(gd_bytes_reserve(bytes, 4), value);
+    bytes->size += 4;
+}
+static inline void gd_bytes_add_le64(struct gd_bytes *bytes, uint64_t value)
+{
+    gd_put_le64(gd_bytes_reserve(bytes, 8), value);
+    bytes->size += 8;
+}
 /* Drops the first `size` bytes, moving the rest to the front. */
 void gd_bytes_consume(struct gd_bytes *bytes, size_t size);
 /* Empty, the capacity kept. */
@@ -76,10 +102,38 @@ static inline struct gd_reader gd_reader_of(struct gd_slice slice)
 {
     return (struct gd_reader){slice.data, slice.size, false};
 }
-uint8_t gd_reader_u8(struct gd_reader *reader);
-uint16_t gd_reader_le16(struct gd_reader *reader);
-uint32_t gd_reader_le32(struct gd_reader *reader);
-uint64_t gd_reader_le64(struct gd_reader *reader);
 /* The next `size` bytes, borrowed from what is read. */
-struct gd_slice gd_reader_slice(struct gd_reader *reader, size_t size);
+static inline struct gd_slice gd_reader_slice(struct gd_reader *reader, size_t size)
+{
+    struct gd_slice slice = {NULL, 0};
+
+    if (reader->failed || size > reader->left) {
+        reader->failed = true;
+        return slice;
+    }
+    slice = (struct gd_slice){reader->at, size};
+    reader->at += size;
+    reader->left -= size;
+    return slice;
+}
+static inline uint8_t gd_reader_u8(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 1);
+    return slice.size == 1 ? slice.data[0] : 0;
+}
+static inline uint16_t gd_reader_le16(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 2);
+    return slice.size == 2 ? gd_get_le16(slice.data) : 0;
+}
+static inline uint32_t gd_reader_le32(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 4);
+    return slice.size == 4 ? gd_get_le32(slice.data) : 0;
+}
+static inline uint64_t gd_reader_le64(struct gd_reader *reader)
+{
+    struct gd_slice slice = gd_reader_slice(reader, 8);
+    return slice.size == 8 ? gd_get_le64(slice.data) : 0;
+}
 #endif

@@ -79,11 +79,16 @@ static void add_append(struct gd_bytes *bytes, const struct gd_message_append *a
     gd_bytes_add_le32(bytes, (uint32_t)append->entry_count);
     for (size_t i = 0; i < append->entry_count; i++) {
         const struct gd_entry *entry = append->entries[i];
-        gd_bytes_add_u8(bytes, (uint8_t)entry->type);
-        gd_bytes_add_le64(bytes, entry->position.term);
-        gd_bytes_add_le64(bytes, (uint64_t)entry->stamp_ms);
-        gd_bytes_add_le32(bytes, (uint32_t)entry->size);
-        gd_bytes_add(bytes, entry->data, entry->size);
+        uint8_t *to = gd_bytes_reserve(bytes, ENTRY_HEADER_SIZE + entry->size);
+
+        to[0] = (uint8_t)entry->type;
+        gd_put_le64(to + 1, entry->position.term);
+        gd_put_le64(to + 9, (uint64_t)entry->stamp_ms);
+        gd_put_le32(to + 17, (uint32_t)entry->size);
+        if (entry->size > 0) {
+            memcpy(to + ENTRY_HEADER_SIZE, entry->data, entry->size);
+        }
+        bytes->size += ENTRY_HEADER_SIZE + entry->size;
     }
 }
 

@@ -326,6 +326,7 @@ void gd_node_free(struct gd_node *node)
         drop_first_held(node);
     }
     gd__writes_release(node);
+    gd__sessions_release(node);
     gd__reads_release(node);
     gd__apply_release(node);
     gd__snapshots_release(node);

@@ -90,6 +90,7 @@ void gd__slot_data(struct gd__slot *slot, struct gd_slice data);
 /* Go on parsing and send what can be sent, for all sessions touched since the last flush. */
 void gd__sessions_flush(struct gd_node *node);
 void gd__session_close(struct gd__session *session);
+void gd__sessions_release(struct gd_node *node);
 /* Is anything owed to any client? */
 bool gd__sessions_owed(const struct gd_node *node);
 
@@ -380,6 +381,8 @@ struct gd_node {
     uint32_t session_total; /* With those that wait for their last slot. */
     uint64_t session_next_id;
     struct gd__session *dirty;
+    struct gd__slot *spare_slots; /* Owned: used before, with room for a short reply each. */
+    uint32_t spare_slot_count;
     struct gd__peer *peers;
     gd_index parted_index; /* Of the committed configuration that they follow. */
     struct gd__inbound *inbounds;

@@ -18,6 +18,9 @@
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
+/* Slots kept for the next requests, and the room for a reply that each may keep. */
+enum { SPARE_SLOTS_MAX = 2048, SPARE_REPLY_SIZE_MAX = 512 };
+
 static void mark_dirty(struct gd__session *session)
 {
     if (!session->dirty && !session->closed) {
@@ -106,9 +109,50 @@ static void count_slot(struct gd__session *session, enum gd_request_kind kind, b
     }
 }
 
+/* One that was used before, if there is one: its reply is empty, and has its room. */
+static struct gd__slot *take_slot(struct gd_node *node)
+{
+    struct gd__slot *slot = node->spare_slots;
+    struct gd_bytes room;
+
+    if (slot == NULL) {
+        return gd_calloc(1, sizeof *slot);
+    }
+    node->spare_slots = slot->next;
+    node->spare_slot_count--;
+    room = slot->reply;
+    *slot = (struct gd__slot){.reply = room};
+    return slot;
+}
+
+static void give_slot(struct gd_node *node, struct gd__slot *slot)
+{
+    if (node->spare_slot_count >= SPARE_SLOTS_MAX || slot->reply.capacity > SPARE_REPLY_SIZE_MAX) {
+        gd_bytes_release(&slot->reply);
+        gd_free(slot);
+        return;
+    }
+    gd_bytes_clear(&slot->reply);
+    slot->next = node->spare_slots;
+    node->spare_slots = slot;
+    node->spare_slot_count++;
+}
+
+void gd__sessions_release(struct gd_node *node)
+{
+    while (node->spare_slots != NULL) {
+        struct gd__slot *slot = node->spare_slots;
+
+        node->spare_slots = slot->next;
+        gd_bytes_release(&slot->reply);
+        gd_free(slot);
+    }
+    node->spare_slot_count = 0;
+}
+
 static struct gd__slot *new_slot(struct gd__session *session, const struct gd_request *request)
 {
-    struct gd__slot *slot = gd_calloc(1, sizeof *slot);
+    struct gd__slot *slot = take_slot(session->node);
 
     slot->session = session;
     slot->kind = request->kind;
@@ -146,8 +190,7 @@ static void gather(struct gd__session *session)
                 gd_bytes_add(&session->output, slot->reply.data, slot->reply.size);
             }
         }
-        gd_bytes_release(&slot->reply);
-        gd_free(slot);
+        give_slot(session->node, slot);
     }
 }
 

@@ -31,7 +31,7 @@ size_t gd__wal_record_begin(struct gd_bytes *bytes)
 {
     size_t begin = bytes->size;
 
-    memset(gd_bytes_reserve(bytes, GD__WAL_RECORD_SIZE), 0, GD__WAL_RECORD_SIZE);
+    (void)gd_bytes_reserve(bytes, GD__WAL_RECORD_SIZE); /* gd__wal_record_end fills all of it. */
     bytes->size += GD__WAL_RECORD_SIZE;
     return begin;
 }
@@ -45,7 +45,7 @@ void gd__wal_record_end(struct gd_bytes *bytes, size_t begin, enum gd__wal_type 
     GD_ASSERT(size >= GD__WAL_RECORD_SIZE);
     GD_ASSERT(size - GD__WAL_RECORD_SIZE <= UINT32_MAX);
     gd_put_le32(at + SIZE_OFFSET, (uint32_t)(size - GD__WAL_RECORD_SIZE));
-    at[TYPE_OFFSET] = (uint8_t)type;
+    gd_put_le32(at + TYPE_OFFSET, (uint32_t)type); /* And three zeros. */
     gd_put_le32(at + SEGMENT_OFFSET, (uint32_t)segment);
     gd_put_le64(at + LSN_OFFSET, lsn);
     gd_put_le64(at + DURABLE_OFFSET, durable);

@@ -49,6 +49,8 @@ struct gd_command {
 };
 /* NULL when there is no such command. Case does not matter. */
 const struct gd_command *gd_command_find(struct gd_slice name);
+/* The same; `guess` (or NULL) is looked at first: mostly the command that came before. */
+const struct gd_command *gd_command_find_near(struct gd_slice name, const struct gd_command *guess);
 /* The table in its own order. */
 const struct gd_command *gd_command_at(size_t place);
 size_t gd_command_count(void);

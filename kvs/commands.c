@@ -58,6 +58,11 @@ const struct gd_command *gd_command_find(struct gd_slice name)
     return NULL;
 }
 
+const struct gd_command *gd_command_find_near(struct gd_slice name, const struct gd_command *guess)
+{
+    return guess != NULL && compare(name, guess->name) == 0 ? guess : gd_command_find(name);
+}
+
 bool gd_command_arity_fits(const struct gd_command *command, size_t arg_count)
 {
     return command->arity >= 0 ? arg_count == (size_t)command->arity

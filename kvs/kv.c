@@ -59,7 +59,8 @@ static bool run_next(struct gd_command_context *context, struct gd_reader *reade
     if (context->arg_count == 0) {
         return false;
     }
-    command = gd_command_find(context->args[0]);
+    command = gd_command_find_near(context->args[0], context->kv->last_command);
+    context->kv->last_command = command;
     context->command = command;
     if (command == NULL || command->run == NULL) {
         gd_reply_error(context->reply, "ERR Command not allowed inside a transaction");

@@ -11,6 +11,7 @@ struct gd_kv {
     uint64_t changes;      /* Commands that changed something, since the start. */
     struct gd_slice *args; /* Owned: room for the arguments of the body in hand. */
     size_t args_capacity;
+    const struct gd_command *last_command; /* Found last; a guess at the next. */
 };
 void gd_kv_init(struct gd_kv *kv, uint64_t seed_low, uint64_t seed_high);
 void gd_kv_release(struct gd_kv *kv);

@@ -288,19 +288,23 @@ static bool before_auth(const struct gd_command *command)
 
 /* The command's row in whichever table this parser has. */
 static const struct gd_command *find_command(const struct gd_kv_parser *parser,
+                                             struct gd_kv_session *session,
                                              const struct gd_slice *args, size_t count,
                                              const char **refusal)
 {
     *refusal = NULL;
-    return parser->find == NULL ? gd_command_find(args[0])
-                                : parser->find(parser->find_context, args, count, refusal);
+    if (parser->find != NULL) {
+        return parser->find(parser->find_context, args, count, refusal);
+    }
+    session->found = gd_command_find_near(args[0], session->found);
+    return session->found;
 }
 
 static void sort_request(const struct gd_kv_parser *parser, struct gd_kv_session *session,
                          const struct gd_slice *args, size_t count, struct gd_request *request)
 {
     const char *refusal;
-    const struct gd_command *command = find_command(parser, args, count, &refusal);
+    const struct gd_command *command = find_command(parser, session, args, count, &refusal);
 
     request->kind = GD_REQUEST_LOCAL;
     session->local = command;
@@ -322,6 +326,12 @@ static void sort_request(const struct gd_kv_parser *parser, struct gd_kv_session
     } else if (refusal != NULL) {
         session->multi_failed = session->multi;
         fault(session, request, refusal);
+    } else if (!session->multi &&
+               (command->kind == GD_COMMAND_READ || command->kind == GD_COMMAND_WRITE)) {
+        data_request(session, command, args, count, request);
+        if (command->kind == GD_COMMAND_READ && is_name(command, "watch")) {
+            request->flags = GD_REQUEST_BARRIER;
+        }
     } else if (is_name(command, "quit")) {
         gd_bytes_add_text(&session->body, "+OK\r\n");
         request->kind = GD_REQUEST_CLOSE;
@@ -338,9 +348,6 @@ static void sort_request(const struct gd_kv_parser *parser, struct gd_kv_session
         gd_kv_session_discard(session);
     } else if (session->multi) {
         queue(session, command, args, count, request);
-    } else if (command->kind == GD_COMMAND_READ || command->kind == GD_COMMAND_WRITE) {
-        data_request(session, command, args, count, request);
-        request->flags = is_name(command, "watch") ? GD_REQUEST_BARRIER : 0;
     } else if (is_name(command, "raft")) {
         raft_request(session, args, count, request);
     }

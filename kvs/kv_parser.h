@@ -81,6 +81,7 @@ struct gd_kv_session {
     /* LOCAL: what is to be run; its arguments are the reader's. */
     const struct gd_command *local;
     char last_command[GD_KV_NAME_SIZE];
+    const struct gd_command *found; /* The row of the kvs's own table that was found last. */
 };
 /* Forget WATCH. */
 void gd_kv_session_unwatch(struct gd_kv_session *session);

@@ -30,9 +30,17 @@ static void add_text(struct gd_reply *reply, const char *text)
 
 void gd_reply_simple(struct gd_reply *reply, const char *text)
 {
-    add_text(reply, "+");
-    add_text(reply, text);
-    add_text(reply, "\r\n");
+    size_t size = strlen(text);
+    uint8_t *to;
+
+    if (reply->out == NULL) {
+        return;
+    }
+    to = gd_bytes_reserve(reply->out, size + 3);
+    to[0] = '+';
+    memcpy(to + 1, text, size);
+    memcpy(to + 1 + size, "\r\n", 2);
+    reply->out->size += size + 3;
 }
 
 void gd_reply_error(struct gd_reply *reply, const char *text)

@@ -26,8 +26,12 @@ bool gd_kv_subcommand_fits(const struct gd_command *command, const struct gd_sli
 {
     bool listed = false;
     char title[GD_KV_NAME_SIZE];
-    size_t size = strlen(command->name);
+    size_t size;
 
+    if (command->kind == GD_COMMAND_READ || command->kind == GD_COMMAND_WRITE) {
+        return true; /* Containers are the node's own commands. */
+    }
+    size = strlen(command->name);
     for (size_t i = 0; i < GD_COUNT(rows); i++) {
         bool fits;
         if (strcmp(rows[i].container, command->name) != 0) {
