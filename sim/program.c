@@ -20,7 +20,8 @@ static const struct {
     {"run",
      "run --seeds A..B [--jobs J] [--shard I/N] [--time-limit SECONDS] [--run-limit SECONDS]\n"
      "      [--json] [--quiet] [--no-marks] [--stop-at-failure] [--database NAME]\n"
-     "        runs the seeds in order; GANDALF_SHARD=I/N in the environment does as --shard\n"
+     "        runs the seeds in order; GANDALF_SHARD=I/N in the environment does as --shard;\n"
+     "        --database all: one seed in ten for each database but the first\n"
      "  run PLAN...          runs plan files"},
     {"replay", "replay SEED|PLAN [--trace] [--from T] [--to T] [--history FILE]\n"
                "        runs it once; --trace prints a line for each event of a span of time\n"
@@ -285,7 +286,10 @@ static int command_run(const struct gd_sim_program *program, int count, char **w
             options.run_limit_s = (unsigned)number;
             i++;
         } else if (strcmp(word, "--database") == 0) {
-            options.database = find_database(program, value);
+            bool all = strcmp(value, "all") == 0;
+            options.others = all ? &program->databases[1] : NULL;
+            options.other_count = all ? program->database_count - 1 : 0;
+            options.database = all ? program->databases[0] : find_database(program, value);
             if (options.database == NULL) {
                 return usage(program, "--database: there is no '%s'", value);
             }

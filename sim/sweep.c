@@ -72,7 +72,14 @@ static void on_interrupt(int number)
 
 /* ---------------------------------------------------------------- workers */
 
-_Noreturn static void work(int ask, int answer, const struct gd_sim_database *database)
+static const struct gd_sim_database *database_of(const struct gd_sim_sweep_options *options,
+                                                 uint64_t seed)
+{
+    uint64_t last = seed % 10;
+    return last < options->other_count ? options->others[last] : options->database;
+}
+
+_Noreturn static void work(int ask, int answer, const struct gd_sim_sweep_options *all)
 {
     struct answer *mine = calloc(1, sizeof *mine);
     struct gd_sim_plan *plan = calloc(1, sizeof *plan);
@@ -84,7 +91,7 @@ _Noreturn static void work(int ask, int answer, const struct gd_sim_database *da
             __start_gd_marks[i]->count = 0;
         }
         uint64_t start = gd_sim_real_ns();
-        gd_sim_draw(plan, database, seed);
+        gd_sim_draw(plan, database_of(all, seed), seed);
         gd_sim_run(plan, &options, &mine->result);
         mine->result.nanoseconds = gd_sim_real_ns() - start;
         for (size_t i = 0; i < mark_count(); i++) {
@@ -122,7 +129,7 @@ static void start_worker(struct sweep *sweep, struct worker *worker)
         (void)close(said[1]);
         (void)close(ask[1]);
         (void)close(answer[0]);
-        work(ask[0], answer[1], sweep->options->database);
+        work(ask[0], answer[1], sweep->options);
     }
     (void)close(ask[0]);
     (void)close(answer[1]);
@@ -167,15 +174,17 @@ static void print_result(struct sweep *sweep, const struct gd_sim_result *result
 {
     char line[256];
     const struct gd_sim_sweep_options *options = sweep->options;
+    const struct gd_sim_database *database = database_of(options, result->seed);
     if (sweep->tty) {
         (void)fprintf(stderr, "\r\033[K");
     }
     if (options->json) {
-        (void)printf("{\"seed\":%" PRIu64 ",\"outcome\":\"%s\",\"events\":%" PRIu64
-                     ",\"sim_ns\":%" PRIu64 ",\"ops\":%" PRIu64 ",\"hash\":\"%016" PRIx64
-                     "\",\"real_ns\":%" PRIu64 ",\"property\":\"",
-                     result->seed, gd_sim_outcome_text(result->outcome), result->events,
-                     result->time, result->operations, result->hash, result->nanoseconds);
+        (void)printf(
+            "{\"seed\":%" PRIu64 ",\"database\":\"%s\",\"outcome\":\"%s\",\"events\":%" PRIu64
+            ",\"sim_ns\":%" PRIu64 ",\"ops\":%" PRIu64 ",\"hash\":\"%016" PRIx64
+            "\",\"real_ns\":%" PRIu64 ",\"property\":\"",
+            result->seed, database->name, gd_sim_outcome_text(result->outcome), result->events,
+            result->time, result->operations, result->hash, result->nanoseconds);
         print_json_text(result->property);
         (void)printf("\",\"text\":\"");
         print_json_text(result->outcome == GD_SIM_FAIL ? result->text : "");
@@ -183,19 +192,20 @@ static void print_result(struct sweep *sweep, const struct gd_sim_result *result
     } else if (result->outcome == GD_SIM_FAIL) {
         gd_sim_result_line(result, line, sizeof line);
         (void)printf("%s\n  violated: %s\n  %s\n  replay: %s replay %s%" PRIu64 " --trace\n", line,
-                     result->property, result->text, options->program, options->database->prefix,
+                     result->property, result->text, options->program, database->prefix,
                      result->seed);
         if (sweep->counts[GD_SIM_FAIL] <= TOLD_IN_FULL) {
             struct gd_sim_plan *plan = malloc(sizeof *plan);
             GD_ASSERT(plan != NULL);
-            gd_sim_draw(plan, options->database, result->seed);
+            gd_sim_draw(plan, database, result->seed);
             gd_sim_print_last_events(plan, result, stdout);
             free(plan);
         }
     } else if (!options->quiet) {
         gd_sim_result_line(result, line, sizeof line);
-        (void)printf("%s%s%s\n", line, result->property[0] != '\0' ? " reason: " : "",
-                     result->property);
+        (void)printf("%s%s%s%s%s\n", line, options->other_count > 0 ? " database=" : "",
+                     options->other_count > 0 ? database->name : "",
+                     result->property[0] != '\0' ? " reason: " : "", result->property);
     }
     (void)fflush(stdout);
 }

@@ -15,7 +15,11 @@ struct gd_sim_sweep_options {
     bool marks;                  /* The table of marks at the end. */
     bool stop_at_failure;
     const struct gd_sim_database *database; /* Of the plans. Borrowed. */
-    const char *program;                    /* For the command that replays a seed. */
+    /* One seed in ten is for each of these instead: those that end in 0 for the first, and so on.
+     * Borrowed, as what they point to. */
+    const struct gd_sim_database *const *others;
+    size_t other_count;  /* At most 9. */
+    const char *program; /* For the command that replays a seed. */
 };
 /* The plan of a seed, for this database. */
 void gd_sim_draw(struct gd_sim_plan *plan, const struct gd_sim_database *database, uint64_t seed);

@@ -103,6 +103,13 @@ class CommandLine(unittest.TestCase):
             seen += seeds
         self.assertEqual(sorted(seen), [1, 2, 3, 4, 5, 6])
 
+    def test_all_databases_take_their_turns(self):
+        output = sim("run", "--seeds", "9..12", "--json", "--no-marks", "--database", "all")
+        lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        self.assertEqual([(line["seed"], line["database"]) for line in lines],
+                         [(9, "kvs"), (10, "resp"), (11, "sqlite"), (12, "kvs")])
+        self.assertEqual(lines[1]["hash"], self.hash_of(sim("replay", "resp:10")))
+
     def test_marks_are_counted(self):
         output = sim("run", "--seeds", "1..2", "--jobs", "2")
         self.assertRegex(output, r"marks: \d+ of \d+ reached")
