@@ -29,8 +29,9 @@ struct slot {
     bool stopping;
     bool refused;
     bool damaged, wiped;
-    bool moved;       /* It listens for peers at its second port. */
-    unsigned asks;    /* Empty, it asks this node to be added; 0: it waits. */
+    bool lost;     /* A file: if it was the only one of its log, it looks like an emptied disk. */
+    bool moved;    /* It listens for peers at its second port. */
+    unsigned asks; /* Empty, it asks this node to be added; 0: it waits. */
     uint16_t version; /* Of the protocol, since its last start. */
     enum gd_err err;
     char error[GD_ERROR_TEXT_SIZE];
@@ -522,7 +523,7 @@ bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster)
 static void dismissed(struct gd_sim_cluster *cluster, struct slot *slot)
 {
     slot->refused = true;
-    if (!slot->wiped) {
+    if (!slot->wiped && !slot->lost) {
         cluster->options.dismissed(cluster->options.context, slot->id, slot->error);
     }
 }
@@ -779,6 +780,7 @@ void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
     char name[GD_DISK_PATH_SIZE];
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
         damage(cluster, id, false);
+        cluster->slots[id].lost = true;
         if (choose_file(cluster, id, name)) {
             (void)gd_world_lose(cluster->world, id, name);
         }
