@@ -6,6 +6,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -212,6 +213,24 @@ class CommandLine(unittest.TestCase):
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=60)
         self.assertIn(" seeds: ", output + error)
+
+    def test_a_terminal_is_shown_the_progress_and_interrupts(self):
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(SIM, [SIM, "run", "--seeds", "1..100000", "--no-marks", "--quiet"])
+        seen = b""
+        while b"3 seeds, " not in seen:
+            seen += os.read(terminal, 4096)
+        os.write(terminal, b"\x03")
+        try:
+            while True:
+                seen += os.read(terminal, 4096)
+        except OSError:
+            pass  # The terminal ends with the program.
+        os.close(terminal)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertRegex(seen, rb"\r\x1b\[K3 seeds, \d+\.\d/s, \d+ s simulated, 0 failures")
+        self.assertRegex(seen, rb"\r\x1b\[K\d+ seeds: \d+ pass, 0 fail")
 
     def test_a_time_limit_ends_a_sweep(self):
         output = sim("run", "--seeds", "1..100000", "--no-marks", "--quiet", "--time-limit", "1")
