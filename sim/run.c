@@ -429,6 +429,26 @@ static void judge_work(struct run *run)
     }
 }
 
+static void fill_members(struct run *run)
+{
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    struct gd_sim_result *result = run->result;
+    size_t size = 0;
+    if (leader == 0) {
+        return;
+    }
+    const struct gd_config *config =
+        gd_raft_config(gd_node_raft(gd_sim_cluster_node(run->cluster, leader)));
+    for (uint32_t i = 0; i < config->count && size < sizeof result->members; i++) {
+        const struct gd_member *member = &config->members[i];
+        int more =
+            snprintf(result->members + size, sizeof result->members - size, "%s%" PRIu64 "%s%s",
+                     i == 0 ? "" : ",", member->id, (member->roles & GD_MEMBER_LEARNER) ? "L" : "",
+                     (member->roles & GD_MEMBER_OUTGOING) != 0 ? "o" : "");
+        size += more > 0 ? (size_t)more : 0;
+    }
+}
+
 static void fill_result(struct run *run)
 {
     struct gd_world *world = gd_sim_cluster_world(run->cluster);
@@ -444,6 +464,7 @@ static void fill_result(struct run *run)
     result->hash = gd_world_hash(world);
     result->elections = gd_sim_checks_elections(run->checks);
     result->commits = gd_sim_checks_committed(run->checks);
+    fill_members(run);
     result->struck = gd_sim_faults_struck(run->faults);
 }
 

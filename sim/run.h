@@ -26,6 +26,7 @@ struct gd_sim_result {
     uint64_t elections;
     uint64_t commits;
     uint64_t struck;      /* Faults that found their target. */
+    char members[64];     /* At the end, by the leader: "1,2,4L", L a learner, o outgoing; or "". */
     uint64_t nanoseconds; /* Real time that it took; not part of its identity. */
 };
 /* One event as a trace shows it. */

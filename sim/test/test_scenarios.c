@@ -13,6 +13,10 @@ struct scenario {
     uint64_t elections; /* At least so many. */
     uint64_t operations;
 };
+struct change {
+    struct scenario scenario;
+    const char *members; /* At the end. */
+};
 
 static const struct scenario scenarios[] = {
     {"nothing goes wrong: one election, every request is answered", "seed 1\nduration 20s\n", 1,
@@ -250,9 +254,83 @@ static const struct scenario scenarios[] = {
      2, 150},
 };
 
-static void test_scenario(void **state)
+/* Likewise, of clusters that change; what must hold on top is who is in them at the end. */
+static const struct change changes[] = {
+    {{"one node becomes three: a spare asks the leader, another a follower, which sends it on",
+      "seed 51\nnodes 1\nspares 2\nduration 30s\n"
+      "at 3s join node 1\n"
+      "at 10s join node 2\n",
+      1, 200},
+     "1,2,3"},
+
+    {{"who joins catches up over a link that loses a fifth of all frames",
+      "seed 52\nspares 1\nduration 40s\nnode.snapshot_log_count 20\nnode.tail_count 5\n"
+      "node.snapshot_chunk_size 256\nvalue.size 200\n"
+      "at 4s lossy node 4 count 200000 for 20s\n"
+      "at 5s join follower\n",
+      1, 200},
+     "1,2,3,4"},
+
+    {{"a learner stays one until it is promoted, also over elections",
+      "seed 53\nspares 2\nduration 40s\n"
+      "at 3s add-learner\n"
+      "at 6s crash leader for 3s\n"
+      "at 12s add-learner\n"
+      "at 15s isolate leader for 4s\n"
+      "at 24s promote\n",
+      3, 150},
+     "1,2,3,4,5L"},
+
+    {{"leaders crash while one member takes another's place",
+      "seed 54\nspares 1\nduration 40s\nnode.snapshot_log_count 20\nnode.tail_count 5\n"
+      "at 5s lag node 4 by 0.2s for 10s\n"
+      "at 6s replace node 3\n"
+      "at 6.9s crash leader for 2s\n"
+      "at 12s crash leader for 2s\n",
+      3, 150},
+     "1,2,4"},
+
+    {{"a disk is emptied: the member is not let in again, and is replaced",
+      "seed 55\nspares 1\nduration 40s\n"
+      "at 8s wipe node 3 for 1s\n"
+      "at 14s replace node 3\n",
+      1, 200},
+     "1,2,4"},
+
+    {{"members move one after another, and are found before the cluster is told",
+      "seed 56\nduration 40s\n"
+      "at 5s move node 1 for 2s\n"
+      "at 12s move node 2 for 2s\n"
+      "at 19s move node 3 for 2s\n"
+      "at 26s crash-all for 1s\n",
+      2, 100},
+     "1,2,3"},
+
+    {{"while one member is of an older version nobody joins; once it is upgraded, it goes on",
+      "seed 57\nspares 1\nduration 40s\nnode.newer 2\n"
+      "at 4s join follower\n"
+      "at 15s crash node 3 for 1s\n",
+      1, 200},
+     "1,2,3,4"},
+
+    {{"while one member is of an older version nobody joins",
+      "seed 58\nspares 1\nduration 40s\nnode.newer 2\n"
+      "at 4s join follower\n"
+      "at 9s add\n"
+      "at 14s add-learner\n",
+      1, 200},
+     "1,2,3,4L"},
+
+    {{"a leader that is taken out hands over",
+      "seed 59\nnodes 4\nduration 30s\nnode.election_timeout 5s\n"
+      "at 8s transfer node 1\n"
+      "at 12s remove leader\n",
+      2, 200},
+     "1,2,3"},
+};
+
+static struct gd_sim_result live_through(const struct scenario *scenario)
 {
-    const struct scenario *scenario = *state;
     struct gd_sim_plan *plan = calloc(1, sizeof *plan);
     struct gd_sim_run_options options = {0};
     struct gd_sim_result result;
@@ -268,7 +346,8 @@ static void test_scenario(void **state)
     gd_sim_run(plan, &options, &result);
     char line[256];
     gd_sim_result_line(&result, line, sizeof line);
-    print_message("%s elections=%llu\n", line, (unsigned long long)result.elections);
+    print_message("%s elections=%llu members=%s\n", line, (unsigned long long)result.elections,
+                  result.members);
     if (result.outcome != GD_SIM_PASS) {
         print_error("%s: %s\n%s\n", scenario->name, result.property, result.text);
     }
@@ -276,6 +355,19 @@ static void test_scenario(void **state)
     assert_true(result.elections >= scenario->elections);
     assert_true(result.operations >= scenario->operations);
     free(plan);
+    return result;
+}
+
+static void test_scenario(void **state)
+{
+    (void)live_through(*state);
+}
+
+static void test_change(void **state)
+{
+    const struct change *change = *state;
+    struct gd_sim_result result = live_through(&change->scenario);
+    assert_string_equal(result.members, change->members);
 }
 
 /* A thousand restarts of whole nodes, each within a second of the one before it: 500 graceful ones,
@@ -320,13 +412,19 @@ static void test_a_thousand_restarts_leak_nothing(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[GD_COUNT(scenarios) + 1];
+    struct CMUnitTest tests[GD_COUNT(scenarios) + GD_COUNT(changes) + 1];
     for (size_t i = 0; i < GD_COUNT(scenarios); i++) {
         const void *scenario = &scenarios[i];
         tests[i] = (struct CMUnitTest){scenarios[i].name, test_scenario, NULL, NULL, NULL};
         memcpy(&tests[i].initial_state, &scenario, sizeof scenario);
     }
-    tests[GD_COUNT(scenarios)] =
+    for (size_t i = 0; i < GD_COUNT(changes); i++) {
+        struct CMUnitTest *test = &tests[GD_COUNT(scenarios) + i];
+        const void *change = &changes[i];
+        *test = (struct CMUnitTest){changes[i].scenario.name, test_change, NULL, NULL, NULL};
+        memcpy(&test->initial_state, &change, sizeof change);
+    }
+    tests[GD_COUNT(scenarios) + GD_COUNT(changes)] =
         (struct CMUnitTest)cmocka_unit_test(test_a_thousand_restarts_leak_nothing);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
