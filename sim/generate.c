@@ -36,6 +36,19 @@ static struct gd_sim_value fresh_value(struct maker *maker, char mark)
     return gd_sim_value_text(maker->record, text, (size_t)size);
 }
 
+/* What an operation writes. */
+static struct gd_sim_value next_value(struct maker *maker, char mark)
+{
+    char text[32];
+
+    if (maker->options->values == 0) {
+        return fresh_value(maker, mark);
+    }
+    int size = snprintf(text, sizeof text, "%u",
+                        (unsigned)gd_prng_below(&maker->prng, maker->options->values));
+    return gd_sim_value_text(maker->record, text, (size_t)size);
+}
+
 static struct gd_sim_value joined(struct maker *maker, struct gd_sim_value a, struct gd_sim_value b)
 {
     char text[2 * STATE_SIZE_MAX];
@@ -79,7 +92,7 @@ static void perform(struct maker *maker, enum gd_sim_do what, struct gd_sim_step
         break;
     case GD_SIM_DO_WRITE:
     case GD_SIM_DO_SWAP:
-        step->input = *state = fresh_value(maker, 'w');
+        step->input = *state = next_value(maker, 'w');
         step->output = what == GD_SIM_DO_SWAP ? before : step->output;
         break;
     case GD_SIM_DO_APPEND:
@@ -87,8 +100,8 @@ static void perform(struct maker *maker, enum gd_sim_do what, struct gd_sim_step
         *state = absent ? step->input : joined(maker, before, step->input);
         break;
     case GD_SIM_DO_CAS:
-        step->old = gd_prng_chance(&maker->prng, 2, 3) ? before : fresh_value(maker, 'n');
-        step->input = fresh_value(maker, 'c');
+        step->old = gd_prng_chance(&maker->prng, 2, 3) ? before : next_value(maker, 'n');
+        step->input = next_value(maker, 'c');
         step->output = gd_sim_value_bool(same(&step->old, &before));
         *state = same(&step->old, &before) ? step->input : before;
         break;
@@ -98,7 +111,7 @@ static void perform(struct maker *maker, enum gd_sim_do what, struct gd_sim_step
         *state = (struct gd_sim_value){.kind = GD_SIM_VALUE_NOTHING};
         break;
     case GD_SIM_DO_SETNX:
-        step->input = fresh_value(maker, 's');
+        step->input = next_value(maker, 's');
         step->output = gd_sim_value_bool(absent);
         *state = absent ? step->input : before;
         break;
@@ -249,6 +262,7 @@ static void plant_violation(struct maker *maker, unsigned key, gd_time_ns at)
 
     switch (maker->options->violation) {
     case GD_SIM_VIOLATION_NONE:
+    case GD_SIM_VIOLATION_STALE_AMONG:
         break;
     case GD_SIM_VIOLATION_STALE_READ:
         plant_write(maker, x, key, at);
@@ -294,6 +308,34 @@ static void plant_violation(struct maker *maker, unsigned key, gd_time_ns at)
         plant_read(maker, nothing, key + 1, at + 40);
         break;
     }
+}
+
+/* A read gives what was written by an operation that had returned before another write was called
+ * that had returned before the read was called. */
+static void make_stale(struct maker *maker)
+{
+    struct gd_sim_record *record = maker->record;
+    size_t first = record->operation_count / 2, second = 0, read = 0;
+    const struct gd_sim_operation *ops = record->operations;
+
+    for (size_t i = first; i < record->operation_count && read == 0; i++) {
+        const struct gd_sim_step *step = &record->steps[ops[i].first];
+        bool done = ops[i].fate == GD_SIM_FATE_DONE;
+        bool same = step->key == record->steps[ops[first].first].key;
+        if (second == 0 && done && step->what == GD_SIM_DO_WRITE &&
+            record->steps[ops[first].first].what == GD_SIM_DO_WRITE &&
+            ops[first].fate == GD_SIM_FATE_DONE && same && ops[first].back < ops[i].call) {
+            second = i;
+        } else if (second == 0 && (record->steps[ops[first].first].what != GD_SIM_DO_WRITE ||
+                                   ops[first].fate != GD_SIM_FATE_DONE)) {
+            first = i; /* Until it is a write. */
+        } else if (second != 0 && done && step->what == GD_SIM_DO_READ && same &&
+                   ops[second].back < ops[i].call) {
+            read = i;
+        }
+    }
+    GD_ASSERT(read != 0); /* The history is too small for it, or has no writes. */
+    record->steps[ops[read].first].output = record->steps[ops[first].first].input;
 }
 
 /* ---------------------------------------------------------------- hard ones */
@@ -355,6 +397,9 @@ void gd_sim_generate(const struct gd_sim_generate_options *options, struct gd_si
     GD_ASSERT(maker.states != NULL);
     drawn = draw_times(&maker);
     add_mixed(&maker, drawn);
+    if (options->violation == GD_SIM_VIOLATION_STALE_AMONG) {
+        make_stale(&maker);
+    }
     plant_violation(&maker, options->keys, drawn[options->operations / 2].call + 1);
     free(drawn);
     free(maker.states);

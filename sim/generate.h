@@ -6,14 +6,16 @@
 
 enum gd_sim_violation {
     GD_SIM_VIOLATION_NONE,
-    GD_SIM_VIOLATION_STALE_READ,       /* Of a value that was overwritten before the read began. */
-    GD_SIM_VIOLATION_FUTURE_READ,      /* Of a value whose write had not begun. */
-    GD_SIM_VIOLATION_NEVER_WRITTEN,    /* Of a value that nobody wrote. */
-    GD_SIM_VIOLATION_LOST_UPDATE,      /* Two INCRs, one after the other, with one result. */
-    GD_SIM_VIOLATION_DOUBLE_APPEND,    /* One append, seen twice. */
-    GD_SIM_VIOLATION_RESURRECTED,      /* A deleted value, read after the delete. */
-    GD_SIM_VIOLATION_CAS_TWICE,        /* Two cas of one value, both done. */
-    GD_SIM_VIOLATION_SPLIT_TRANSACTION /* One half of a transaction seen before the other. */
+    GD_SIM_VIOLATION_STALE_READ,        /* Of a value that was overwritten before the read began. */
+    GD_SIM_VIOLATION_FUTURE_READ,       /* Of a value whose write had not begun. */
+    GD_SIM_VIOLATION_NEVER_WRITTEN,     /* Of a value that nobody wrote. */
+    GD_SIM_VIOLATION_LOST_UPDATE,       /* Two INCRs, one after the other, with one result. */
+    GD_SIM_VIOLATION_DOUBLE_APPEND,     /* One append, seen twice. */
+    GD_SIM_VIOLATION_RESURRECTED,       /* A deleted value, read after the delete. */
+    GD_SIM_VIOLATION_CAS_TWICE,         /* Two cas of one value, both done. */
+    GD_SIM_VIOLATION_SPLIT_TRANSACTION, /* One half of a transaction seen before the other. */
+    GD_SIM_VIOLATION_STALE_AMONG /* As STALE_READ, but a read among the others is changed, in the
+                                    middle of the busiest of keys. Values must be unique. */
 };
 enum gd_sim_shape {
     GD_SIM_SHAPE_MIXED,   /* Clients at work on their keys. */
@@ -29,6 +31,7 @@ struct gd_sim_generate_options {
     size_t operations;               /* 1 or more. */
     unsigned weights[GD_SIM_DO_TXN]; /* By enum gd_sim_do; all 0: reads 6, writes 4. */
     unsigned unknown_permille;       /* Of those that are not reads. */
+    unsigned values;                 /* Written values are drawn from so many; 0: each is unique. */
 };
 /* Adds to an empty record. */
 void gd_sim_generate(const struct gd_sim_generate_options *options, struct gd_sim_record *record);

@@ -7,9 +7,9 @@
 static const char *const do_names[] = {"read",  "write", "append", "cas", "delete",
                                        "setnx", "swap",  "take",   "incr"};
 static const char *const shapes[] = {"mixed", "overlap", "unknown"};
-static const char *const violations[] = {"none",          "stale-read",  "future-read",
-                                         "never-written", "lost-update", "double-append",
-                                         "resurrected",   "cas-twice",   "split-transaction"};
+static const char *const violations[] = {
+    "none",          "stale-read",  "future-read", "never-written",     "lost-update",
+    "double-append", "resurrected", "cas-twice",   "split-transaction", "stale-among"};
 
 static int refuse(const char *why, const char *word)
 {
@@ -74,6 +74,8 @@ static int read_word(const char *flag, const char *value, struct gd_sim_generate
         options->operations = number;
     } else if (strcmp(flag, "--unknown") == 0 && read_number(value, 0, 1000, &number)) {
         options->unknown_permille = (unsigned)number;
+    } else if (strcmp(flag, "--values") == 0 && read_number(value, 0, 1000000, &number)) {
+        options->values = (unsigned)number;
     } else if (strcmp(flag, "--shape") == 0 &&
                find_name(shapes, GD_COUNT(shapes), value, strlen(value), &found)) {
         options->shape = (enum gd_sim_shape)found;
@@ -103,6 +105,11 @@ int gd_sim_generate_command(int count, char **words)
         if (status != 0) {
             return status;
         }
+    }
+    if (options.violation == GD_SIM_VIOLATION_STALE_AMONG &&
+        (options.values != 0 || options.operations < 1000)) {
+        return refuse("stale-among wants unique values and 1000 operations at least",
+                      "--violation");
     }
     gd_sim_generate(&options, &record);
     gd_sim_record_print(&record, &bytes);
