@@ -7,6 +7,8 @@
 #include "sim/linearize_kv.h"
 #include "sim/lin_kv.h"
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -399,35 +401,87 @@ static void fill_parts(struct gd_lin_kv *answer)
     }
 }
 
-void gd_lin_kv_check(const struct gd_sim_record *record, const struct gd_lin_kv_options *options,
-                     struct gd_lin_kv *answer)
+/* What the threads share. Parts are taken in order, so that all before an illegal one are judged,
+ * and the answer is the same with any number of threads. */
+struct crew {
+    const struct gd_sim_record *record;
+    const struct gd_lin_kv_options *options;
+    struct gd_lin_kv *answer;
+    atomic_size_t next, stop; /* No part from `stop` on is begun. */
+};
+
+static void *work(void *context)
 {
-    struct judge judge = {.record = record, .options = options};
-    *answer = (struct gd_lin_kv){.verdict = GD_LIN_LEGAL};
-    gd_sim_parts_find(&answer->split, record);
-    fill_parts(answer);
-    judge.cell_of = gd_lin_zeroed(answer->split.key_count, sizeof *judge.cell_of);
-    for (size_t i = 0; i < answer->part_count; i++) {
-        struct gd_lin_kv_part *part = &answer->parts[i];
-        if (answer->verdict == GD_LIN_ILLEGAL && !options->all) {
+    struct crew *crew = context;
+    struct judge judge = {.record = crew->record, .options = crew->options};
+    judge.cell_of = gd_lin_zeroed(crew->answer->split.key_count, sizeof *judge.cell_of);
+    for (;;) {
+        size_t i = atomic_fetch_add(&crew->next, 1);
+        if (i >= atomic_load(&crew->stop)) {
             break;
         }
-        judge_part(&judge, part);
-        if (part->result.verdict == GD_LIN_ILLEGAL ||
-            (part->result.verdict == GD_LIN_INCONCLUSIVE && answer->verdict == GD_LIN_LEGAL)) {
-            answer->verdict = part->result.verdict;
+        judge_part(&judge, &crew->answer->parts[i]);
+        if (crew->answer->parts[i].result.verdict == GD_LIN_ILLEGAL && !crew->options->all) {
+            size_t stop = atomic_load(&crew->stop);
+            while (i + 1 < stop && !atomic_compare_exchange_weak(&crew->stop, &stop, i + 1)) {
+            }
         }
     }
     gd_lin_numbers_release(&judge.numbers);
     free(judge.cell_of);
+    return NULL;
+}
+
+static void run_crew(struct crew *crew)
+{
+    unsigned jobs = crew->options->jobs > 256 ? 256 : crew->options->jobs;
+    pthread_t threads[256];
+    bool running[256] = {false};
+    for (unsigned i = 1; i < jobs; i++) {
+        running[i] = pthread_create(&threads[i], NULL, work, crew) == 0; /* Else with fewer. */
+    }
+    (void)work(crew);
+    for (unsigned i = 1; i < jobs; i++) {
+        if (running[i]) {
+            (void)pthread_join(threads[i], NULL);
+        }
+    }
+}
+
+static void forget(struct gd_lin_kv_part *part)
+{
+    gd_lin_result_release(&part->result);
+    free(part->why);
+    free(part->states);
+    part->why = part->states = NULL;
+    part->judged = false;
+}
+
+void gd_lin_kv_check(const struct gd_sim_record *record, const struct gd_lin_kv_options *options,
+                     struct gd_lin_kv *answer)
+{
+    struct crew crew = {.record = record, .options = options, .answer = answer};
+    *answer = (struct gd_lin_kv){.verdict = GD_LIN_LEGAL};
+    gd_sim_parts_find(&answer->split, record);
+    fill_parts(answer);
+    atomic_init(&crew.next, 0);
+    atomic_init(&crew.stop, answer->part_count);
+    run_crew(&crew);
+    for (size_t i = 0; i < answer->part_count; i++) {
+        struct gd_lin_kv_part *part = &answer->parts[i];
+        if (answer->verdict == GD_LIN_ILLEGAL && !options->all) {
+            forget(part); /* Another thread had begun it before this one was found. */
+        } else if (part->judged && part->result.verdict != GD_LIN_LEGAL &&
+                   answer->verdict != GD_LIN_ILLEGAL) {
+            answer->verdict = part->result.verdict;
+        }
+    }
 }
 
 void gd_lin_kv_release(struct gd_lin_kv *answer)
 {
     for (size_t i = 0; i < answer->part_count; i++) {
-        gd_lin_result_release(&answer->parts[i].result);
-        free(answer->parts[i].why);
-        free(answer->parts[i].states);
+        forget(&answer->parts[i]);
     }
     free(answer->parts);
     gd_sim_parts_release(&answer->split);

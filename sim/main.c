@@ -11,7 +11,10 @@ int main(int count, char **words)
     static const struct gd_sim_command commands[] = {
         {"check",
          "check HISTORY...     is a history linearizable?\n"
-         "  check --html PAGE HISTORY   and as a page that shows the order, or what does not fit",
+         "      [--time-limit SECONDS] [--memory-limit MB] [--jobs J]\n"
+         "  check --html PAGE HISTORY      and as a page that shows the order, or what does not "
+         "fit\n"
+         "  check --witness FILE HISTORY   and the order found, if it is legal",
          gd_sim_check_command},
         {"generate-history",
          "generate-history [--seed S] [--violation KIND] ...  a history with a known verdict",

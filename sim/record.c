@@ -205,6 +205,13 @@ static void print_operation(const struct gd_sim_record *record, const struct gd_
     gd_bytes_add_text(bytes, op->fate == GD_SIM_FATE_NO_EFFECT ? ",\"error\":true}\n" : "}\n");
 }
 
+void gd_sim_record_print_one(const struct gd_sim_record *record, size_t operation,
+                             struct gd_bytes *bytes)
+{
+    GD_ASSERT(operation < record->operation_count);
+    print_operation(record, &record->operations[operation], bytes);
+}
+
 void gd_sim_record_print(const struct gd_sim_record *record, struct gd_bytes *bytes)
 {
     for (size_t i = 0; i < record->operation_count; i++) {

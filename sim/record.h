@@ -88,6 +88,9 @@ struct gd_sim_value gd_sim_value_number(int64_t number);
 struct gd_sim_value gd_sim_value_bool(bool value);
 /* For people: cut when it is long. */
 void gd_sim_value_say(struct gd_bytes *bytes, const struct gd_sim_value *value);
+/* One operation, with at least a step, as a line of the format of histories. */
+void gd_sim_record_print_one(const struct gd_sim_record *record, size_t operation,
+                             struct gd_bytes *bytes);
 /* All as the format of histories has it, JSON lines. */
 void gd_sim_record_print(const struct gd_sim_record *record, struct gd_bytes *bytes);
 #endif

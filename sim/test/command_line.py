@@ -179,6 +179,35 @@ class CommandLine(unittest.TestCase):
             error = sim("generate-history", *words, status=2)
             self.assertEqual(error.count("\n"), 1, error)
 
+    def test_check_tells_order_path_and_limits(self):
+        mix = ("--mix", "read=50,write=25,cas=10,append=10,delete=5", "--unknown", "50")
+        words = ("generate-history", "--clients", "32", "--keys", "3", "--operations", "3000") + mix
+        history, witness = self.path("history", sim(*words)), self.path("witness", "")
+        alone = sim("check", "--witness", witness, history)
+        self.assertIn(": legal, 3000 operations", alone)
+        self.assertIn("found by: blocks", alone)
+        with open(witness) as file:
+            order = [line for line in file.read().splitlines() if not line.startswith("#")]
+        with open(history) as file:
+            lines = file.read().splitlines()
+        known = [line for line in lines if '"return":null' not in line]
+        self.assertEqual(len(order), len(set(order)))
+        self.assertTrue(set(known) <= set(order) <= set(lines))
+        sim("check", witness)
+        # Where one of them is illegal, it is the same with any number of threads.
+        stale = self.path("stale", sim(*words, "--violation", "stale-among"))
+        said = sim("check", stale, status=1)
+        self.assertEqual(said, sim("check", "--jobs", "3", stale, status=1))
+        for part in ("key: k", "illegal from: ", "cannot be placed: ", "which was gone b"):
+            self.assertIn(part, said)
+        hard = self.path("hard", sim("generate-history", "--clients", "64", "--keys", "1", "--values",
+                                     "5", "--operations", "10000", "--mix", "read=40,write=30,cas=30"))
+        self.assertIn("inconclusive", sim("check", "--memory-limit", "1", hard, status=3))
+        for words in (("--jobs", "0", history), ("--time-limit",), ("--witness", witness),
+                      ("--memory-limit", "x", history), ("--fast", "1", history)):
+            error = sim("check", *words, status=2)
+            self.assertEqual(error.count("\n"), 1, error)
+
     def test_what_does_not_fail_is_not_shrunk(self):
         least = self.path("least.plan")
         done = subprocess.run([SIM, "shrink", "4", "-o", least], stdout=subprocess.PIPE,

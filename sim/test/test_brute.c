@@ -2,6 +2,9 @@
  * shares nothing with the checker.
  *
  *     test_brute [HISTORIES [SEED]]      40000 and 1 when not given
+ *     test_brute all COUNT KINDS         every history of so many operations on one key, of the
+ * first KINDS of the table below, in every arrangement of calls and returns: "all 5 7" is registers
+ * with two values, complete
  *
  * A history is made from a hidden order, so about half are legal; in the others an output, or a
  * time, is changed. */
@@ -331,36 +334,137 @@ static enum gd_lin_verdict judge(const struct gd_sim_record *made, bool ordered,
     return verdict;
 }
 
+static const char *check_one(const struct history *history, struct gd_sim_record *made, bool *right,
+                             enum gd_lin_path *path)
+{
+    const struct states nothing = {.text = {""}};
+    enum gd_lin_path scrap;
+    const char *what = NULL;
+
+    record(history, made);
+    *right = brute(history, (1u << history->count) - 1, &nothing);
+    enum gd_lin_verdict verdict = judge(made, history->ordered, false, path, &what);
+    enum gd_lin_verdict searched = judge(made, history->ordered, true, &scrap, &what);
+    if (what == NULL && verdict != (*right ? GD_LIN_LEGAL : GD_LIN_ILLEGAL)) {
+        what = *right ? "it is legal" : "it is illegal";
+    }
+    if (what == NULL && searched != verdict) {
+        what = *right ? "it is legal, by search" : "it is illegal, by search";
+    }
+    return what;
+}
+
+/* ---------------------------------------------------------------- every small history */
+
+static const struct {
+    enum gd_sim_do what;
+    const char *input, *old, *output; /* `output` "": nothing. */
+    enum gd_sim_value_kind kind;
+    bool open;
+} kinds[] = {
+    {GD_SIM_DO_READ, "", "", "", GD_SIM_VALUE_NOTHING, false},
+    {GD_SIM_DO_READ, "", "", "a", GD_SIM_VALUE_TEXT, false},
+    {GD_SIM_DO_READ, "", "", "b", GD_SIM_VALUE_TEXT, false},
+    {GD_SIM_DO_WRITE, "a", "", "", GD_SIM_VALUE_NOTHING, false},
+    {GD_SIM_DO_WRITE, "b", "", "", GD_SIM_VALUE_NOTHING, false},
+    {GD_SIM_DO_WRITE, "b", "", "", GD_SIM_VALUE_NOTHING, true},
+    {GD_SIM_DO_CAS, "b", "a", "", GD_SIM_VALUE_TRUE, false},
+    {GD_SIM_DO_CAS, "b", "a", "", GD_SIM_VALUE_FALSE, false},
+    {GD_SIM_DO_DELETE, "", "", "", GD_SIM_VALUE_TRUE, false},
+    {GD_SIM_DO_DELETE, "", "", "", GD_SIM_VALUE_NOTHING, true},
+    {GD_SIM_DO_SETNX, "a", "", "", GD_SIM_VALUE_TRUE, false},
+    {GD_SIM_DO_APPEND, "b", "", "", GD_SIM_VALUE_NOTHING, false},
+    {GD_SIM_DO_READ, "", "", "ab", GD_SIM_VALUE_TEXT, false},
+};
+
+/* Of what is done, in arrangement number `pattern`; false when there is none of that number. Calls
+ * come in the order of the operations; return k goes to one of the 2k + 1 places behind its call.
+ */
+static bool arrange(struct history *history, unsigned long pattern)
+{
+    unsigned line[2 * OPERATIONS_MAX], size = 0;
+
+    for (unsigned i = history->count; i-- > 0;) { /* From the last: its call goes in front. */
+        unsigned at = (unsigned)(pattern % (size + 1));
+        pattern /= size + 1;
+        memmove(line + at + 2, line + at, (size - at) * sizeof *line);
+        memmove(line + 1, line, at * sizeof *line);
+        line[0] = i;
+        line[at + 1] = i + OPERATIONS_MAX;
+        size += 2;
+    }
+    for (unsigned k = 0; k < size; k++) {
+        struct operation *op = &history->ops[line[k] % OPERATIONS_MAX];
+        *(line[k] < OPERATIONS_MAX ? &op->call : &op->back) = k;
+    }
+    return pattern == 0;
+}
+
+static int check_all(unsigned count, unsigned kind_count)
+{
+    unsigned long tried = 0, legal = 0, choices = 1;
+    struct history history = {.count = count, .keys = 1};
+
+    for (unsigned i = 0; i < count; i++) {
+        choices *= kind_count;
+    }
+    for (unsigned long choice = 0; choice < choices; choice++) {
+        unsigned long rest = choice;
+        for (unsigned i = 0; i < count; i++, rest /= kind_count) {
+            struct operation *op = &history.ops[i];
+            struct made *made = &op->steps[0];
+            *op = (struct operation){.count = 1, .open = kinds[rest % kind_count].open};
+            made->what = kinds[rest % kind_count].what;
+            made->output_kind = kinds[rest % kind_count].kind;
+            (void)snprintf(made->input, sizeof made->input, "%s", kinds[rest % kind_count].input);
+            (void)snprintf(made->old, sizeof made->old, "%s", kinds[rest % kind_count].old);
+            (void)snprintf(made->output, sizeof made->output, "%s",
+                           kinds[rest % kind_count].output);
+        }
+        for (unsigned long pattern = 0; arrange(&history, pattern); pattern++) {
+            struct gd_sim_record made;
+            enum gd_lin_path path;
+            bool right;
+            const char *what = check_one(&history, &made, &right, &path);
+            if (what != NULL) {
+                return disagree(&made, choice, pattern, what);
+            }
+            gd_sim_record_release(&made);
+            tried++;
+            legal += right ? 1 : 0;
+        }
+    }
+    (void)printf("%lu histories of %u operations, %u kinds: %lu legal\n", tried, count, kind_count,
+                 legal);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "all") == 0) {
+        unsigned count = (unsigned)atoi(argv[2]), some = (unsigned)atoi(argv[3]);
+        return count < 1 || count > 6 || some < 1 || some > GD_COUNT(kinds)
+                   ? 2
+                   : check_all(count, some);
+    }
     uint64_t histories = argc > 1 ? strtoull(argv[1], NULL, 10) : 40000;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     uint64_t legal = 0, told[2] = {0};
-    const struct states nothing = {.text = {""}};
     struct gd_prng prng;
 
     gd_prng_init(&prng, seed);
     for (uint64_t nth = 0; nth < histories; nth++) {
         struct history history;
         struct gd_sim_record made;
-        enum gd_lin_path path, scrap;
-        const char *what = NULL;
+        enum gd_lin_path path;
+        bool right;
         draw(&prng, &history);
-        record(&history, &made);
-        bool right = brute(&history, (1u << history.count) - 1, &nothing);
-        enum gd_lin_verdict verdict = judge(&made, history.ordered, false, &path, &what);
-        enum gd_lin_verdict searched = judge(&made, history.ordered, true, &scrap, &what);
-        legal += right ? 1 : 0;
-        told[right ? 1 : 0] += path == GD_LIN_PATH_BLOCKS ? 1 : 0;
-        if (what == NULL && verdict != (right ? GD_LIN_LEGAL : GD_LIN_ILLEGAL)) {
-            what = right ? "it is legal" : "it is illegal";
-        }
-        if (what == NULL && searched != verdict) {
-            what = right ? "it is legal, by search" : "it is illegal, by search";
-        }
+        const char *what = check_one(&history, &made, &right, &path);
         if (what != NULL) {
             return disagree(&made, seed, nth, what);
         }
+        legal += right ? 1 : 0;
+        told[right ? 1 : 0] += path == GD_LIN_PATH_BLOCKS ? 1 : 0;
         gd_sim_record_release(&made);
     }
     (void)printf(
