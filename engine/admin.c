@@ -115,9 +115,10 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
 
     *next = *now;
     *why = "ids are used once: take one above every id that the cluster ever had";
-    if ((admin->kind == GD_ADMIN_ADD && known == NULL && admin->id <= gd_config_highest(now)) ||
+    if ((admin->kind == GD_ADMIN_ADD && known == NULL &&
+         admin->id <= gd_raft_id_highest(node->raft)) ||
         (admin->kind == GD_ADMIN_REPLACE && gd_config_find(now, admin->other) == NULL &&
-         admin->other <= gd_config_highest(now))) {
+         admin->other <= gd_raft_id_highest(node->raft))) {
         return false; /* The core says so, too; but nobody is knocked at before. */
     }
     *why = "there is no such member";

@@ -149,11 +149,11 @@ static const char *reason_against(const struct gd_node *node, gd_node_id id,
             return "a member is at this address; if it has lost its disk, replace it: RAFT REPLACE";
         }
     }
-    if (id != 0 && id <= gd_config_highest(config)) {
+    if (id != 0 && id <= gd_raft_id_highest(node->raft)) {
         return "its id is a member's, or was one's; ids are used once";
     }
     *admin = (struct gd_admin){.kind = GD_ADMIN_ADD,
-                               .id = id != 0 ? id : gd_config_highest(config) + 1,
+                               .id = id != 0 ? id : gd_raft_id_highest(node->raft) + 1,
                                .address = *address};
     return NULL;
 }

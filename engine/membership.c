@@ -18,7 +18,8 @@
  *   G2. A change begins only when the last one is committed, is not joint, and the leader has
  * committed an entry of its own term (the single-server bug of 2015).
  *   G3. An id that was a member's and is none now is never one again: who knows it so, even by an
- * old configuration that was committed, knows it for ever.
+ * old configuration that was committed, knows it for ever. Version 1 of the format has no word for
+ * the highest id used: until version 2 is written, what this start has seen of the log stands in.
  *   G4. No configuration is written that a member could not read: version 2 of the format only when
  * all have said that they speak it, or have read one already. */
 #include "engine/raft_internal.h"
@@ -31,6 +32,9 @@ static void push(struct gd_raft *raft, gd_index index, const struct gd_config *c
         raft->configs = gd_realloc(raft->configs, raft->config_capacity * sizeof raft->configs[0]);
     }
     raft->configs[raft->config_count++] = (struct gd__config_at){.index = index, .config = *config};
+    if (gd_config_highest(config) > raft->id_highest) {
+        raft->id_highest = gd_config_highest(config);
+    }
 }
 
 static bool has_joining(const struct gd_config *config)
@@ -185,7 +189,7 @@ static const char *reason_against(const struct gd_raft *raft, const struct gd_co
         if ((member->roles & GD_MEMBER_OUTGOING) != 0) {
             return "a joint configuration cannot be asked for";
         }
-        if (gd_config_find(now, member->id) == NULL && member->id <= gd_config_highest(now)) {
+        if (gd_config_find(now, member->id) == NULL && member->id <= raft->id_highest) {
             GD_REACHED("membership change refused: an id used before"); /* G3 */
             return "ids are used once: take one above every id that the cluster ever had";
         }
@@ -208,7 +212,7 @@ static gd_index begin_change(struct gd_raft *raft, const struct gd_config *next,
     struct gd_config wanted = *next, joint;
 
     *reason = reason_against(raft, next);
-    wanted.highest = gd_config_highest(now);
+    wanted.highest = raft->id_highest;
     wanted.highest = gd_config_highest(&wanted);
     if (*reason != NULL) {
         return 0;
@@ -301,7 +305,7 @@ void gd__membership_committed(struct gd_raft *raft)
         return;
     }
     if (gd_config_joint(now)) {
-        struct gd_config next = {.highest = gd_config_highest(now)};
+        struct gd_config next = {.highest = raft->id_highest};
         for (uint32_t i = 0; i < now->count; i++) {
             struct gd_member member = now->members[i];
             member.roles &= ~GD_MEMBER_OUTGOING;

@@ -607,6 +607,11 @@ const struct gd_config *gd_raft_config(const struct gd_raft *raft)
     return gd__raft_config(raft);
 }
 
+gd_node_id gd_raft_id_highest(const struct gd_raft *raft)
+{
+    return raft->id_highest;
+}
+
 gd_index gd_raft_config_index(const struct gd_raft *raft)
 {
     return raft->configs[raft->config_count - 1].index;

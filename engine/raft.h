@@ -186,6 +186,8 @@ gd_index gd_raft_first_index(const struct gd_raft *raft); /* Of the log in memor
 const struct gd_snapshot_meta *gd_raft_snapshot(const struct gd_raft *raft);
 const struct gd_config *gd_raft_config(const struct gd_raft *raft); /* In force. */
 gd_index gd_raft_config_index(const struct gd_raft *raft);
+/* The highest id that was a member's in any configuration that this start has seen. */
+gd_node_id gd_raft_id_highest(const struct gd_raft *raft);
 /* The configuration in force at a committed index that the log still reaches. */
 const struct gd_config *gd_raft_config_at(const struct gd_raft *raft, gd_index index,
                                           gd_index *config_index);

@@ -73,6 +73,7 @@ struct gd_raft {
     struct gd__config_at *configs; /* Owned; oldest first; the last is in force. Never empty. */
     size_t config_count, config_capacity;
     bool joining;           /* The one in force has members that join. */
+    gd_node_id id_highest;  /* Of all configurations that this start has seen (G3). */
     uint8_t config_version; /* All members read configurations up to this one. */
 
     /* Persistence. */

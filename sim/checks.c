@@ -76,7 +76,8 @@ struct gd_sim_checks {
     struct digest digests[DIGEST_COUNT];
     struct gd_config members; /* The newest configuration known to be committed. */
     gd_index members_index;
-    bool differ; /* Not all nodes have the same voters in force. */
+    gd_node_id id_highest; /* Ever in a committed one. */
+    bool differ;           /* Not all nodes have the same voters in force. */
     char premise[200];
 };
 
@@ -500,6 +501,9 @@ static void look_at_config(struct gd_sim_checks *checks, unsigned id, const stru
     if (index > checks->members_index) {
         checks->members = *config;
         checks->members_index = index;
+        if (gd_config_highest(config) > checks->id_highest) { /* Version 1 forgets it. */
+            checks->id_highest = gd_config_highest(config);
+        }
     }
 }
 
@@ -545,7 +549,7 @@ static void look_at_elections(struct gd_sim_checks *checks, unsigned id, const s
 
 void gd_sim_checks_dismissed(struct gd_sim_checks *checks, unsigned id, const char *error)
 {
-    if (gd_config_find(&checks->members, id) != NULL || id > gd_config_highest(&checks->members)) {
+    if (gd_config_find(&checks->members, id) != NULL || id > checks->id_highest) {
         violated(checks, "membership", "node %u stopped, and nobody removed it: %s", id, error);
     }
 }

@@ -34,6 +34,7 @@ struct gd_sim_faults {
     size_t watching;     /* How many are WATCHING. */
     gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
     uint64_t struck;
+    gd_node_id id_highest; /* The operator's notes: ids in use when members were asked about. */
     bool healed;
 };
 
@@ -318,7 +319,10 @@ static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_
     if (config == NULL) {
         return;
     }
-    gd_node_id fresh = gd_config_highest(config) + 1;
+    if (gd_config_highest(config) > faults->id_highest) {
+        faults->id_highest = gd_config_highest(config);
+    }
+    gd_node_id fresh = faults->id_highest + 1;
     bool has_fresh = fresh <= gd_sim_plan_total(faults->plan);
     if (has_fresh) {
         gd_sim_peer_address((unsigned)fresh, &address);
