@@ -167,7 +167,7 @@ static bool gather(pid_t pid, int data, int said, unsigned limit_s, struct gd_si
     return got == sizeof *result;
 }
 
-void gd_sim_run_apart(const struct gd_sim_plan *plan, unsigned limit_s,
+void gd_sim_run_apart(const struct gd_sim_plan *plan, unsigned limit_s, uint64_t events_max,
                       struct gd_sim_result *result)
 {
     enum { SAID_SIZE = 65536 };
@@ -182,7 +182,7 @@ void gd_sim_run_apart(const struct gd_sim_plan *plan, unsigned limit_s,
     pid_t pid = fork();
     GD_ASSERT(pid >= 0);
     if (pid == 0) {
-        struct gd_sim_run_options options = {0};
+        struct gd_sim_run_options options = {.events_max = events_max};
         (void)dup2(errors[1], 2);
         (void)close(data[0]);
         (void)close(errors[0]);

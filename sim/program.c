@@ -224,7 +224,7 @@ static int run_files(const struct gd_sim_program *program, int count, char **nam
             free(plan);
             return status;
         }
-        gd_sim_run_apart(plan, limit_s, &result);
+        gd_sim_run_apart(plan, limit_s, 0, &result);
         gd_sim_result_line(&result, line, sizeof line);
         (void)printf("%s plan=%s\n", line, names[i]);
         print_failure(program, &result, plan, names[i]);
@@ -430,7 +430,7 @@ static int shrink(const struct gd_sim_program *program, struct gd_sim_plan *plan
                   const char *output, unsigned limit_s)
 {
     struct gd_sim_result result;
-    gd_sim_run_apart(plan, 120, &result);
+    gd_sim_run_apart(plan, 120, 0, &result);
     if (result.outcome != GD_SIM_FAIL) {
         (void)fprintf(stderr, "%s: %s does not fail: nothing to shrink\n", program->name, what);
         return EXIT_INCONCLUSIVE;

@@ -219,7 +219,7 @@ static void on_event(void *context, uint32_t process)
         (void)snprintf(text, sizeof text, "node %" PRIu32 " is busy with nothing", process);
         on_violated(run, "busy loop", text);
     }
-    if (gd_world_events(world) > EVENTS_MAX) {
+    if (gd_world_events(world) > (options->events_max > 0 ? options->events_max : EVENTS_MAX)) {
         conclude(run, GD_SIM_INCONCLUSIVE, "too many events", "");
     }
 }

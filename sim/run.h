@@ -40,17 +40,17 @@ struct gd_sim_run_options {
     uint64_t *hashes;     /* NULL, or the rolling hash after each of the first events. */
     size_t hash_capacity; /* Of `hashes`; `*hash_count` are filled. */
     size_t *hash_count;
-    const char *html;  /* NULL, or the file to write the run's picture into. Borrowed. */
-    const char *name;  /* What the picture calls it: the seed. With `html`. Borrowed. */
-    bool *html_failed; /* Set, with errno, when the picture could not be written. With `html`. */
-    bool quick;        /* The cheaper checks alone: for shrinking what another check has found. */
+    const char *html;    /* NULL, or the file to write the run's picture into. Borrowed. */
+    const char *name;    /* What the picture calls it: the seed. With `html`. Borrowed. */
+    bool *html_failed;   /* Set, with errno, when the picture could not be written. With `html`. */
+    uint64_t events_max; /* Inconclusive after more; 0: the usual limit. */
 };
 /* Runs a plan in this very process. */
 void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options *options,
                 struct gd_sim_result *result);
 /* The same in a process of its own, so that a node that crashes, or never returns, is a result like
  * any other. */
-void gd_sim_run_apart(const struct gd_sim_plan *plan, unsigned limit_s,
+void gd_sim_run_apart(const struct gd_sim_plan *plan, unsigned limit_s, uint64_t events_max,
                       struct gd_sim_result *result);
 /* seed=... outcome=... and so on, without a newline. */
 void gd_sim_result_line(const struct gd_sim_result *result, char *text, size_t size);
