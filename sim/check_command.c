@@ -41,7 +41,7 @@ static int draw(const struct check *check, const char *name, const struct gd_sim
     picture.name = name;
     picture.outcome = outcomes[answer->verdict];
     picture.text = why;
-    gd_sim_picture_fill(&picture, answer);
+    gd_sim_picture_fill(&picture, answer, false);
     bool good = gd_sim_picture_write(&picture, check->html);
     gd_sim_picture_release(&picture);
     if (!good) {

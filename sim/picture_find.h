@@ -7,8 +7,10 @@
 #include "sim/verdict.h"
 
 /* Fills in orders, culprits and the turning point from the answer on the picture's record, best of
- * all an explained one on all parts. */
-void gd_sim_picture_fill(struct gd_sim_picture *picture, const struct gd_lin_kv *answer);
+ * all an explained one on all parts; `ordered` as it was judged. Of an illegal part it also looks
+ * for an order of all operations but one: there can be none that is longer. */
+void gd_sim_picture_fill(struct gd_sim_picture *picture, const struct gd_lin_kv *answer,
+                         bool ordered);
 /* The same for an answer that is found here. */
 void gd_sim_picture_find(struct gd_sim_picture *picture, enum gd_sim_verdict_kind kind);
 #endif

@@ -30,13 +30,14 @@ PROBE = """<script>
     const counts = pixels();
     const told = {opened: [view.from, view.to], colours: counts.size, red: counts.get((255 << 24 | b << 16 | g << 8 | r) >>> 0) || 0};
     const opened = told.opened;
+    takeKey('');
     press('0');
     const start = performance.now();
     draw();
     Object.assign(told, {allFrom: view.from, allTo: view.to, last: lastTime, allBars: drawn,
         allMilliseconds: performance.now() - start});
     press('o');
-    told.back = view.from === opened[0] && view.to === opened[1];
+    told.back = Math.abs(view.from - opened[0]) + Math.abs(view.to - opened[1]) < 1e-6 * lastTime;
     press('+');
     told.zoomed = (view.to - view.from) / (opened[1] - opened[0]);
     press('n');
@@ -107,7 +108,7 @@ class Pictures(unittest.TestCase):
         page, said = self.page(self.generate("stale-read"), 1)
         self.assertIn("<title>Illegal: ", page)
         why = said.split("operations: ", 1)[1].strip()
-        self.assertIn(why.replace("'", "'").splitlines()[0][:60], page)
+        self.assertIn(why.splitlines()[0][:60], page)
 
     def test_the_page_stands_alone(self):
         page, _ = self.page(self.generate("stale-read"), 1)
@@ -233,17 +234,16 @@ class Pictures(unittest.TestCase):
     def test_a_hundred_thousand_operations_open_within_two_seconds(self):
         page, _ = self.page(self.generate("stale-read", 100000, 100, 32), 1)
         self.assertLess(len(page), 8000000)
-        took = []
-        while len(took) < 4 and (not took or took[-1] >= 2000): # A busy machine is asked again,
-            data = self.open(page)                              # and what its browser takes to
-            took.append(int(data["milliseconds"]))              # start at all is not the page's.
-            if took[-1] >= 2000:
-                took[-1] -= int(self.open(self.page("", 0)[0])["milliseconds"])
+        # Two seconds of a machine that has a processor for it: where more want to run than there
+        # are processors, each gets its share of them.
+        crowd = max(1, os.getloadavg()[0] / os.cpu_count())
+        data = self.open(page)
+        self.assertLess(int(data["milliseconds"]), 2000 * crowd, "load %.1f" % os.getloadavg()[0])
         self.assertGreaterEqual(int(data["operations"]), 100000)
-        self.assertLess(took[-1], 2000, took)
         self.assertEqual(data["in-view"], data["wrong"])
         # All of it at once costs what there are pixels, not operations.
-        self.assertLess(data["probe"]["allBars"], 60000)
+        self.assertGreater(data["probe"]["allBars"], 30)
+        self.assertLess(data["probe"]["allBars"], 50000)
         self.assertTrue(data["probe"]["back"])
 
 
