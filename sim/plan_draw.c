@@ -529,10 +529,15 @@ static void draw_versions(struct gd_sim_plan *plan)
 static void leave_room_for_the_dead(struct gd_sim_plan *plan)
 {
     uint64_t dead = 0;
+    bool fewer = false; /* Nodes, in the end. */
     for (size_t i = 0; i < plan->fault_count; i++) {
-        dead += plan->faults[i].kind == GD_SIM_FAULT_HALF_OPEN ? plan->clients : 0;
+        enum gd_sim_fault_kind kind = plan->faults[i].kind;
+        dead += kind == GD_SIM_FAULT_HALF_OPEN ? plan->clients : 0;
+        fewer = fewer || kind == GD_SIM_FAULT_REMOVE || kind == GD_SIM_FAULT_WIPE ||
+                kind == GD_SIM_FAULT_LOSE || kind == GD_SIM_FAULT_ROT;
     }
-    plan->session_count = plan->session_count + dead < 10000 ? plan->session_count + dead : 10000;
+    plan->session_count =
+        fewer || plan->session_count + dead > 10000 ? 10000 : plan->session_count + dead;
 }
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
 {
@@ -555,6 +560,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
         }
     }
     draw_together(plan);
+    leave_room_for_the_dead(plan);
 }
 
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
