@@ -105,9 +105,14 @@ class Systems:
                           "--dir", os.path.join(self.folder, name)] + extra)
 
     def three(self, ports, extra=()):
-        for i in range(3):
-            self.node("three-%d" % i, ports[i], ports[3 + i],
-                      [q for q in ports[:3] if q != ports[i]], extra)
+        self.cluster("three", ports, extra)
+
+    def cluster(self, name, ports, extra=()):
+        """Half of the ports are the members', the other half their clients'."""
+        count = len(ports) // 2
+        for i in range(count):
+            self.node("%s-%d" % (name, i), ports[i], ports[count + i],
+                      [q for q in ports[:count] if q != ports[i]], extra)
 
     def ready(self, name, port):
         deadline = time.time() + 30
@@ -126,7 +131,7 @@ class Systems:
 
     def start_all(self, with_etcd):
         p = free_ports(16)
-        self.three(p)
+        self.three(p[:6])
         self.node("one", p[6], p[7], [])
         self.redis("redis-aof", p[8], ["--appendonly", "yes", "--appendfsync", "always"])
         self.redis("redis", p[9], [])
@@ -184,9 +189,9 @@ def percentile(text, part):
     return 0.0
 
 
-def redis_benchmark(port, command, clients, pipeline, requests, keys=10000):
+def redis_benchmark(port, command, clients, pipeline, requests, keys=10000, size=64):
     text = subprocess.run(["redis-benchmark", "-h", "127.0.0.1", "-p", str(port), "-t", command, "-c",
-                           str(clients), "-P", str(pipeline), "-n", str(requests), "-d", "64", "-r",
+                           str(clients), "-P", str(pipeline), "-n", str(requests), "-d", str(size), "-r",
                            str(keys)], capture_output=True, text=True, timeout=600).stdout
     text = text.replace("\r", "\n")
     rate = re.search(r"throughput summary: ([\d.]+)", text)
