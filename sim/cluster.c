@@ -22,7 +22,7 @@ struct slot {
     unsigned id;
     unsigned starts;      /* Of its process, so far. */
     struct gd_node *node; /* In the process's heap, as `served`. NULL: does not run. */
-    struct gd_sim_served served;
+    struct gd_served served;
     bool wanted;  /* Up, if nothing stands against it. */
     bool ready;   /* The node has restored its state and listens. */
     bool stopped; /* The node has said its last word; its process is still there. */
@@ -216,7 +216,7 @@ static void forget(struct slot *slot)
         slot->cluster->outside->crashing(slot->cluster->run, slot->id);
     }
     slot->node = NULL;
-    slot->served = (struct gd_sim_served){0};
+    slot->served = (struct gd_served){0};
     slot->ready = false;
     slot->stopped = false;
     slot->stopping = false;

@@ -9,22 +9,13 @@
  * (gd_sim_client_prng) and what was stored before: no clock, no address, no file-scope variable. */
 #ifndef GANDALF_SIM_DATABASE_H
 #define GANDALF_SIM_DATABASE_H
-#include "engine/bytes.h"
-#include "engine/io.h"
-#include "engine/parser.h"
+#include "engine/node.h"
 #include "engine/prng.h"
-#include "engine/tracker.h"
 
 struct gd_sim_client;
 struct gd_sim_plan;
 struct gd_sim_fault;
 struct gd_world;
-
-/* A node's database while its process runs. */
-struct gd_sim_served {
-    struct gd_parser *parser;
-    struct gd_tracker *tracker;
-};
 
 /* What a client is to ask next. */
 enum gd_sim_want {
@@ -53,6 +44,19 @@ struct gd_sim_outside {
     uint64_t (*digest)(const void *run, unsigned id); /* Of all that clients see. */
 };
 
+/* What the database promises, for a judge that has never seen its code: a state, and what a request
+ * makes of it. Every function is pure. */
+struct gd_sim_model {
+    size_t state_size;          /* Bytes; holds no pointer. All zero but for `start`. */
+    void (*start)(void *state); /* NULL: the state begins as zeros. */
+    /* What `input` makes of `state`, into `next` (zeros; never `state` itself). False: `output` is
+     * not what the database answers to it at `state`. NULL: the answer never came. */
+    bool (*step)(const void *state, struct gd_slice input, const struct gd_slice *output,
+                 void *next);
+    /* Whether it never changes a state. NULL: nobody knows. */
+    bool (*reads_only)(struct gd_slice input);
+};
+
 struct gd_sim_database {
     const char *name;   /* "ledger": what --database calls it. */
     const char *prefix; /* What stands in front of a seed to mean it: "" for a program's first. */
@@ -60,8 +64,8 @@ struct gd_sim_database {
     /* The nodes. Inside the process of node `id`, at each of its starts: Parser and Tracker, in
      * memory of gd_malloc. A crash drops that memory as it is; after a graceful stop put_away gives
      * all of it back, and what it forgets is told as a leak. */
-    void (*serve)(void *run, unsigned id, struct gd_io *io, struct gd_sim_served *served);
-    void (*put_away)(void *run, unsigned id, struct gd_sim_served *served);
+    void (*serve)(void *run, unsigned id, struct gd_io *io, struct gd_served *served);
+    void (*put_away)(void *run, unsigned id, struct gd_served *served);
     const struct gd_sim_outside *outside; /* NULL: all of it is the node's, and `run` is NULL. */
 
     /* The clients (client.h). Their process is never crashed. */
@@ -81,7 +85,7 @@ struct gd_sim_database {
     void (*order)(const char *order, struct gd_bytes *bytes);
 
     /* Is this history linearizable? NULL: requests are steps on keys (record.h). */
-    const struct gd_linear_model *model;
+    const struct gd_sim_model *model;
 
     /* What a seed's plan has besides; NULL: gd_sim_plan_draw. */
     void (*draw)(struct gd_sim_plan *plan, uint64_t seed);

@@ -10,14 +10,14 @@
 #include "sim/sql_databases.h"
 #include <stdlib.h>
 
-static void serve_parser(struct gd_sim_served *served, const struct gd_kv_parser_options *options)
+static void serve_parser(struct gd_served *served, const struct gd_kv_parser_options *options)
 {
     struct gd_kv_parser *parser = gd_calloc(1, sizeof *parser);
     gd_kv_parser_init(parser, options);
     served->parser = &parser->parser;
 }
 
-static void put_parser_away(struct gd_sim_served *served)
+static void put_parser_away(struct gd_served *served)
 {
     struct gd_kv_parser *parser = GD_CONTAINER(served->parser, struct gd_kv_parser, parser);
     gd_kv_parser_release(parser);
@@ -50,7 +50,7 @@ static void kvs_crashing(void *run, uint32_t process)
 static const struct gd_sim_outside kvs_outside = {
     .run_new = kvs_run_new, .run_free = free, .crashing = kvs_crashing};
 
-static void kvs_serve(void *run, unsigned id, struct gd_io *io, struct gd_sim_served *served)
+static void kvs_serve(void *run, unsigned id, struct gd_io *io, struct gd_served *served)
 {
     struct gd_kv_tracker *tracker = gd_calloc(1, sizeof *tracker);
     const struct kvs_run *all = run;
@@ -61,7 +61,7 @@ static void kvs_serve(void *run, unsigned id, struct gd_io *io, struct gd_sim_se
     serve_parser(served, &(struct gd_kv_parser_options){.kv = &tracker->kv});
 }
 
-static void kvs_put_away(void *run, unsigned id, struct gd_sim_served *served)
+static void kvs_put_away(void *run, unsigned id, struct gd_served *served)
 {
     (void)run;
     (void)id;
@@ -88,7 +88,7 @@ static const struct gd_command *find_external(void *context, const struct gd_sli
     return gd_proxy_find(&proxy->table, args, count, refusal);
 }
 
-static void resp_serve(void *run, unsigned id, struct gd_io *io, struct gd_sim_served *served)
+static void resp_serve(void *run, unsigned id, struct gd_io *io, struct gd_served *served)
 {
     struct gd_proxy_tracker *proxy = gd_calloc(1, sizeof *proxy);
     struct gd_proxy_options options = {.io = io, .patience_ms = 2000};
@@ -100,7 +100,7 @@ static void resp_serve(void *run, unsigned id, struct gd_io *io, struct gd_sim_s
                  &(struct gd_kv_parser_options){.find = find_external, .find_context = proxy});
 }
 
-static void resp_put_away(void *run, unsigned id, struct gd_sim_served *served)
+static void resp_put_away(void *run, unsigned id, struct gd_served *served)
 {
     (void)run;
     (void)id;
@@ -207,13 +207,13 @@ const struct gd_sim_database gd_sim_database_resp = {
 
 /* ---------------------------------------------------------------- SQLite */
 
-static void sqlite_serve(void *run, unsigned id, struct gd_io *io, struct gd_sim_served *served)
+static void sqlite_serve(void *run, unsigned id, struct gd_io *io, struct gd_served *served)
 {
     served->tracker = gd_sim_sql_start(run, id, io);
     serve_parser(served, &(struct gd_kv_parser_options){.find = gd_sim_sql_find});
 }
 
-static void sqlite_put_away(void *run, unsigned id, struct gd_sim_served *served)
+static void sqlite_put_away(void *run, unsigned id, struct gd_served *served)
 {
     put_parser_away(served);
     gd_sim_sql_stopped(run, id);

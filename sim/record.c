@@ -180,6 +180,19 @@ static void print_step(const struct gd_sim_record *record, const struct gd_sim_s
     }
 }
 
+/* Of a database with a model of its own. */
+static void print_opaque(const struct gd_sim_operation *op, struct gd_bytes *bytes)
+{
+    gd_bytes_format(bytes, "\"op\":\"%s\",\"input\":", op->name);
+    gd_sim_json_text(bytes, (const char *)op->input.data, op->input.size);
+    gd_bytes_add_text(bytes, ",\"output\":");
+    if (op->fate == GD_SIM_FATE_DONE) {
+        gd_sim_json_text(bytes, (const char *)op->output.data, op->output.size);
+    } else {
+        gd_bytes_add_text(bytes, "null");
+    }
+}
+
 static void print_operation(const struct gd_sim_record *record, const struct gd_sim_operation *op,
                             struct gd_bytes *bytes)
 {
@@ -193,6 +206,8 @@ static void print_operation(const struct gd_sim_record *record, const struct gd_
             gd_bytes_add_text(bytes, "}");
         }
         gd_bytes_add_text(bytes, "]");
+    } else if (op->count == 0) {
+        print_opaque(op, bytes);
     } else {
         print_step(record, &record->steps[op->first], known, bytes);
     }
@@ -215,7 +230,7 @@ void gd_sim_record_print_one(const struct gd_sim_record *record, size_t operatio
 void gd_sim_record_print(const struct gd_sim_record *record, struct gd_bytes *bytes)
 {
     for (size_t i = 0; i < record->operation_count; i++) {
-        if (record->operations[i].count > 0) {
+        if (record->operations[i].count > 0 || record->operations[i].input.data != NULL) {
             print_operation(record, &record->operations[i], bytes);
         }
     }

@@ -12,6 +12,7 @@
 #include "sim/apart.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
+#include "sim/judge.h"
 #include "sim/story.h"
 #include "sim/verdict.h"
 #include <inttypes.h>
@@ -401,15 +402,22 @@ static void compare_states(struct run *run)
     compare_databases(run);
 }
 
+static enum gd_sim_outcome judge(const struct run *run, bool ordered, char *text, size_t size)
+{
+    const struct gd_sim_model *model = run->plan->database->model;
+    return model != NULL
+               ? gd_sim_judge(model, &run->record, ordered, text, size)
+               : gd_sim_verdict(&run->record,
+                                ordered ? GD_SIM_VERDICT_ORDERED : GD_SIM_VERDICT_FREE, text, size);
+}
+
 static void judge_history(struct run *run)
 {
     char text[1500] = "";
     char scrap[1500] = "";
-    enum gd_sim_outcome outcome =
-        gd_sim_verdict(&run->record, GD_SIM_VERDICT_ORDERED, text, sizeof text);
+    enum gd_sim_outcome outcome = judge(run, true, text, sizeof text);
     if (outcome == GD_SIM_FAIL) {
-        bool order =
-            gd_sim_verdict(&run->record, GD_SIM_VERDICT_FREE, scrap, sizeof scrap) != GD_SIM_FAIL;
+        bool order = judge(run, false, scrap, sizeof scrap) != GD_SIM_FAIL;
         on_violated(run, order ? "order of a pipeline" : "linearizability", text);
     } else if (outcome == GD_SIM_INCONCLUSIVE) {
         conclude(run, GD_SIM_INCONCLUSIVE, "the history could not be decided within the limit",
