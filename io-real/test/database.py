@@ -283,6 +283,34 @@ def all_databases_at_once():
 
 
 @test
+def database_far_behind():
+    """A node whose database stays away keeps lag_limit of the log, and its vote, and no more."""
+    with Fronted("redis", lag_limit="64kb") as f:
+        leader = f.cluster.leader()
+        behind = next(n for n in f.cluster.nodes if n is not leader)
+        third = next(n for n in f.cluster.nodes if n not in (leader, behind))
+        database = f.databases[behind.number - 1]
+        database.kill()
+
+        def raft(node, field):
+            with node.client() as c:
+                text = c("INFO", "raft").decode()
+            return int(next(x for x in text.split() if x.startswith(field + ":")).split(":")[1])
+        with leader.client(timeout=30) as c:
+            for i in range(400):
+                assert c("SET", "k%d" % i, "x" * 4000) == "OK"
+            assert raft(behind, "log_bytes") < 1 << 20, raft(behind, "log_bytes")
+            assert raft(behind, "last_index") < raft(leader, "last_index") - 200
+            third.kill()  # One that leads and one that takes nothing: reads go on, by its vote.
+            time.sleep(1)
+            assert c("GET", "k399") == b"x" * 4000
+        database.start()
+        third.start()
+        f.equal()
+        assert raft(behind, "last_index") == raft(leader, "last_index")
+
+
+@test
 def flushed_by_hand():
     """FLUSHALL behind the node's back is noticed before the next answer, and undone."""
     with Fronted("redis") as f:

@@ -1,0 +1,10 @@
+# find_package(gandalf): gandalf::gandalf, gandalf::sim and gandalf::headers.
+include(CMakeFindDependencyMacro)
+find_dependency(PkgConfig)
+if(NOT TARGET PkgConfig::LIBUV)
+  pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET GLOBAL libuv)
+endif()
+if(NOT TARGET PkgConfig::YAML)
+  pkg_check_modules(YAML REQUIRED IMPORTED_TARGET GLOBAL yaml-0.1)
+endif()
+include("${CMAKE_CURRENT_LIST_DIR}/gandalfTargets.cmake")
