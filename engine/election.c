@@ -201,8 +201,10 @@ static void on_vote(struct gd_raft *raft, const struct gd_message *m)
               raft->leader == 0 && up_to_date(raft, m->vote.last) && /* L4 */
               (m->vote.transfer || !sticky(raft));
     if (granted) {
-        raft->hard_state.vote = m->from;
-        gd__raft_save_hard_state(raft);
+        if (raft->hard_state.vote == 0) { /* Asked twice: it is saved, or on its way. */
+            raft->hard_state.vote = m->from;
+            gd__raft_save_hard_state(raft);
+        }
         gd__election_reset_deadline(raft); /* L1 */
     }
     send = gd__raft_send_durable(raft, m->from, GD_MESSAGE_VOTE_RESP);

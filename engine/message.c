@@ -49,6 +49,12 @@ uint32_t gd_message_frame_size(const uint8_t *bytes)
     return gd_get_le32(bytes);
 }
 
+enum gd_message_type gd_message_frame_type(struct gd_slice frame)
+{
+    return frame.size >= HEADER_SIZE ? (enum gd_message_type)frame.data[9]
+                                     : (enum gd_message_type)0;
+}
+
 /* ---------------------------------------------------------------- encode */
 
 static void add_le16(struct gd_bytes *bytes, uint16_t value)

@@ -140,6 +140,9 @@ struct gd_message {
 /* Adds the whole frame to `bytes`. */
 void gd_message_encode(const struct gd_message *message, struct gd_bytes *bytes);
 
+/* The type that a whole frame's header names; 0: none. */
+enum gd_message_type gd_message_frame_type(struct gd_slice frame);
+
 /* Reads one frame from the front of `input`.
  *
  * Owns     On GD_OK `*message` borrows slices from `input`; an append's entries are new, with one

@@ -664,6 +664,19 @@ bool gd_raft_leader_ready(const struct gd_raft *raft)
     return raft->role == GD_ROLE_LEADER && raft->commit >= raft->term_start;
 }
 
+void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts)
+{
+    bool lease = raft->options.lease && raft->role == GD_ROLE_LEADER && !raft->transferred;
+
+    *facts = (struct gd_raft_facts){
+        .hard_state_durable = raft->durable >= raft->hard_state_sequence,
+        .transfer_target = raft->transfer_target,
+        .election_deadline = raft->election_deadline,
+        .leader_contact = raft->leader_contact,
+        .lease_until = lease ? raft->lease_until : 0,
+    };
+}
+
 gd_index gd_raft_match(const struct gd_raft *raft, gd_node_id peer)
 {
     for (uint32_t i = 0; raft->role == GD_ROLE_LEADER && i < raft->progress_count; i++) {

@@ -211,4 +211,14 @@ bool gd_raft_progress(const struct gd_raft *raft, gd_node_id peer, gd_time_ns no
 gd_index gd_raft_match(const struct gd_raft *raft, gd_node_id peer);
 /* Is a leader's own-term entry committed: may reads be answered (paper section 8)? */
 bool gd_raft_leader_ready(const struct gd_raft *raft);
+
+/* What only time and disk can tell, for whoever checks promises from outside. */
+struct gd_raft_facts {
+    bool hard_state_durable;      /* Term and vote as they are now are on the disk. */
+    gd_node_id transfer_target;   /* A leader's; 0: no transfer is under way. */
+    gd_time_ns election_deadline; /* By the node's clock, as the next two. */
+    gd_time_ns leader_contact; /* A leader of this term last spoke; 0: none, or its loss showed. */
+    gd_time_ns lease_until;    /* A leader may answer reads by itself; 0: it may not. */
+};
+void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts);
 #endif

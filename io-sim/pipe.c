@@ -250,9 +250,14 @@ static void cut_frames(struct gd_pipe *pipe)
         struct gd_slice rest = {pipe->assembly + begin, pipe->assembly_size - begin};
         struct gd_process *running = gd__heap_enter(world, NULL);
         size_t size = framer->size(framer->context, rest);
+        bool whole = size > 0 && size <= rest.size;
 
+        if (whole && framer->sent != NULL) {
+            framer->sent(framer->context, sender_of(pipe)->process->number,
+                         receiver_of(pipe)->process->number, (struct gd_slice){rest.data, size});
+        }
         gd__heap_leave(world, running);
-        if (size == 0 || size > rest.size) {
+        if (!whole) {
             break;
         }
         struct gd_chunk *chunk = chunk_new(world, size);

@@ -130,6 +130,9 @@ struct gd_world_framer {
     /* The size of the first frame in `bytes`, or 0 while it is not whole. Frames past 64 MiB pass
      * as plain bytes. */
     size_t (*size)(void *context, struct gd_slice bytes);
+    /* Shown each whole frame as `from` sends it to `to`, before anything happens to it; may be
+     * NULL. It runs outside any process. */
+    void (*sent)(void *context, uint32_t from, uint32_t to, struct gd_slice frame);
 };
 
 /* ---------------------------------------------------------------- the world */

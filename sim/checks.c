@@ -5,81 +5,34 @@
  * entries, not the events. For the cluster: who led each term; each (index, term) ever seen with
  * what it holds; what is committed, and in which term that was first seen.
  *
- * The properties, by the names under which a violation is told
- *   election safety        At most one leader a term. (Paper Fig. 3.)
- *   one vote a term        A running node's vote in a term is for one candidate. (Paper 5.2.)
- *   own-term commit        A leader moves its commit index to entries of its own term alone.
- * (5.4.2.) leader append-only     A leader's log never shrinks while it leads. log matching An
- * entry named by (index, term) holds the same everywhere, and so does all before it. leader
- * completeness    What was committed before a term is in the log of that term's leader. state
- * machine safety   No two nodes commit different entries at one index. durability             A new
- * commit index rests on entries that a majority of disks hold; what was durable on a node is there
- * after its restart. monotony               Term and commit index of a running node never go back;
- * the term not even over a restart, below one in which it was seen to lead. bounded queues Every
- * queue keeps its limit. equal states           Nodes that have applied the same entries have the
- * same state. */
-#include "sim/checks.h"
+ * The properties, by the names under which a violation is told (those of messages: promises.c)
+ *
+ * - election safety: at most one leader a term (paper Fig. 3);
+ * - one vote a term: a running node's vote in a term is for one candidate (paper 5.2);
+ * - own-term commit: a leader moves its commit index to entries of its own term alone (5.4.2);
+ * - leader append-only: a leader's log never shrinks while it leads;
+ * - log matching: an entry named by (index, term) is the same everywhere, as is all before it;
+ * - leader completeness: what was committed before a term is in the log of that term's leader;
+ * - state machine safety: no two nodes commit different entries at one index;
+ * - durability: a new commit index rests on entries that a majority of disks hold; what was durable
+ *   on a node is there after its restart;
+ * - monotony: term and commit index of a running node never go back;
+ * - elections are not put off: but by a leader that speaks, a vote granted, or a campaign;
+ * - lease: nobody is elected while another's lease runs;
+ * - membership: the configuration in force is the last one of the log; one that is committed is the
+ *   same everywhere; nobody stops whom nobody removed;
+ * - one change at a time: a leader changes members only behind a committed change, and once an
+ *   entry of its own term is committed (thesis 4.1);
+ * - quorums meet: of two configurations that follow each other, any two quorums;
+ * - bounded queues: every queue keeps its limit;
+ * - equal states: nodes that have applied the same entries have the same state. */
 #include "engine/prng.h"
+#include "sim/checks_internal.h"
 #include "sim/members.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct shadow {   /* Of one node. */
-    bool running; /* Has had its log open since its last start. */
-    bool damaged;
-    bool wiped; /* Everything that it had promised to keep is gone: the cluster must do without. */
-    bool led;   /* At the last look it was leader in `term`. */
-    gd_term term;
-    gd_node_id vote; /* In `term`, as last looked at; 0: none. */
-    gd_index commit;
-    struct gd_position last;
-    struct gd_position stored;
-    gd_term *terms; /* Owned: term at index i; 0 where not known (below a snapshot). */
-    size_t term_capacity;
-    gd_index applied;
-    gd_index config_index; /* Of the configuration in force, as last looked at. */
-    struct gd_sim_voters voters;
-    uint64_t looks;
-    bool lag_full; /* At the last look as much as may be waited for the database. */
-};
-struct seen { /* An entry named by (index, term). */
-    struct gd_position at;
-    gd_term previous; /* 0 with `previous_known` false: nobody has shown it yet. */
-    bool previous_known;
-    uint32_t crc;
-};
-struct committed {
-    gd_term term;  /* Of the entry. */
-    gd_term first; /* The term in which it was first seen to be committed. */
-};
-struct digest {
-    gd_index applied;
-    uint64_t digest;
-    unsigned node;
-};
-#define DIGEST_COUNT 256
-struct gd_sim_checks {
-    const struct gd_sim_plan *plan; /* Borrowed. */
-    gd_sim_violated_fn *violated;
-    void *context;
-    struct shadow shadows[GD_SIM_NODES_MAX + 1];
-    gd_node_id *leaders; /* Owned: by term; 0: none known. */
-    size_t leader_capacity;
-    uint64_t elections;
-    struct seen *seen;                /* Owned: an open table by (index, term). */
-    size_t seen_count, seen_capacity; /* A power of two. */
-    struct committed *committed;      /* Owned: [index]. */
-    size_t committed_capacity;
-    gd_index committed_last;
-    struct digest digests[DIGEST_COUNT];
-    struct gd_config members; /* The newest configuration known to be committed. */
-    gd_index members_index;
-    gd_node_id id_highest; /* Ever in a committed one. */
-    bool differ;           /* Not all nodes have the same voters in force. */
-    char premise[200];
-};
 
 static void *grown(void *array, size_t *capacity, size_t wanted, size_t size)
 {
@@ -98,8 +51,7 @@ static void *grown(void *array, size_t *capacity, size_t wanted, size_t size)
     return array;
 }
 
-static void GD_PRINTF(3, 4)
-    violated(struct gd_sim_checks *checks, const char *property, const char *format, ...)
+void gd_sim__violated(struct gd_sim_checks *checks, const char *property, const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -110,12 +62,13 @@ static void GD_PRINTF(3, 4)
 }
 
 struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan, gd_sim_violated_fn *told,
-                                        void *context)
+                                        gd_sim_clock_fn *clock, void *context)
 {
     struct gd_sim_checks *checks = calloc(1, sizeof *checks);
     GD_ASSERT(checks != NULL);
     checks->plan = plan;
     checks->violated = told;
+    checks->clock = clock;
     checks->context = context;
     return checks;
 }
@@ -191,16 +144,16 @@ static void look_at_entry(struct gd_sim_checks *checks, unsigned id, const struc
         return;
     }
     if (seen->crc != crc) {
-        violated(checks, "log matching",
-                 "node %u holds another entry than a node before it at index %" PRIu64
-                 " of term %" PRIu64,
-                 id, entry->position.index, entry->position.term);
+        gd_sim__violated(checks, "log matching",
+                         "node %u holds another entry than a node before it at index %" PRIu64
+                         " of term %" PRIu64,
+                         id, entry->position.index, entry->position.term);
     }
     if (known && seen->previous_known && seen->previous != previous) {
-        violated(checks, "log matching",
-                 "entry %" PRIu64 " of term %" PRIu64 " follows an entry of term %" PRIu64
-                 " on node %u and of term %" PRIu64 " elsewhere",
-                 entry->position.index, entry->position.term, previous, id, seen->previous);
+        gd_sim__violated(checks, "log matching",
+                         "entry %" PRIu64 " of term %" PRIu64 " follows an entry of term %" PRIu64
+                         " on node %u and of term %" PRIu64 " elsewhere",
+                         entry->position.index, entry->position.term, previous, id, seen->previous);
     }
     if (known && !seen->previous_known) {
         seen->previous = previous;
@@ -234,23 +187,31 @@ static void follow_log(struct gd_sim_checks *checks, unsigned id, const struct g
     shadow->terms =
         grown(shadow->terms, &shadow->term_capacity, (size_t)last.index + 1, sizeof *shadow->terms);
     if (shadow->led && shadow->term == gd_raft_term(raft) && last.index < shadow->last.index) {
-        violated(checks, "leader append-only",
-                 "node %u leads term %" PRIu64 " and cut its log from %" PRIu64 " to %" PRIu64, id,
-                 shadow->term, shadow->last.index, last.index);
+        gd_sim__violated(checks, "leader append-only",
+                         "node %u leads term %" PRIu64 " and cut its log from %" PRIu64
+                         " to %" PRIu64,
+                         id, shadow->term, shadow->last.index, last.index);
     }
     while (common >= first && common > 0 &&
            gd_raft_term_at(raft, common) != shadow->terms[common]) {
         common--;
     }
+    if (shadow->config_last > common || shadow->config_last < first) {
+        shadow->config_last = 0; /* Cut, or below a snapshot, which names its own. */
+    }
     if (common < shadow->last.index && common + 1 <= shadow->commit && common + 1 >= first) {
-        violated(checks, "state machine safety",
-                 "node %u dropped entry %" PRIu64 ", which it had committed", id, common + 1);
+        gd_sim__violated(checks, "state machine safety",
+                         "node %u dropped entry %" PRIu64 ", which it had committed", id,
+                         common + 1);
     }
     for (gd_index i = common + 1 > first ? common + 1 : first; i <= last.index; i++) {
         const struct gd_entry *entry = gd_raft_entry(raft, i);
         shadow->terms[i] = gd_raft_term_at(raft, i);
         if (entry != NULL) {
             look_at_entry(checks, id, raft, entry);
+        }
+        if (entry != NULL && entry->type == GD_ENTRY_CONFIG) {
+            shadow->config_last = i;
         }
     }
     forget_below(shadow, raft, first);
@@ -260,7 +221,7 @@ static void follow_log(struct gd_sim_checks *checks, unsigned id, const struct g
 /* ---------------------------------------------------------------- commit, durability */
 
 /* Does node `id` hold the entry on its disk, as far as it has said? */
-static bool holds(const struct gd_sim_checks *checks, unsigned id, struct gd_position at)
+bool gd_sim__holds(const struct gd_sim_checks *checks, unsigned id, struct gd_position at)
 {
     const struct shadow *shadow = &checks->shadows[id];
     return shadow->stored.index >= at.index &&
@@ -280,7 +241,7 @@ static bool majority_holds(const struct gd_sim_checks *checks, const struct gd_c
         voters++;
         holding += config->members[i].id <= GD_SIM_NODES_MAX &&
                    (checks->shadows[config->members[i].id].wiped ||
-                    holds(checks, (unsigned)config->members[i].id, at));
+                    gd_sim__holds(checks, (unsigned)config->members[i].id, at));
     }
     return voters == 0 || holding * 2 > voters;
 }
@@ -298,9 +259,9 @@ static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const stru
     gd_index commit = gd_raft_commit(raft);
     gd_index from = shadow->commit;
     if (commit < from) {
-        violated(checks, "monotony",
-                 "the commit index of node %u went back from %" PRIu64 " to %" PRIu64, id, from,
-                 commit);
+        gd_sim__violated(checks, "monotony",
+                         "the commit index of node %u went back from %" PRIu64 " to %" PRIu64, id,
+                         from, commit);
     }
     checks->committed = grown(checks->committed, &checks->committed_capacity, (size_t)commit + 1,
                               sizeof *checks->committed);
@@ -313,18 +274,18 @@ static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const stru
         if (known->term == 0) {
             *known = (struct committed){term, gd_raft_term(raft)};
         } else if (known->term != term) {
-            violated(checks, "state machine safety",
-                     "node %u committed an entry of term %" PRIu64 " at index %" PRIu64
-                     ", where another of term %" PRIu64 " was committed before",
-                     id, term, i, known->term);
+            gd_sim__violated(checks, "state machine safety",
+                             "node %u committed an entry of term %" PRIu64 " at index %" PRIu64
+                             ", where another of term %" PRIu64 " was committed before",
+                             id, term, i, known->term);
         }
     }
     if (commit > from && shadow->led && gd_raft_role(raft) == GD_ROLE_LEADER &&
         shadow->term == gd_raft_term(raft) && gd_raft_term_at(raft, commit) != shadow->term) {
-        violated(checks, "own-term commit",
-                 "node %u leads term %" PRIu64 " and committed entry %" PRIu64 " of term %" PRIu64
-                 " by itself",
-                 id, shadow->term, commit, gd_raft_term_at(raft, commit));
+        gd_sim__violated(checks, "own-term commit",
+                         "node %u leads term %" PRIu64 " and committed entry %" PRIu64
+                         " of term %" PRIu64 " by itself",
+                         id, shadow->term, commit, gd_raft_term_at(raft, commit));
     }
     if (commit > checks->committed_last) {
         struct gd_position at = {gd_raft_term_at(raft, commit), commit};
@@ -334,10 +295,10 @@ static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const stru
          * decided under the one before, or (a joint one left) under that. */
         if (!quorum_holds(checks, gd_raft_config(raft), at) &&
             !quorum_holds(checks, gd_raft_config_at(raft, shadow->config_index, &ignored), at)) {
-            violated(checks, "durability",
-                     "node %u committed entry %" PRIu64 " of term %" PRIu64
-                     ", which no majority of disks holds",
-                     id, commit, at.term);
+            gd_sim__violated(checks, "durability",
+                             "node %u committed entry %" PRIu64 " of term %" PRIu64
+                             ", which no majority of disks holds",
+                             id, commit, at.term);
         }
     }
     shadow->commit = commit;
@@ -351,10 +312,10 @@ static void look_at_stored(struct gd_sim_checks *checks, unsigned id, const stru
     struct gd_position told = gd_node_durable(node);
     bool of_log = stored.index >= gd_raft_first_index(gd_node_raft(node)); /* Not of a snapshot. */
     if (told.index != 0 && of_log && stored.index == told.index && stored.term != told.term) {
-        violated(checks, "durability",
-                 "node %u takes entry %" PRIu64 " of term %" PRIu64
-                 " as stored; on its disk is one of term %" PRIu64,
-                 id, stored.index, stored.term, told.term);
+        gd_sim__violated(checks, "durability",
+                         "node %u takes entry %" PRIu64 " of term %" PRIu64
+                         " as stored; on its disk is one of term %" PRIu64,
+                         id, stored.index, stored.term, told.term);
     }
 }
 
@@ -374,12 +335,13 @@ static void look_at_match(struct gd_sim_checks *checks, unsigned id, const struc
         }
         match.index = gd_raft_match(raft, peer);
         match.term = gd_raft_term_at(raft, match.index);
-        if (match.index != 0 && match.term != 0 && !holds(checks, peer, match)) {
-            violated(checks, "durability",
-                     "node %u leads term %" PRIu64 " and counts entry %" PRIu64 " of term %" PRIu64
-                     " as stored on node %u, whose disk holds %" PRIu64 " of term %" PRIu64,
-                     id, gd_raft_term(raft), match.index, match.term, peer, shadow->stored.index,
-                     shadow->stored.term);
+        if (match.index != 0 && match.term != 0 && !gd_sim__holds(checks, peer, match)) {
+            gd_sim__violated(checks, "durability",
+                             "node %u leads term %" PRIu64 " and counts entry %" PRIu64
+                             " of term %" PRIu64 " as stored on node %u, whose disk holds %" PRIu64
+                             " of term %" PRIu64,
+                             id, gd_raft_term(raft), match.index, match.term, peer,
+                             shadow->stored.index, shadow->stored.term);
             return;
         }
     }
@@ -387,40 +349,82 @@ static void look_at_match(struct gd_sim_checks *checks, unsigned id, const struc
 
 /* ---------------------------------------------------------------- leaders, terms */
 
+/* Nobody is elected while another may still answer reads by itself. */
+static void look_at_leases(struct gd_sim_checks *checks, unsigned id, gd_term term)
+{
+    for (unsigned other = 1; other <= gd_sim_plan_total(checks->plan); other++) {
+        const struct shadow *shadow = &checks->shadows[other];
+        if (other != id && shadow->running && shadow->led && shadow->term < term &&
+            shadow->facts.lease_until > checks->clock(checks->context, other)) {
+            gd_sim__violated(checks, "lease",
+                             "node %u was elected in term %" PRIu64 " while the lease of node %u, "
+                             "leader of term %" PRIu64 ", runs",
+                             id, term, other, shadow->term);
+        }
+    }
+}
+
+/* An election is put off by a leader that speaks, by a vote, or by a campaign of one's own, and by
+ * nothing else: whoever may put it off can keep a cluster without a leader. */
+static void look_at_deadline(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    struct gd_raft_facts facts;
+    bool same = shadow->role == GD_ROLE_FOLLOWER && gd_raft_role(raft) == GD_ROLE_FOLLOWER &&
+                shadow->term == gd_raft_term(raft) && shadow->leader == gd_raft_leader(raft) &&
+                shadow->vote == gd_raft_vote(raft);
+    gd_raft_facts(raft, &facts);
+    gd_time_ns now = checks->clock(checks->context, id);
+    if (same && shadow->term != 0 && (shadow->leader != 0 || shadow->vote == 0) &&
+        facts.leader_contact == shadow->facts.leader_contact && facts.leader_contact != now &&
+        facts.election_deadline > shadow->facts.election_deadline &&
+        shadow->facts.election_deadline > now) {
+        gd_sim__violated(checks, "elections are not put off",
+                         "node %u, follower of term %" PRIu64 ", put its election off; no leader "
+                         "spoke, and it granted no vote",
+                         id, shadow->term);
+    }
+    shadow->facts = facts;
+    shadow->role = gd_raft_role(raft);
+    shadow->leader = gd_raft_leader(raft);
+}
+
 static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
 {
     struct shadow *shadow = &checks->shadows[id];
     gd_term term = gd_raft_term(raft);
     bool leads = gd_raft_role(raft) == GD_ROLE_LEADER;
     if (term < shadow->term) {
-        violated(checks, "monotony", "the term of node %u went back from %" PRIu64 " to %" PRIu64,
-                 id, shadow->term, term);
+        gd_sim__violated(checks, "monotony",
+                         "the term of node %u went back from %" PRIu64 " to %" PRIu64, id,
+                         shadow->term, term);
     }
     if (term == shadow->term && shadow->vote != 0 && gd_raft_vote(raft) != shadow->vote) {
-        violated(checks, "one vote a term",
-                 "node %u voted for %" PRIu64 " in term %" PRIu64 ", and then for %" PRIu64, id,
-                 shadow->vote, term, gd_raft_vote(raft));
+        gd_sim__violated(checks, "one vote a term",
+                         "node %u voted for %" PRIu64 " in term %" PRIu64 ", and then for %" PRIu64,
+                         id, shadow->vote, term, gd_raft_vote(raft));
     }
     shadow->vote = gd_raft_vote(raft);
     if (leads && (!shadow->led || shadow->term != term)) {
         checks->leaders =
             grown(checks->leaders, &checks->leader_capacity, (size_t)term, sizeof *checks->leaders);
         if (checks->leaders[term] != 0 && checks->leaders[term] != id) {
-            violated(checks, "election safety",
-                     "nodes %" PRIu64 " and %u were both elected in term %" PRIu64,
-                     checks->leaders[term], id, term);
+            gd_sim__violated(checks, "election safety",
+                             "nodes %" PRIu64 " and %u were both elected in term %" PRIu64,
+                             checks->leaders[term], id, term);
         }
         checks->leaders[term] = id;
         checks->elections++;
+        look_at_leases(checks, id, term);
         gd_index first = gd_raft_first_index(raft);
         for (gd_index i = first > 0 ? first : 1; i <= checks->committed_last; i++) {
             const struct committed *known = &checks->committed[i];
             if (known->term != 0 && known->first < term &&
                 gd_raft_term_at(raft, i) != known->term) {
-                violated(checks, "leader completeness",
-                         "node %u leads term %" PRIu64 " without entry %" PRIu64 " of term %" PRIu64
-                         ", committed in term %" PRIu64,
-                         id, term, i, known->term, known->first);
+                gd_sim__violated(checks, "leader completeness",
+                                 "node %u leads term %" PRIu64 " without entry %" PRIu64
+                                 " of term %" PRIu64 ", committed in term %" PRIu64,
+                                 id, term, i, known->term, known->first);
                 break;
             }
         }
@@ -436,10 +440,10 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
     struct gd_position last = gd_raft_last(raft);
     gd_index first = gd_raft_first_index(raft);
     if (!shadow->damaged && last.index < shadow->stored.index) {
-        violated(checks, "durability",
-                 "node %u came back with its log up to %" PRIu64 "; %" PRIu64 " of term %" PRIu64
-                 " was durable before",
-                 id, last.index, shadow->stored.index, shadow->stored.term);
+        gd_sim__violated(checks, "durability",
+                         "node %u came back with its log up to %" PRIu64 "; %" PRIu64
+                         " of term %" PRIu64 " was durable before",
+                         id, last.index, shadow->stored.index, shadow->stored.term);
     }
     if (shadow->damaged && !shadow->wiped &&
         (last.index < shadow->stored.index || gd_raft_term(raft) < shadow->term)) {
@@ -452,10 +456,10 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
          !shadow->damaged && i <= shadow->stored.index && i < shadow->term_capacity; i++) {
         if (shadow->terms[i] != 0 && gd_raft_term_at(raft, i) != shadow->terms[i] &&
             gd_raft_term_at(raft, i) != 0) {
-            violated(checks, "durability",
-                     "node %u came back with an entry of term %" PRIu64 " at index %" PRIu64
-                     "; one of term %" PRIu64 " was durable there",
-                     id, gd_raft_term_at(raft, i), i, shadow->terms[i]);
+            gd_sim__violated(checks, "durability",
+                             "node %u came back with an entry of term %" PRIu64 " at index %" PRIu64
+                             "; one of term %" PRIu64 " was durable there",
+                             id, gd_raft_term_at(raft, i), i, shadow->terms[i]);
             break;
         }
     }
@@ -464,6 +468,7 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
     shadow->led = false;
     shadow->term = 0;
     shadow->vote = 0; /* One that was never durable was never sent. */
+    shadow->config_last = 0;
     shadow->commit = 0;
     shadow->last = (struct gd_position){0, 0};
     if (shadow->terms != NULL) {
@@ -473,6 +478,67 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
 
 /* ---------------------------------------------------------------- members */
 
+/* The configuration in force is the last one that the log holds, and nothing else: one whose entry
+ * was cut is not in force any more, nor one of a log that a snapshot has replaced. */
+static void look_at_source(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    const struct gd_snapshot_meta *snapshot = gd_raft_snapshot(raft);
+    gd_index index = gd_raft_config_index(raft);
+    const struct gd_entry *entry = gd_raft_entry(raft, index);
+    if (index < shadow->config_last || index > gd_raft_last(raft).index ||
+        (entry != NULL && entry->type != GD_ENTRY_CONFIG) ||
+        (index <= snapshot->position.index && index != snapshot->config_index)) {
+        gd_sim__violated(checks, "membership",
+                         "on node %u the configuration of entry %" PRIu64
+                         " is in force, which is not the last one of its log",
+                         id, index);
+    }
+}
+
+/* Two nodes that know the same configuration to be committed mean the same members. */
+static void look_at_agreement(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    gd_index index;
+    const struct gd_config *config = gd_raft_config_at(raft, gd_raft_commit(raft), &index);
+    struct known_config *known = &checks->configs[index % KNOWN_CONFIG_COUNT];
+    struct gd_bytes bytes = {0};
+    if (index == 0 || index > gd_raft_commit(raft)) {
+        return;
+    }
+    gd_config_encode(config, &bytes);
+    uint32_t crc = gd_crc32c(0, bytes.data, bytes.size);
+    gd_bytes_release(&bytes);
+    if (known->index == index && known->crc != crc) {
+        gd_sim__violated(checks, "membership",
+                         "nodes %u and %u take different members for those of entry %" PRIu64,
+                         known->node, id, index);
+    }
+    *known = (struct known_config){index, crc, id};
+}
+
+/* A leader changes the members only when the last change is committed, and an entry of its own term
+ * is (thesis 4.1): before, another change may be on its way that it does not know of. */
+static void look_at_change(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                           gd_index index, gd_index before)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    gd_index commit = gd_raft_commit(raft);
+    gd_term term = gd_raft_term(raft);
+    if (gd_raft_role(raft) != GD_ROLE_LEADER || !shadow->led || shadow->term != term ||
+        gd_raft_term_at(raft, index) != term) {
+        return;
+    }
+    if (before > commit || gd_raft_term_at(raft, commit) != term) {
+        gd_sim__violated(checks, "one change at a time",
+                         "node %u, leader of term %" PRIu64
+                         ", changed the members by entry %" PRIu64 " when %s",
+                         id, term, index,
+                         before > commit ? "the change before was not committed"
+                                         : "it had committed nothing in its term");
+    }
+}
+
 /* Of two configurations that follow each other in a log either may decide, as long as some have the
  * one and some the other: no two quorums of them may decide apart. */
 static void look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
@@ -481,17 +547,24 @@ static void look_at_config(struct gd_sim_checks *checks, unsigned id, const stru
     gd_index index = gd_raft_config_index(raft);
     gd_index seen = shadow->config_index, before;
     const struct gd_config *config = gd_raft_config(raft);
+    if (index != seen || gd_raft_commit(raft) != shadow->commit_looked) {
+        look_at_agreement(checks, id, raft);
+        shadow->commit_looked = gd_raft_commit(raft);
+    }
+    look_at_source(checks, id, raft);
     shadow->config_index = index;
     while (index > seen) {
         const struct gd_config *previous = gd_raft_config_at(raft, index - 1, &before);
         if (before >= index) {
             break; /* A snapshot's: what was before it is not known here. */
         }
+        look_at_change(checks, id, raft, index, before);
         if (!gd_sim_quorums_meet(previous, config)) {
-            violated(checks, "quorums meet",
-                     "on node %u the configuration at %" PRIu64 " follows the one at %" PRIu64
-                     ", and a quorum of each can decide without the other",
-                     id, index, before);
+            gd_sim__violated(checks, "quorums meet",
+                             "on node %u the configuration at %" PRIu64
+                             " follows the one at %" PRIu64
+                             ", and a quorum of each can decide without the other",
+                             id, index, before);
             return;
         }
         index = before;
@@ -540,17 +613,19 @@ static void look_at_elections(struct gd_sim_checks *checks, unsigned id, const s
         voices[i].set = of->voters;
     }
     if (!gd_sim_elections_meet(voices, total, &one, &other)) {
-        violated(checks, "quorums meet",
-                 "nodes %u and %u could both be elected now, by quorums of their configurations "
-                 "that share nobody",
-                 one, other);
+        gd_sim__violated(
+            checks, "quorums meet",
+            "nodes %u and %u could both be elected now, by quorums of their configurations "
+            "that share nobody",
+            one, other);
     }
 }
 
 void gd_sim_checks_dismissed(struct gd_sim_checks *checks, unsigned id, const char *error)
 {
     if (gd_config_find(&checks->members, id) != NULL || id > checks->id_highest) {
-        violated(checks, "membership", "node %u stopped, and nobody removed it: %s", id, error);
+        gd_sim__violated(checks, "membership", "node %u stopped, and nobody removed it: %s", id,
+                         error);
     }
 }
 
@@ -563,17 +638,17 @@ static void look_at_queues(struct gd_sim_checks *checks, unsigned id, const stru
     gd_node_queues(node, &queues);
     uint64_t request = plan->value_large_size + plan->value_size * 16 + 65536;
     if (queues.pending_size > plan->pending_size + request) {
-        violated(checks, "bounded queues",
-                 "node %u has %zu bytes of requests pending; the limit is %" PRIu64, id,
-                 queues.pending_size, plan->pending_size);
+        gd_sim__violated(checks, "bounded queues",
+                         "node %u has %zu bytes of requests pending; the limit is %" PRIu64, id,
+                         queues.pending_size, plan->pending_size);
     }
     uint64_t peers = gd_sim_plan_total(plan);
     uint64_t output =
         (plan->peer_output_size + request + plan->batch_size + plan->snapshot_chunk_size) * peers;
     if (queues.peer_output_size > output) {
-        violated(checks, "bounded queues",
-                 "node %u has %zu bytes unsent to its peers; the limit is %" PRIu64, id,
-                 queues.peer_output_size, output);
+        gd_sim__violated(checks, "bounded queues",
+                         "node %u has %zu bytes unsent to its peers; the limit is %" PRIu64, id,
+                         queues.peer_output_size, output);
     }
 }
 
@@ -600,9 +675,9 @@ static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
             asked || (entry != NULL && i > shadow->last.index && entry->type == GD_ENTRY_REQUEST);
     }
     if (asked && size > checks->plan->uncommitted_size + UNCOMMITTED_SLACK) {
-        violated(checks, "bounded queues",
-                 "node %u leads with %" PRIu64 " bytes uncommitted; the limit is %" PRIu64, id,
-                 size, checks->plan->uncommitted_size);
+        gd_sim__violated(checks, "bounded queues",
+                         "node %u leads with %" PRIu64 " bytes uncommitted; the limit is %" PRIu64,
+                         id, size, checks->plan->uncommitted_size);
     }
 }
 
@@ -617,10 +692,10 @@ static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct 
     gd_node_queues(node, &queues);
     if (shadow->lag_full && !shadow->led && gd_raft_role(raft) != GD_ROLE_LEADER &&
         last > shadow->last.index && gd_raft_first_index(raft) <= shadow->last.index + 1) {
-        violated(checks, "bounded queues",
-                 "node %u has %zu bytes waiting for its database, where %" PRIu64
-                 " may, and took entries up to %" PRIu64,
-                 id, queues.lag_size, checks->plan->lag_size, last);
+        gd_sim__violated(checks, "bounded queues",
+                         "node %u has %zu bytes waiting for its database, where %" PRIu64
+                         " may, and took entries up to %" PRIu64,
+                         id, queues.lag_size, checks->plan->lag_size, last);
     }
     shadow->lag_full = queues.lag_size >= checks->plan->lag_size;
 }
@@ -636,9 +711,10 @@ static void look_at_digest(struct gd_sim_checks *checks, unsigned id, const stru
     uint64_t digest = gd_node_digest(node);
     struct digest *known = &checks->digests[applied / 8 % DIGEST_COUNT];
     if (known->applied == applied && known->digest != digest) {
-        violated(checks, "equal states",
-                 "nodes %u and %u have both applied entry %" PRIu64 " and hold different states",
-                 known->node, id, applied);
+        gd_sim__violated(checks, "equal states",
+                         "nodes %u and %u have both applied entry %" PRIu64
+                         " and hold different states",
+                         known->node, id, applied);
     }
     if (applied > known->applied) {
         *known = (struct digest){applied, digest, id};
@@ -661,6 +737,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     follow_log(checks, id, raft);
     shadow->stored = gd_raft_stored(raft);
     look_at_stored(checks, id, node);
+    look_at_deadline(checks, id, raft);
     look_at_leader(checks, id, raft);
     look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);
@@ -700,10 +777,10 @@ void gd_sim_checks_equal(struct gd_sim_checks *checks, struct gd_node *const *no
             digest = gd_node_digest(nodes[id]);
             applied = gd_node_applied(nodes[id]);
         } else if (gd_node_applied(nodes[id]) == applied && gd_node_digest(nodes[id]) != digest) {
-            violated(checks, "equal states",
-                     "at the end nodes %u and %u have both applied entry %" PRIu64
-                     " and hold different states",
-                     first, id, applied);
+            gd_sim__violated(checks, "equal states",
+                             "at the end nodes %u and %u have both applied entry %" PRIu64
+                             " and hold different states",
+                             first, id, applied);
         }
     }
 }

@@ -13,11 +13,17 @@ struct gd_sim_checks;
 /* `property` is a short name that stays the same while a plan is shrunk; `text` says what exactly,
  * in words. Both borrowed. */
 typedef void gd_sim_violated_fn(void *context, const char *property, const char *text);
+/* What node `id`'s monotonic clock shows now. */
+typedef gd_time_ns gd_sim_clock_fn(void *context, unsigned id);
 struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan,
-                                        gd_sim_violated_fn *violated, void *context);
+                                        gd_sim_violated_fn *violated, gd_sim_clock_fn *clock,
+                                        void *context);
 void gd_sim_checks_free(struct gd_sim_checks *checks);
 /* Node `id` has run. `node` may be one that has not opened its log yet. */
 void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
+/* Node `from`, whose Raft is `raft`, puts a frame for `to` on the wire: is what it says true? */
+void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                        const struct gd_raft *raft, struct gd_slice frame);
 /* Node `id` is gone. What was durable must come back. */
 void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id);
 /* The disk of `id` is damaged: what it held need not come back. With `wiped` none of it is there,

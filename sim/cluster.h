@@ -25,6 +25,8 @@ struct gd_sim_cluster_options {
     void (*damaged)(void *context, unsigned id, bool wiped);
     /* Node `id` stopped for good, since it is no member any more, it says. */
     void (*dismissed)(void *context, unsigned id, const char *error);
+    /* Node `from` puts a whole frame for node `to` on the wire. */
+    void (*sent)(void *context, unsigned from, unsigned to, struct gd_slice frame);
     void *context;
 };
 struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *options);

@@ -92,6 +92,21 @@ static void on_damaged(void *context, unsigned id, bool wiped)
     gd_sim_checks_damaged(run->checks, id, wiped);
 }
 
+static void on_sent(void *context, unsigned from, unsigned to, struct gd_slice frame)
+{
+    struct run *run = context;
+    struct gd_node *node = gd_sim_cluster_node(run->cluster, from);
+    if (node != NULL && gd_sim_cluster_ready(run->cluster, from)) {
+        gd_sim_checks_sent(run->checks, from, to, gd_node_raft(node), frame);
+    }
+}
+
+static gd_time_ns clock_of(void *context, unsigned id)
+{
+    struct run *run = context;
+    return gd_world_process_now(gd_sim_cluster_world(run->cluster), id);
+}
+
 static void on_dismissed(void *context, unsigned id, const char *error)
 {
     struct run *run = context;
@@ -486,13 +501,14 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
     run->plan = plan;
     run->options = options;
     run->result = result;
-    run->checks = gd_sim_checks_new(plan, on_violated, run);
+    run->checks = gd_sim_checks_new(plan, on_violated, clock_of, run);
     struct gd_sim_cluster_options cluster = {.plan = plan,
                                              .record = &run->record,
                                              .violated = on_violated,
                                              .gone = on_gone,
                                              .damaged = on_damaged,
                                              .dismissed = on_dismissed,
+                                             .sent = on_sent,
                                              .context = run};
     cluster.hooks = (struct gd_world_hooks){.context = run, .event = on_event, .failed = on_failed};
     cluster.hooks.trace = options->trace.to != NULL ? on_trace : NULL;

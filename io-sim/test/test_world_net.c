@@ -203,13 +203,30 @@ static size_t frame_size(void *context, struct gd_slice bytes)
     return size <= bytes.size ? size : 0;
 }
 
+struct shown {
+    unsigned count;
+    bool in_order;
+};
+
+/* Each frame once, whole, in the order in which it was written, whatever becomes of it. */
+static void frame_sent(void *context, uint32_t from, uint32_t to, struct gd_slice frame)
+{
+    struct shown *shown = context;
+    bool next = from != to && frame.size == 4 + (size_t)gd_get_le32(frame.data) &&
+                gd_get_le32(frame.data + 4) == shown->count;
+    shown->in_order = shown->in_order && next;
+    shown->count++;
+}
+
 /* W4: under drops, doubles and delays the stream is still one of whole frames. */
 static void test_net_frames_stay_whole(void **state)
 {
     static uint8_t data[200][600];
-    struct gd_world_options options = {.seed = 6,
-                                       .link = gd_world_link_defaults(),
-                                       .framer = {.wants = wants, .size = frame_size}};
+    struct shown shown = {.in_order = true};
+    struct gd_world_options options = {
+        .seed = 6,
+        .link = gd_world_link_defaults(),
+        .framer = {.context = &shown, .wants = wants, .size = frame_size, .sent = frame_sent}};
     unsigned seen[200] = {0}, out_of_order = 0, lost = 0, twice = 0;
     uint32_t last = 0;
     size_t at = 0;
@@ -242,6 +259,8 @@ static void test_net_frames_stay_whole(void **state)
         at += size + 4;
     }
     assert_int_equal(at, there.got_size);
+    assert_int_equal(shown.count, 200);
+    assert_true(shown.in_order);
     assert_int_equal(seen[0], 1); /* Spared. */
     for (size_t i = 0; i < 200; i++) {
         lost += seen[i] == 0;

@@ -1,0 +1,199 @@
+/* promises.c - is what a node tells its peers true?
+ *
+ * Raft rests on what its messages promise: that a vote is on the disk, that an acknowledged entry
+ * is the leader's and stored, that who is asked to lead has everything. A promise that is broken
+ * does harm only when something else goes wrong later: the node must crash before the disk has
+ * caught up, and then the rest must notice. So each is looked at when it is made, as its bytes go
+ * out, against what its sender has on its disk and what the checks know of everybody else.
+ *
+ * A frame may have waited in a queue while its sender went on. What a term's messages promise is
+ * looked at only while the sender is still in that term: then nothing that they name can have been
+ * cut, for within a term a log follows one leader alone.
+ *
+ * The properties, by the names under which a violation is told
+ *   durability           A vote with its term, a candidate's last entry, an acknowledged entry and
+ *                        an installed snapshot are on the sender's disk.
+ *   one vote a term      A granted vote is the sender's vote.
+ *   log matching         An acknowledged entry is the leader's.
+ *   leadership transfer  Who is asked to lead holds all that the leader has (thesis 3.10).
+ *   read index           A read is safe no earlier than at all that was committed when it was
+ *                        asked (thesis 6.4). */
+#include "engine/message.h"
+#include "sim/checks_internal.h"
+#include <inttypes.h>
+
+static void look_at_vote(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                         const struct gd_message *m)
+{
+    struct gd_raft_facts facts;
+    gd_raft_facts(raft, &facts);
+    if (!m->vote_resp.granted || m->term != gd_raft_term(raft)) {
+        return;
+    }
+    if (gd_raft_vote(raft) != m->to) {
+        gd_sim__violated(checks, "one vote a term",
+                         "node %u grants node %" PRIu64 " its vote in term %" PRIu64
+                         ", and has voted for %" PRIu64,
+                         id, m->to, m->term, gd_raft_vote(raft));
+    } else if (!facts.hard_state_durable) {
+        gd_sim__violated(checks, "durability",
+                         "node %u grants a vote in term %" PRIu64 " that is not on its disk", id,
+                         m->term);
+    }
+}
+
+/* A candidate of either kind names its last entry: its log as far as it is stored. */
+static void look_at_campaign(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                             const struct gd_message *m)
+{
+    bool pre = m->type == GD_MESSAGE_PRE_VOTE;
+    struct gd_position last = m->vote.last;
+    struct gd_raft_facts facts;
+    gd_raft_facts(raft, &facts);
+    if (m->term != gd_raft_term(raft) + (pre ? 1 : 0) ||
+        gd_raft_role(raft) != (pre ? GD_ROLE_PRE_CANDIDATE : GD_ROLE_CANDIDATE)) {
+        return;
+    }
+    if (gd_raft_stored(raft).index < last.index || gd_raft_term_at(raft, last.index) != last.term ||
+        (!pre && !facts.hard_state_durable)) {
+        gd_sim__violated(checks, "durability",
+                         "node %u stands for term %" PRIu64 " with entry %" PRIu64
+                         " as its last; not all of that is on its disk",
+                         id, m->term, last.index);
+    }
+}
+
+static void look_at_append_resp(struct gd_sim_checks *checks, unsigned id,
+                                const struct gd_raft *raft, const struct gd_message *m)
+{
+    struct gd_position last = m->append_resp.last;
+    const struct shadow *leader = &checks->shadows[m->to];
+    gd_term term = gd_raft_term_at(raft, last.index);
+    if (!m->append_resp.success || m->term != gd_raft_term(raft)) {
+        return;
+    }
+    if (gd_raft_stored(raft).index < last.index || (term != 0 && term != last.term)) {
+        gd_sim__violated(checks, "durability",
+                         "node %u acknowledges entry %" PRIu64 " of term %" PRIu64
+                         ", which is not on its disk",
+                         id, last.index, last.term);
+    }
+    if (!leader->running || !leader->led || leader->term != m->term || last.index == 0) {
+        return;
+    }
+    term = last.index < leader->term_capacity ? leader->terms[last.index] : 0;
+    if (last.index > leader->last.index || (term != 0 && term != last.term)) {
+        gd_sim__violated(checks, "log matching",
+                         "node %u acknowledges entry %" PRIu64 " of term %" PRIu64
+                         " to node %" PRIu64 ", leader of term %" PRIu64 ", whose log has another",
+                         id, last.index, last.term, m->to, m->term);
+    }
+}
+
+static void look_at_install_resp(struct gd_sim_checks *checks, unsigned id,
+                                 const struct gd_raft *raft, const struct gd_message *m)
+{
+    struct gd_position position = m->install_resp.position;
+    if (m->install_resp.done &&
+        (gd_raft_stored(raft).index < position.index || gd_raft_commit(raft) < position.index)) {
+        gd_sim__violated(checks, "durability",
+                         "node %u says that it has installed the snapshot at %" PRIu64
+                         "; its disk holds entries up to %" PRIu64,
+                         id, position.index, gd_raft_stored(raft).index);
+    }
+}
+
+/* Configurations aside: one may follow in the very step in which the offer is made. */
+static void look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                          const struct gd_message *m)
+{
+    struct gd_position last = gd_raft_last(raft);
+    struct gd_raft_facts facts;
+    gd_raft_facts(raft, &facts);
+    if (m->term != gd_raft_term(raft) || facts.transfer_target != m->to) {
+        return;
+    }
+    for (const struct gd_entry *entry = gd_raft_entry(raft, last.index);
+         entry != NULL && entry->type == GD_ENTRY_CONFIG; entry = gd_raft_entry(raft, last.index)) {
+        last.index--;
+        last.term = gd_raft_term_at(raft, last.index);
+    }
+    if (checks->shadows[m->to].running && !checks->shadows[m->to].damaged && last.term != 0 &&
+        !gd_sim__holds(checks, (unsigned)m->to, last)) {
+        gd_sim__violated(checks, "leadership transfer",
+                         "node %u asks node %" PRIu64 " to lead, which does not hold entry %" PRIu64
+                         " of term %" PRIu64,
+                         id, m->to, last.index, last.term);
+    }
+}
+
+static void look_at_read(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m)
+{
+    bool asks = m->type == GD_MESSAGE_READ_INDEX;
+    uint64_t token = asks ? m->read_index.token : m->read_index_resp.token;
+    struct asked_read *asked = &checks->asked[asks ? id : m->to][token % ASKED_READ_COUNT];
+    if (asks) {
+        if (asked->token != token) { /* A copy of the same question asks no later. */
+            *asked = (struct asked_read){token, checks->committed_last};
+        }
+    } else if (m->read_index_resp.granted && asked->token == token &&
+               m->read_index_resp.index < asked->committed) {
+        gd_sim__violated(checks, "read index",
+                         "node %u calls a read safe at %" PRIu64 "; %" PRIu64
+                         " was committed before node %" PRIu64 " asked",
+                         id, m->read_index_resp.index, asked->committed, m->to);
+    }
+}
+
+/* What is not a promise need not be decoded: most of what flows is entries. */
+static bool promises(struct gd_slice frame)
+{
+    switch (gd_message_frame_type(frame)) {
+    case GD_MESSAGE_PRE_VOTE:
+    case GD_MESSAGE_VOTE:
+    case GD_MESSAGE_VOTE_RESP:
+    case GD_MESSAGE_APPEND_RESP:
+    case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
+    case GD_MESSAGE_READ_INDEX:
+    case GD_MESSAGE_READ_INDEX_RESP:
+    case GD_MESSAGE_TIMEOUT_NOW:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                        const struct gd_raft *raft, struct gd_slice frame)
+{
+    struct gd_message m;
+    size_t consumed;
+    if (raft == NULL || !promises(frame) ||
+        gd_message_decode(frame, frame.size, &consumed, &m) != GD_OK) {
+        return;
+    }
+    if (m.from == from && m.to == to && to <= GD_SIM_NODES_MAX) {
+        switch (m.type) {
+        case GD_MESSAGE_VOTE_RESP:
+            look_at_vote(checks, from, raft, &m);
+            break;
+        case GD_MESSAGE_PRE_VOTE:
+        case GD_MESSAGE_VOTE:
+            look_at_campaign(checks, from, raft, &m);
+            break;
+        case GD_MESSAGE_APPEND_RESP:
+            look_at_append_resp(checks, from, raft, &m);
+            break;
+        case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
+            look_at_install_resp(checks, from, raft, &m);
+            break;
+        case GD_MESSAGE_TIMEOUT_NOW:
+            look_at_offer(checks, from, raft, &m);
+            break;
+        default:
+            look_at_read(checks, from, &m);
+            break;
+        }
+    }
+    gd_message_release(&m);
+}
