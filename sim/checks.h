@@ -35,6 +35,8 @@ void gd_sim_checks_dismissed(struct gd_sim_checks *checks, unsigned id, const ch
 const char *gd_sim_checks_premise(const struct gd_sim_checks *checks);
 /* All that run have stopped changing: are their states the same? */
 void gd_sim_checks_equal(struct gd_sim_checks *checks, struct gd_node *const *nodes);
+/* The newest configuration known to be committed; empty before there is one. */
+const struct gd_config *gd_sim_checks_members(const struct gd_sim_checks *checks);
 /* The highest index known to be committed. */
 gd_index gd_sim_checks_committed(const struct gd_sim_checks *checks);
 /* Times that a leader was elected; entries committed. */

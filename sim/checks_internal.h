@@ -46,7 +46,7 @@ struct digest {
 /* A configuration that some node has in force and knows to be committed. */
 struct known_config {
     gd_index index;
-    uint32_t crc; /* Of its encoding. */
+    uint32_t crc; /* Of its members and what they are. */
     unsigned node;
 };
 #define KNOWN_CONFIG_COUNT 64
@@ -74,7 +74,7 @@ struct gd_sim_checks {
     struct gd_config members; /* The newest configuration known to be committed. */
     gd_index members_index;
     gd_node_id id_highest; /* Ever in a committed one. */
-    bool differ; /* Not all nodes have the same voters in force. */
+    bool differ;           /* Not all nodes have the same voters in force. */
     struct known_config configs[KNOWN_CONFIG_COUNT]; /* By index. */
     struct asked_read asked[GD_SIM_NODES_MAX + 1][ASKED_READ_COUNT];
     char premise[200];

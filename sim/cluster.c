@@ -514,6 +514,11 @@ bool gd_sim_cluster_refused(const struct gd_sim_cluster *cluster, unsigned id)
     return cluster->slots[id].refused;
 }
 
+bool gd_sim_cluster_damaged(const struct gd_sim_cluster *cluster, unsigned id)
+{
+    return cluster->slots[id].damaged;
+}
+
 bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster)
 {
     for (unsigned id = 1; id <= cluster->nodes; id++) {

@@ -46,6 +46,8 @@ void gd_sim_cluster_stir(struct gd_sim_cluster *cluster);
 void gd_sim_cluster_finish(struct gd_sim_cluster *cluster);
 /* Is the node down for good: it refused a damaged disk, or the cluster does without it? */
 bool gd_sim_cluster_refused(const struct gd_sim_cluster *cluster, unsigned id);
+/* Was its disk ever damaged or emptied? */
+bool gd_sim_cluster_damaged(const struct gd_sim_cluster *cluster, unsigned id);
 /* What is known of each node: a line each. */
 void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_bytes *bytes);
 

@@ -10,6 +10,8 @@
  *   F2. After gd_sim_faults_heal no block, clog, lag, loss, slowness or pause is in force and every
  *       node has been told to run. */
 #include "sim/faults.h"
+#include "engine/prng.h"
+#include "sim/members.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@ struct active {
     gd_time_ns end; /* IN_FORCE: when it ends; WATCHING: when it gives up. */
     bool struck;
     gd_time_ns from, to; /* When it struck, and when it was over. */
+    gd_term term;        /* WATCHING for who is elected: in a term above this one. */
 };
 struct gd_sim_faults {
     const struct gd_sim_plan *plan; /* Borrowed. */
@@ -35,6 +38,7 @@ struct gd_sim_faults {
     gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
     uint64_t struck;
     gd_node_id id_highest; /* The operator's notes: ids in use when members were asked about. */
+    uint32_t lost;         /* Bit n: node n is gone for good. */
     bool healed;
 };
 
@@ -85,6 +89,20 @@ gd_time_ns gd_sim_faults_next(const struct gd_sim_faults *faults)
 
 /* ---------------------------------------------------------------- targets */
 
+static gd_term leading_term(const struct gd_sim_faults *faults)
+{
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    return leader != 0 ? gd_raft_term(gd_node_raft(gd_sim_cluster_node(faults->cluster, leader)))
+                       : 0;
+}
+
+/* Does its target have to appear first? */
+static bool waits(enum gd_sim_role role)
+{
+    return role == GD_SIM_ROLE_CANDIDATE || role == GD_SIM_ROLE_RECEIVER ||
+           role == GD_SIM_ROLE_ELECTED;
+}
+
 /* Whoever is sent a snapshot now; 0: nobody. */
 static unsigned find_receiver(const struct gd_sim_faults *faults)
 {
@@ -104,8 +122,9 @@ static unsigned find_receiver(const struct gd_sim_faults *faults)
     return 0;
 }
 
-static unsigned find_target(const struct gd_sim_faults *faults, const struct gd_sim_fault *fault)
+static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
 {
+    const struct gd_sim_fault *fault = &faults->plan->faults[place];
     unsigned nodes = gd_sim_plan_total(faults->plan);
     unsigned leader = gd_sim_cluster_leader(faults->cluster);
     switch (fault->role) {
@@ -132,6 +151,8 @@ static unsigned find_target(const struct gd_sim_faults *faults, const struct gd_
         return 0;
     case GD_SIM_ROLE_RECEIVER:
         return find_receiver(faults);
+    case GD_SIM_ROLE_ELECTED:
+        return leading_term(faults) > faults->active[place].term ? leader : 0;
     case GD_SIM_ROLE_COUNT:
         break;
     }
@@ -202,6 +223,9 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
                             UINT32_C(1) << ((a + nodes - 2) % nodes + 1) | UINT32_C(1) << a;
             block_pairs(faults, UINT32_C(1) << a, all & ~near, on);
         }
+        break;
+    case GD_SIM_FAULT_CUT_LINK:
+        gd_sim_cluster_block(faults->cluster, target, target % nodes + 1, on);
         break;
     default:
         gd_sim_cluster_block(faults->cluster, GD_SIM_CLIENTS, target, on);
@@ -625,10 +649,11 @@ static void begin(struct gd_sim_faults *faults, size_t place)
         strike(faults, place, 0);
         return;
     }
-    unsigned target = find_target(faults, fault);
+    active->term = leading_term(faults);
+    unsigned target = find_target(faults, place);
     if (target != 0) {
         strike(faults, place, target);
-    } else if (fault->role == GD_SIM_ROLE_CANDIDATE || fault->role == GD_SIM_ROLE_RECEIVER) {
+    } else if (waits(fault->role)) {
         active->stage = STAGE_WATCHING;
         gd_time_ns wait = GD_SIM_WATCH * faults->plan->election_timeout;
         active->end =
@@ -674,7 +699,7 @@ void gd_sim_faults_watch(struct gd_sim_faults *faults)
         if (faults->active[i].stage != STAGE_WATCHING) {
             continue;
         }
-        unsigned target = find_target(faults, &faults->plan->faults[i]);
+        unsigned target = find_target(faults, i);
         if (target != 0) {
             faults->watching--;
             strike(faults, i, target);
@@ -697,5 +722,82 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults)
         gd_sim_cluster_mend_database(faults->cluster, NULL, id);
         gd_sim_cluster_resume(faults->cluster, id);
         gd_sim_cluster_start(faults->cluster, id);
+    }
+}
+
+/* ---------------------------------------------------------------- gone for good */
+
+/* Could those in `set` decide, whichever configuration turns out to be the one? */
+static bool decide(const struct gd_sim_faults *faults, const struct gd_config *committed,
+                   uint32_t set)
+{
+    bool any = committed->count > 0;
+    if (any && !gd_sim_quorum(committed, set)) {
+        return false;
+    }
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        const struct gd_config *config = config_of(faults, id);
+        if (config != NULL && config->count > 0) {
+            any = true;
+            if (!gd_sim_quorum(config, set)) {
+                return false;
+            }
+        }
+    }
+    return any;
+}
+
+bool gd_sim_faults_lost(const struct gd_sim_faults *faults, unsigned id)
+{
+    return (faults->lost >> id & 1) != 0;
+}
+
+static void lose(struct gd_sim_faults *faults, unsigned id, bool crash)
+{
+    uint32_t all = ((UINT32_C(1) << gd_sim_plan_total(faults->plan)) - 1) << 1;
+    uint32_t one = UINT32_C(1) << id;
+    faults->lost |= one;
+    gd_sim_cluster_note(faults->cluster, id, crash ? "lost: down" : "lost: cut off");
+    if (crash) {
+        gd_sim_cluster_crash(faults->cluster, id);
+    } else {
+        block_pairs(faults, one, all, true);
+        block_pairs(faults, all, one, true);
+    }
+}
+
+void gd_sim_faults_lose(struct gd_sim_faults *faults, const struct gd_config *committed)
+{
+    unsigned total = gd_sim_plan_total(faults->plan);
+    unsigned ids[GD_SIM_NODES_MAX];
+    uint32_t there = 0;
+    uint64_t lost = 0;
+    struct gd_prng prng;
+    gd_prng_init(&prng, gd_prng_mix(faults->plan->seed, UINT64_C(0x6c6f7365)));
+    for (unsigned id = 1; id <= total; id++) {
+        unsigned place = (unsigned)gd_prng_below(&prng, id);
+        ids[id - 1] = ids[place];
+        ids[place] = id;
+        if (gd_sim_cluster_ready(faults->cluster, id) &&
+            !gd_sim_cluster_damaged(faults->cluster, id)) {
+            there |= UINT32_C(1) << id;
+        }
+    }
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    bool first = gd_prng_chance(&prng, 1, 2); /* The leader's loss asks the most of the others. */
+    for (unsigned i = 1; i < total; i++) {
+        if (first && ids[i] == leader) {
+            ids[i] = ids[0];
+            ids[0] = leader;
+        }
+    }
+    for (unsigned i = 0; i < total && lost < faults->plan->lost; i++) {
+        bool crash = gd_prng_chance(&prng, 1, 2);
+        uint32_t rest = there & ~(UINT32_C(1) << ids[i]);
+        if (rest != there && decide(faults, committed, rest)) {
+            there = rest;
+            lost++;
+            lose(faults, ids[i], crash);
+        }
     }
 }

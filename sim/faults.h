@@ -17,6 +17,11 @@ void gd_sim_faults_watch(struct gd_sim_faults *faults);
 void gd_sim_faults_insist(struct gd_sim_faults *faults);
 /* The end: all that lasts is over now, all nodes run, nothing more happens. */
 void gd_sim_faults_heal(struct gd_sim_faults *faults);
+/* Behind gd_sim_faults_heal, once the nodes have started: up to `lost` (of the plan) members are
+ * gone for good, some down, some cut off, but never so many that those who stay could not decide.
+ * `committed` is the newest configuration known to be committed; it may be empty. */
+void gd_sim_faults_lose(struct gd_sim_faults *faults, const struct gd_config *committed);
+bool gd_sim_faults_lost(const struct gd_sim_faults *faults, unsigned id);
 /* Faults that struck, and those that found no target. */
 uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults);
 struct gd_sim_struck {

@@ -15,7 +15,7 @@ static bool majority(const struct gd_config *config, uint32_t role, uint32_t set
     return voters == 0 ? role == GD_MEMBER_OUTGOING : in * 2 > voters;
 }
 
-static bool quorum(const struct gd_config *config, uint32_t set)
+bool gd_sim_quorum(const struct gd_config *config, uint32_t set)
 {
     return majority(config, GD_MEMBER_VOTER, set) && majority(config, GD_MEMBER_OUTGOING, set);
 }
@@ -34,7 +34,7 @@ bool gd_sim_quorums_meet(const struct gd_config *a, const struct gd_config *b)
 {
     uint32_t all = everybody(a) | everybody(b);
     for (uint32_t set = all; set != 0; set = (set - 1) & all) {
-        if (quorum(a, set) && quorum(b, all & ~set)) {
+        if (gd_sim_quorum(a, set) && gd_sim_quorum(b, all & ~set)) {
             return false;
         }
     }

@@ -26,4 +26,7 @@ struct gd_sim_voice {
  * nobody. Returns false with the two. */
 bool gd_sim_elections_meet(const struct gd_sim_voice *voices, unsigned count, unsigned *one,
                            unsigned *other);
+
+/* Whether the members in `set` (bit n is member n) can decide without the others. */
+bool gd_sim_quorum(const struct gd_config *config, uint32_t set);
 #endif

@@ -25,8 +25,8 @@ const size_t gd_sim_parameter_count = GD_COUNT(gd_sim_parameters);
 const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT] = {
     GD_SIM_FAULTS(FAULT_ROW)};
 
-static const char *const role_names[GD_SIM_ROLE_COUNT] = {"node", "leader", "follower", "candidate",
-                                                          "receiver"};
+static const char *const role_names[GD_SIM_ROLE_COUNT] = {"node",      "leader",   "follower",
+                                                          "candidate", "receiver", "elected"};
 static const char *const when_names[] = {"before", "half", "after"};
 static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_OPEN] = "open",
@@ -346,10 +346,11 @@ static bool parse_target(struct line *line, struct gd_sim_fault *fault)
     }
     int role = find_name(word, role_names, GD_SIM_ROLE_COUNT);
     if (role < 0) {
-        return complain(line,
-                        "a fault's target is node N, leader, follower, candidate or receiver,"
-                        " not",
-                        word);
+        return complain(
+            line,
+            "a fault's target is node N, leader, follower, candidate, receiver or elected,"
+            " not",
+            word);
     }
     fault->role = (enum gd_sim_role)role;
     return fault->role != GD_SIM_ROLE_NODE || parse_node(line, next_word(line), &fault->node);

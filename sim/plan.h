@@ -32,6 +32,8 @@ enum gd_sim_unit {
     X(spares, "spares", GD_SIM_COUNT, 0, 0, 2)                                                     \
     X(duration, "duration", GD_SIM_TIME, 60 * GD_SIM_S, GD_SIM_MS, 3600 * GD_SIM_S)                \
     X(settle, "settle", GD_SIM_TIME, 60 * GD_SIM_S, GD_SIM_S, 3600 * GD_SIM_S)                     \
+    X(grow, "settle.grow", GD_SIM_FLAG, 0, 0, 1)                                                   \
+    X(lost, "settle.lost", GD_SIM_COUNT, 0, 0, 3)                                                  \
     X(heartbeat, "node.heartbeat", GD_SIM_TIME, 100 * GD_SIM_MS, GD_SIM_MS, 10 * GD_SIM_S)         \
     X(election_timeout, "node.election_timeout", GD_SIM_TIME, 1000 * GD_SIM_MS, 2 * GD_SIM_MS,     \
       60 * GD_SIM_S)                                                                               \
@@ -145,6 +147,7 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(CORNER, "corner", PARTITION, NODE, true)                                                     \
     X(BRIDGE, "bridge", PARTITION, NODE, true)                                                     \
     X(RING, "ring", PARTITION, NOTHING, true)                                                      \
+    X(CUT_LINK, "cut-link", PARTITION, NODE, true)                                                 \
     X(CUT_CLIENTS, "cut-clients", PARTITION, NODE, true)                                           \
     X(CLOG, "clog", STREAM, NODE, true)                                                            \
     X(LAG, "lag", STREAM, NODE, true)                                                              \
@@ -195,6 +198,7 @@ enum gd_sim_role {
     GD_SIM_ROLE_FOLLOWER,  /* The running follower behind the leader, by number, cyclically. */
     GD_SIM_ROLE_CANDIDATE, /* Waits for the next one, at most as long as the fault would last. */
     GD_SIM_ROLE_RECEIVER,  /* Whoever is next to get a snapshot; waits as above. */
+    GD_SIM_ROLE_ELECTED,   /* Whoever is elected next, at that moment; waits as above. */
     GD_SIM_ROLE_COUNT
 };
 enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };

@@ -29,7 +29,8 @@ enum part {
     PART_VICTIM = PART_CLASS + GD_SIM_CLASS_DATABASE, /* Where it was before that class came. */
     PART_TOGETHER = 100,
     PART_DATABASE = 200, /* and behind it its class, and SQLite */
-    PART_VERSIONS = 300
+    PART_VERSIONS = 300,
+    PART_LOST
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -263,6 +264,8 @@ static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->role = GD_SIM_ROLE_CANDIDATE;
     } else if (dice < 15) {
         fault->role = GD_SIM_ROLE_RECEIVER;
+    } else if (dice < 17) {
+        fault->role = GD_SIM_ROLE_ELECTED;
     } else {
         fault->role = GD_SIM_ROLE_NODE;
         fault->node = (unsigned)gd_prng_between(prng, 1, plan->nodes);
@@ -529,7 +532,7 @@ static void draw_versions(struct gd_sim_plan *plan)
 static void leave_room_for_the_dead(struct gd_sim_plan *plan)
 {
     uint64_t dead = 0;
-    bool fewer = false; /* Nodes, in the end. */
+    bool fewer = plan->lost > 0; /* Nodes, in the end. */
     for (size_t i = 0; i < plan->fault_count; i++) {
         enum gd_sim_fault_kind kind = plan->faults[i].kind;
         dead += kind == GD_SIM_FAULT_HALF_OPEN ? plan->clients : 0;
@@ -539,6 +542,20 @@ static void leave_room_for_the_dead(struct gd_sim_plan *plan)
     plan->session_count =
         fewer || plan->session_count + dead > 10000 ? 10000 : plan->session_count + dead;
 }
+
+/* Who is lost at the end: a cluster that needs everybody shows it. */
+static void draw_lost(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_LOST);
+    if (gd_prng_chance(&prng, 1, 3)) {
+        plan->lost = gd_prng_between(&prng, 1, 3);
+    }
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->grow = 1;
+        plan->spares = plan->spares > 0 ? plan->spares : 1;
+    }
+}
+
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
 {
     gd_sim_plan_defaults(plan);
@@ -560,6 +577,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
         }
     }
     draw_together(plan);
+    draw_lost(plan);
     leave_room_for_the_dead(plan);
 }
 

@@ -1,9 +1,10 @@
 /* run.c - one run: plan -> outcome.
  *
- * Two phases. Until `duration` clients work and faults strike. Then everything is healed, and
- * within `settle` each client must get a write and a read answered, a leader must be there, and
- * every node that runs must have applied all that is committed. Then the states are compared and
- * the history is checked. The first violation ends the run.
+ * Two phases. Until `duration` clients work and faults strike. Then everything is healed (but for a
+ * minority that some plans lose for good), and within `settle` each client must get a write and a
+ * read answered, a leader must be there, and every node that runs must have applied all that is
+ * committed. Then the states are compared and the history is checked. The first violation ends the
+ * run.
  *
  * A run proves nothing, and says so, when too few requests were answered, when too much happened to
  * see its end, when damage took what the promises rest on, or when the history could not be decided
@@ -21,6 +22,7 @@
 #define EVENTS_MAX 5000000       /* A run with more is too long to be looked at. */
 #define SECOND_EVENTS_MAX 300000 /* In one second; a busy one has some thousand. */
 #define STEP (100 * GD_SIM_MS)
+#define UPTIME (2 * GD_SIM_S) /* Healed, and before some are lost: nodes start. */
 
 struct run {
     const struct gd_sim_plan *plan;
@@ -32,7 +34,10 @@ struct run {
     struct gd_sim_story *story; /* NULL: no picture is wanted. */
     struct gd_sim_record record;
     bool ended;
-    uint64_t elections;             /* Won so far. */
+    gd_node_id joins;   /* Whom the operator adds at the end; 0: nobody. */
+    gd_time_ns asked;   /* When the operator last asked for that. */
+    gd_time_ns lose_at; /* When some are lost for good; UINT64_MAX: nobody is, or they are. */
+    uint64_t elections; /* Won so far. */
     uint64_t second, second_events; /* The second under way, events before it. */
     /* What a trace shows of Raft. */
     struct {
@@ -198,6 +203,25 @@ static void look_at_version(struct run *run, unsigned id, const struct gd_raft *
 
 /* ---------------------------------------------------------------- events */
 
+static void lose(struct run *run)
+{
+    run->lose_at = UINT64_MAX;
+    gd_sim_faults_lose(run->faults, gd_sim_checks_members(run->checks));
+}
+
+/* The worst moment to lose somebody is when a change of the members is on its way. */
+static void watch_change(struct run *run)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
+        struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+        if (node != NULL && gd_node_raft(node) != NULL &&
+            gd_config_joint(gd_raft_config(gd_node_raft(node)))) {
+            lose(run);
+            return;
+        }
+    }
+}
+
 static void on_event(void *context, uint32_t process)
 {
     struct run *run = context;
@@ -223,6 +247,9 @@ static void on_event(void *context, uint32_t process)
     }
     if (run->story != NULL) {
         gd_sim_story_look(run->story);
+    }
+    if (run->lose_at != UINT64_MAX) {
+        watch_change(run);
     }
     if (gd_sim_cluster_needs_tending(run->cluster)) {
         gd_world_stop(world);
@@ -265,6 +292,7 @@ static bool counts(const struct run *run, const struct gd_raft *leading, unsigne
 {
     return !(gd_sim_cluster_node(run->cluster, id) == NULL &&
              gd_sim_cluster_refused(run->cluster, id)) &&
+           !gd_sim_faults_lost(run->faults, id) &&
            gd_config_find(gd_raft_config(leading), id) != NULL;
 }
 
@@ -274,6 +302,52 @@ static bool caught_up(const struct run *run, const struct gd_raft *leading, unsi
     struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
     return node != NULL && gd_node_raft(node) != NULL &&
            gd_node_applied(node) == gd_raft_commit(leading);
+}
+
+/* Its seat in the configuration in force at the leader; NULL: none. */
+static const struct gd_member *seat_of(const struct run *run, gd_node_id id)
+{
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    if (leader == 0) {
+        return NULL;
+    }
+    const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
+    return gd_config_find(gd_raft_config(raft), id);
+}
+
+/* The operator adds the next spare, and asks until it is done: a cluster that answers its clients
+ * and cannot change is not whole. */
+static void grow(struct run *run)
+{
+    gd_time_ns now = gd_sim_cluster_now(run->cluster);
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    struct gd_address address;
+    char order[GD_ADDRESS_SIZE + 64];
+    if (run->plan->grow == 0 || leader == 0 || now < run->asked + GD_SIM_S) {
+        return;
+    }
+    const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
+    if (run->joins == 0) {
+        run->joins = gd_config_highest(gd_raft_config(raft)) + 1;
+    }
+    if (run->joins > gd_sim_plan_total(run->plan) || seat_of(run, run->joins) != NULL) {
+        return;
+    }
+    run->asked = now;
+    gd_sim_peer_address((unsigned)run->joins, &address);
+    (void)snprintf(order, sizeof order, "RAFT ADD %" PRIu64 " %s", run->joins, address.text);
+    gd_sim_cluster_order(run->cluster, leader, order);
+}
+
+static bool grown(const struct run *run)
+{
+    if (run->joins == 0 || run->joins > gd_sim_plan_total(run->plan) ||
+        gd_sim_faults_lost(run->faults, (unsigned)run->joins) ||
+        gd_sim_cluster_refused(run->cluster, (unsigned)run->joins)) {
+        return run->plan->grow == 0 || run->joins != 0;
+    }
+    const struct gd_member *seat = seat_of(run, run->joins);
+    return seat != NULL && seat->roles == GD_MEMBER_VOTER;
 }
 
 /* Has everybody who runs applied all that is committed, under one leader? */
@@ -335,9 +409,10 @@ static void not_settled(struct run *run)
     bool clients = !gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster));
     unsigned leader = gd_sim_cluster_leader(run->cluster);
     gd_bytes_format(&bytes, "everything was healed %s ago, and still %s\n", time,
-                    leader == 0 ? "nobody leads"
-                    : clients   ? "clients wait for answers"
-                                : "some nodes lag behind");
+                    leader == 0   ? "nobody leads"
+                    : clients     ? "clients wait for answers"
+                    : !grown(run) ? "the operator's change is not made"
+                                  : "some nodes lag behind");
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan) && leader != 0; id++) {
         const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
         if (counts(run, leading, id) && !caught_up(run, leading, id)) {
@@ -353,15 +428,27 @@ static void not_settled(struct run *run)
 static void settle(struct run *run)
 {
     struct gd_world *world = gd_sim_cluster_world(run->cluster);
-    gd_time_ns end = gd_world_now(world) + run->plan->settle;
     gd_sim_faults_heal(run->faults);
+    if (run->plan->lost > 0) {
+        run->lose_at = gd_world_now(world) + UPTIME;
+        while (!run->ended && run->lose_at <= gd_world_now(world) + UPTIME) {
+            if (gd_world_now(world) >= run->lose_at) {
+                lose(run);
+                break;
+            }
+            grow(run);
+            run_until(run, gd_world_now(world) + STEP);
+        }
+    }
+    gd_time_ns end = gd_world_now(world) + run->plan->settle;
     gd_sim_cluster_finish(run->cluster);
     for (unsigned step = 0; !run->ended && gd_world_now(world) < end; step++) {
         if (step % 10 == 0) {
             gd_sim_faults_insist(run->faults);
         }
+        grow(run);
         run_until(run, gd_world_now(world) + STEP);
-        if (!run->ended && settled(run) &&
+        if (!run->ended && settled(run) && grown(run) &&
             gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster))) {
             return;
         }
@@ -500,6 +587,7 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
     result->seed = plan->seed;
     run->plan = plan;
     run->options = options;
+    run->lose_at = UINT64_MAX;
     run->result = result;
     run->checks = gd_sim_checks_new(plan, on_violated, clock_of, run);
     struct gd_sim_cluster_options cluster = {.plan = plan,
