@@ -135,6 +135,9 @@ fuzz_runs() {
     fuzz_resp) say 25000 ;;
     fuzz_config) say 5000 ;;
     fuzz_wal | fuzz_snapshot) say 700 ;;
+    fuzz_directory) say 300 ;;
+    fuzz_proxy) say 5000 ;;
+    fuzz_sql) say 1000 ;;
     *) say 2000 ;;
     esac
 }

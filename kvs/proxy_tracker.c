@@ -170,7 +170,7 @@ static void open_reply(void *context, size_t place, struct gd_slice reply)
         if (item.kind == '_') {
             return;
         }
-        if (item.text.size >= sizeof self->value) {
+        if (item.kind != '$' || item.text.size >= sizeof self->value) {
             found(self, GD_ERR_INVALID, gd_proxy_text(GD_PROXY_KEY " is not what gandalf wrote"));
             return;
         }

@@ -16,7 +16,7 @@ if ! build msan >"$log" 2>&1; then
 fi
 (cd "$TOP/build/msan" && ctest --output-on-failure -j "$(jobs_count)" \
     -R '^(raft_|test_|fuzz_)' \
-    -E '^(test_io_real.*|test_uv|test_config|fuzz_config|test_client|test_sql_tracker|test_sql_faults|test_commands_redis|test_scenarios|test_raft_random|test_wal_crash|test_world)$') >"$log" 2>&1
+    -E '^(test_io_real.*|test_uv|test_config|fuzz_config|fuzz_sql|test_client|test_sql_tracker|test_sql_faults|test_commands_redis|test_scenarios|test_raft_random|test_wal_crash|test_world)$') >"$log" 2>&1
 line=$(grep -E '^[0-9]+% tests passed, ' "$log" | tail -1)
 all=$(sed -n 's/.* out of \([0-9]*\)$/\1/p' <<<"$line")
 bad=$(sed -n 's/.*, \([0-9]*\) tests\{0,1\} failed.*/\1/p' <<<"$line")
