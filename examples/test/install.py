@@ -19,8 +19,8 @@ COMPILER = os.environ.get("CC", "cc")
 
 # What a hurried hand might write: (what, text, instead).
 BUGS = [
-    ("an apply that depends on the node", "account->balance -= count == 4 ? amount : 0;",
-     "account->balance -= count == 4 && ((uintptr_t)reply & 64) ? amount : 0;"),
+    ("an effect that depends on what else the node does", "account->balance -= count == 4 ? amount : 0;",
+     "account->balance -= count == 4 && reply->capacity == 0 ? amount : 0;"),
     ("a transfer that overdraws", "account->balance < amount", "account->balance + 50 < amount"),
     ("a snapshot that forgets an account", "i < accounts->count; i++) {\n        gd_bytes_add(",
      "i + 1 < accounts->count; i++) {\n        gd_bytes_add("),
