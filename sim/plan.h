@@ -60,6 +60,7 @@ enum gd_sim_unit {
     X(session_output_size, "node.session_output_size", GD_SIM_BYTES, 256 << 20, 1024, 1 << 30)     \
     X(clients, "clients", GD_SIM_COUNT, 4, 0, GD_SIM_CLIENTS_MAX)                                  \
     X(operations, "operations", GD_SIM_COUNT, 400, 0, 1000000)                                     \
+    X(operations_least, "operations.least", GD_SIM_COUNT, 0, 0, 1000000)                           \
     X(keys, "keys", GD_SIM_COUNT, 4, 1, 1000)                                                      \
     X(pipeline, "client.pipeline", GD_SIM_COUNT, 1, 1, 64)                                         \
     X(client_timeout, "client.timeout", GD_SIM_TIME, 5 * GD_SIM_S, GD_SIM_MS, 600 * GD_SIM_S)      \

@@ -23,6 +23,7 @@
 #define SECOND_EVENTS_MAX 300000 /* In one second; a busy one has some thousand. */
 #define STEP (100 * GD_SIM_MS)
 #define UPTIME (2 * GD_SIM_S) /* Healed, and before some are lost: nodes start. */
+#define MADE_UP_TIME (120 * GD_SIM_S)
 
 struct run {
     const struct gd_sim_plan *plan;
@@ -425,6 +426,25 @@ static void not_settled(struct run *run)
     gd_bytes_release(&bytes);
 }
 
+/* Where clients could hardly ask anything for most of the time, they go on for a while when all is
+ * healed: what a run tells rests on what was asked. */
+static void make_up(struct run *run)
+{
+    struct gd_sim_workload *workload = gd_sim_cluster_workload(run->cluster);
+    gd_time_ns end = run->plan->duration + MADE_UP_TIME;
+    uint64_t wanted = run->plan->operations_least;
+    wanted = wanted > run->plan->operations ? run->plan->operations : wanted;
+    if (run->ended || run->plan->clients == 0 || gd_sim_workload_issued(workload) >= wanted) {
+        return;
+    }
+    GD_REACHED("simulated clients go on after the faults");
+    gd_sim_faults_heal(run->faults);
+    while (!run->ended && gd_sim_workload_issued(workload) < wanted &&
+           gd_world_now(gd_sim_cluster_world(run->cluster)) < end) {
+        run_until(run, gd_world_now(gd_sim_cluster_world(run->cluster)) + STEP);
+    }
+}
+
 static void settle(struct run *run)
 {
     struct gd_world *world = gd_sim_cluster_world(run->cluster);
@@ -605,6 +625,7 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
     run->story = options->html != NULL ? gd_sim_story_new(plan, run->cluster) : NULL;
     gd_sim_cluster_begin(run->cluster);
     run_until(run, plan->duration);
+    make_up(run);
     if (!run->ended) {
         settle(run);
     }

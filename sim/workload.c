@@ -490,6 +490,11 @@ void gd_sim_workload_stir(struct gd_sim_workload *workload)
     }
 }
 
+uint64_t gd_sim_workload_issued(const struct gd_sim_workload *workload)
+{
+    return ((const struct workload_all *)workload)->issued;
+}
+
 bool gd_sim_workload_finished(const struct gd_sim_workload *workload)
 {
     const struct workload_all *all = (const struct workload_all *)workload;

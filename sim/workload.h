@@ -31,6 +31,8 @@ void gd_sim_workload_start(struct gd_sim_workload *workload);
 /* The world is whole again: every client does a write and a read until both are answered, then
  * rests. */
 void gd_sim_workload_finish(struct gd_sim_workload *workload);
+/* Operations asked so far. */
+uint64_t gd_sim_workload_issued(const struct gd_sim_workload *workload);
 bool gd_sim_workload_finished(const struct gd_sim_workload *workload);
 /* Who is not, and what it waits for: a line each. */
 void gd_sim_workload_unfinished(const struct gd_sim_workload *workload, struct gd_bytes *bytes);
