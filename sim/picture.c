@@ -585,7 +585,8 @@ static void add_findings(struct page *page)
     if (picture->failed != 0) {
         gd_bytes_format(to, ",\"failed\":%" PRIu64, time_of(page, picture->failed));
     }
-    gd_bytes_format(to, ",\"lanes\":%u,\"spans\":[", picture->lanes);
+    gd_bytes_format(to, ",\"flights\":%u,\"lanes\":%u,\"spans\":[", picture->flights,
+                    picture->lanes);
     for (size_t i = 0; i < picture->span_count; i++) {
         const struct gd_sim_picture_span *span = &picture->spans[i];
         gd_bytes_format(to, "%s[%u,%" PRIu64 ",%" PRIu64 ",", i > 0 ? "," : "", span->lane,

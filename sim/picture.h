@@ -47,6 +47,8 @@ struct gd_sim_picture {
     size_t span_count, span_capacity;
     unsigned lanes;    /* Nodes with a lane of spans, of a run that began at 0; 0: no band. */
     size_t turning;    /* With whose return the history becomes illegal; NOBODY: not known. */
+    unsigned flights;  /* Numbers that each client has, for its requests in flight: lanes are by
+                          this many; 0: by each number. */
     gd_time_ns failed; /* When a run was found to be wrong; 0: that is not known. */
 };
 

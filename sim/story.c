@@ -1,8 +1,10 @@
 #include "sim/story.h"
 #include "sim/picture_find.h"
+#include "sim/workload_internal.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct seen { /* Of one node, and since when. */
     bool down, leads;
@@ -108,6 +110,8 @@ bool gd_sim_story_write(struct gd_sim_story *story, const struct gd_sim_faults *
 {
     struct gd_sim_picture *picture = &story->picture;
     struct gd_sim_struck struck;
+    char title[300];
+    bool is_file = strpbrk(name, "./") != NULL;
     gd_time_ns now = gd_sim_cluster_now(story->cluster);
     for (unsigned id = 1; id <= gd_sim_plan_total(story->plan); id++) {
         end_leading(story, id, now);
@@ -118,8 +122,10 @@ bool gd_sim_story_write(struct gd_sim_story *story, const struct gd_sim_faults *
             add_fault(story, &struck);
         }
     }
+    (void)snprintf(title, sizeof title, "%s%s", is_file ? "" : "seed ", name);
     picture->record = record;
-    picture->name = name;
+    picture->name = title;
+    picture->flights = FLIGHTS_MAX;
     picture->outcome = result->outcome;
     picture->property = result->property;
     picture->text = result->text;

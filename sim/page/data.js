@@ -38,7 +38,23 @@ function touches(i, key) {
     return false;
 }
 
+/* A client of the simulator has a number for each request in flight: its lane is theirs. */
+const laneOf = new Int32Array(size), laneNames = [];
+function decodeLanes() {
+    const known_ = new Map();
+    const lanes = raw.clients.map(name => {
+        const group = raw.flights > 0 ? Math.floor(Number(name) / raw.flights) : name;
+        if (!known_.has(group)) {
+            known_.set(group, known_.size);
+            laneNames.push(raw.flights > 0 ? `${group * raw.flights}-${(group + 1) * raw.flights - 1}` : name);
+        }
+        return known_.get(group);
+    });
+    for (let i = 0; i < size; i++) laneOf[i] = lanes[raw.client[i]];
+}
+
 function decode() {
+    decodeLanes();
     let time = 0;
     const sample = [];
     for (let i = 0, step = 0; i < size; i++) {
@@ -56,9 +72,9 @@ function decode() {
     sample.sort((a, b) => a - b);
     typical = Math.max(sample[sample.length >> 1] || 0, lastTime / Math.max(1, size) / 4, 1e-9);
     /* A bar without a return fades until its client asks again. */
-    const next = new Float64Array(raw.clients.length).fill(Infinity);
+    const next = new Float64Array(laneNames.length).fill(Infinity);
     for (let i = size - 1; i >= 0; i--) {
-        const client = raw.client[i];
+        const client = laneOf[i];
         if (isOpen(i)) {
             const room = next[client] - call[i];
             tail[i] = call[i] + Math.min(3 * typical, room > typical / 2 ? room : typical);
@@ -124,7 +140,7 @@ function valueText(code) {
     if (code < VALUE_FIRST) return shortText(code, 9);
     const value = raw.values[code - VALUE_FIRST];
     if (value.number !== undefined) return value.number;
-    return `'${shortText(code, 120)}'` + (value.size !== undefined ? ` (${value.size} bytes)` : '');
+    return `'${shortText(code, 70)}'` + (value.size !== undefined ? ` (${value.size} bytes)` : '');
 }
 function stepText(s, known, most) {
     const text = code => shortText(code, most);

@@ -6,7 +6,7 @@
 const canvas = document.getElementById('picture'), ctx = canvas.getContext('2d');
 const overview = document.getElementById('overview'), small = overview.getContext('2d');
 const GUTTER = 96, AXIS = 26, BAND_ROW = 14;
-const view = {from: 0, to: 1, top: 0, key: -1, colour: 'what', hover: -1, chosen: -1, partial: -1};
+const view = {from: 0, to: 1, top: 0, key: -1, bound: null, colour: 'what', hover: -1, chosen: -1, partial: -1};
 const box = {width: 0, height: 0, ratio: 1};
 const band = {height: 0, lanes: []};
 let colours = {}, rows = null, drawn = 0, density = null;
@@ -27,12 +27,17 @@ function readColours() {
 
 /* ---------------------------------------------------------------- lanes and rows */
 
+const touchesView = i => {
+    if (view.bound === null) return touches(i, view.key);
+    for (let s = first[i]; s < first[i + 1]; s++) if (view.bound.has(raw.key[s])) return true;
+    return false;
+};
 const LANES_PLAIN_MAX = 40, ROWS_MAX = 12;
 /* Within a client: each operation in the first row that is free; clients that pipeline need some. */
 function placeInRows(rowIn, clients) {
     for (let i = 0; i < size; i++) {
-        if (view.key >= 0 && !touches(i, view.key)) continue;
-        const c = raw.client[i];
+        if (view.key >= 0 && !touchesView(i)) continue;
+        const c = laneOf[i];
         const client = clients[c] = clients[c] || {c, ends: [], from: call[i], to: 0};
         let row = client.ends.findIndex(end => end <= call[i]);
         if (row < 0) {
@@ -77,7 +82,7 @@ function arrange() {
     const start = new Int32Array(total + 1);
     for (let i = 0; i < size; i++) {
         if (rowIn[i] < 0) continue;
-        rowIn[i] += clients[raw.client[i]].lane.first;
+        rowIn[i] += clients[laneOf[i]].lane.first;
         start[rowIn[i] + 1]++;
     }
     for (let r = 0; r < total; r++) start[r + 1] += start[r];
@@ -141,7 +146,7 @@ function drawLabel(i, x, y, width) {
     const left = Math.max(x, GUTTER) + 6;
     const room = Math.min(x + width, box.width) - left - 4;
     if (room < 14 || rows.height < 11) return;
-    for (const label of [labelOf(i, view.key < 0), shortLabelOf(i)]) {
+    for (const label of [labelOf(i, view.key < 0 || view.bound !== null), shortLabelOf(i)]) {
         if (label !== '' && ctx.measureText(label).width <= room) {
             ctx.fillText(label, left, y + rows.height * (orderOf[i] >= 0 && rows.height >= 20 ? .42 : .5) + .5);
             return;
@@ -227,9 +232,9 @@ function laneName(lane) {
     let client = -1;
     for (let r = lane.first; r < lane.first + lane.rows && client < 0; r++) {
         const k = Math.min(firstIn(r, view.from), rows.start[r + 1] - 1);
-        if (k >= rows.start[r]) client = raw.client[rows.list[k]];
+        if (k >= rows.start[r]) client = laneOf[rows.list[k]];
     }
-    return 'client ' + raw.clients[client < 0 ? lane.client : client];
+    return 'client ' + laneNames[client < 0 ? lane.client : client];
 }
 function drawGutter() {
     const top = lanesTop();
@@ -290,7 +295,7 @@ function drawAxis() {
 
 /* ---------------------------------------------------------------- the band: what struck the nodes */
 
-const SPAN_COLOURS = {leader: 'accent', down: 'ink', partition: 'cas', stream: 'write', crash: 'bad', 'crash-point': 'bad',
+const SPAN_COLOURS = {leader: 'accent', down: 'ink', partition: 'cas', stream: 'write', crash: 'bad', 'crash point': 'bad',
     pause: 'setnx', clock: 'incr', snapshot: 'append', transfer: 'accent', membership: 'read', database: 'take'};
 const spanColour = kind => colours[SPAN_COLOURS[kind] || 'swap'];
 /* A lane a node, and one for what strikes the cluster; what overlaps lies in rows, three at most. A

@@ -98,7 +98,9 @@ function openOnFailure() {
 function openOnViolation() {
     const wrong = wrongOperations();
     if (wrong.length === 0) return openOnFailure();
-    setKey(raw.key[first[wrong[0]]]);
+    const keys = new Set();
+    for (const i of wrong) for (let s = first[i]; s < first[i + 1]; s++) keys.add(raw.key[s]);
+    setKey(raw.key[first[wrong[0]]], keys);
     let from = Infinity, to = -Infinity;
     for (const i of neighbourhood(wrong.filter(isShown))) {
         from = Math.min(from, call[i]);
@@ -251,9 +253,11 @@ function showTip(x, y) {
 
 /* ---------------------------------------------------------------- controls */
 
-function setKey(key) {
+/* One key; `bound`: with others, since a transaction binds them. */
+function setKey(key, bound) {
     view.key = key;
-    byId('key').value = key < 0 ? '' : keyName(key);
+    view.bound = bound && bound.size > 1 ? bound : null;
+    byId('key').value = key < 0 ? '' : [...view.bound || [key]].map(keyName).join(', ');
     root.dataset.key = key < 0 ? '' : keyName(key);
     arrange();
     redraw();
@@ -360,7 +364,7 @@ function fillFacts() {
     const number = value => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
     const of = size < raw.total ? `${number(size)} of ${number(raw.total)} operations (those around what matters)` : `${number(size)} operations`;
     const whole = raw.orders.filter(order => order.whole).length;
-    const facts = [of, `${number(raw.clients.length)} clients`, `${number(raw.keys.length)} keys`,
+    const facts = [of, `${number(laneNames.length)} clients`, `${number(raw.keys.length)} keys`,
         isPlain(lastTime) ? `times up to ${timeText(lastTime)}` : spanText(lastTime)];
     if (whole > 0) facts.push(`an order found for ${whole === 1 ? 'one part' : number(whole) + ' parts'}`);
     const method = byId('facts').textContent.trim();
