@@ -32,6 +32,8 @@ struct gd_raft_options {
     size_t uncommitted_size_max; /* Bytes; beyond it a proposal is GD_ERR_BUSY. */
     gd_time_ns push_delay_ns;    /* How long a peer that waits for nothing may not know what is
                                     committed: mostly the next append tells it. 0: told at once. */
+    gd_time_ns round_delay_ns;   /* How long a read's round asks no more peers than a majority
+                                    takes, before it asks all. 0: it asks all at once. */
     size_t lag_size_max;         /* Bytes of committed entries that are not applied; beyond it a
                                     follower takes no more, and a proposal is GD_ERR_BUSY. 0: none. */
     uint64_t tail_count;         /* Entries kept behind a snapshot for slow followers ... */

@@ -118,6 +118,7 @@ struct gd_raft {
     gd_index round_index; /* Commit when it began. */
     int64_t round_wall_ms;
     gd_time_ns round_ns;
+    gd_time_ns round_retry_ns; /* When it asks all; GD__NEVER: it has. */
     gd_time_ns lease_until;
 
     /* The step's effects. */
@@ -170,6 +171,8 @@ void gd__replication_begin(struct gd_raft *raft); /* A leadership. */
 void gd__replication_follow_config(struct gd_raft *raft);
 void gd__replication_all(struct gd_raft *raft); /* Send what each peer may get. */
 void gd__replication_heartbeat(struct gd_raft *raft);
+/* Empty appends to a majority's worth of voters, to those first that were heard last. */
+void gd__replication_ask(struct gd_raft *raft);
 /* Empty appends to those who are to know the commit index now. */
 void gd__replication_push_commit(struct gd_raft *raft);
 /* The peer waits for what is up to `index`. */

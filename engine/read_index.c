@@ -3,7 +3,9 @@
  * A leader that has committed an entry of its own term notes its commit index, confirms by one
  * round of heartbeats that it still leads, and hands the index to every read that waited when the
  * round began. A follower asks the leader. Rounds are numbered; each append bears the present
- * number and its answer echoes it, so one round confirms all.
+ * number and its answer echoes it, so one round confirms all. A round asks as many as a majority
+ * takes, those that were heard last, and all only when these stay silent for a while: the others'
+ * answers would be of no use.
  *
  * Under a lease (opt-in) a round confirmed at time t, counted from when it was sent, allows answers
  * until t + election timeout, shortened by the bound on clock drift: until then no other can have
@@ -116,7 +118,13 @@ static void begin_round(struct gd_raft *raft)
     for (size_t i = 0; i < raft->wait_count; i++) {
         raft->waits[i].round = raft->round;
     }
-    gd__replication_heartbeat(raft);
+    if (raft->options.round_delay_ns == 0) {
+        raft->round_retry_ns = GD__NEVER;
+        gd__replication_heartbeat(raft);
+    } else {
+        raft->round_retry_ns = raft->now + raft->options.round_delay_ns;
+        gd__replication_ask(raft);
+    }
 }
 
 static bool confirmed(struct gd_raft *raft)
@@ -168,6 +176,11 @@ void gd__reads_confirm(struct gd_raft *raft)
         extend_lease(raft);
         answer_round(raft, raft->round);
     }
+    if (raft->round_open && raft->now >= raft->round_retry_ns) {
+        GD_REACHED("a read's round asks all: those asked first are silent");
+        raft->round_retry_ns = GD__NEVER;
+        gd__replication_heartbeat(raft);
+    }
     if (raft->wait_count == 0 || raft->commit < raft->term_start) { /* I2 */
         return;
     }
@@ -210,6 +223,9 @@ gd_time_ns gd__reads_deadline(const struct gd_raft *raft)
 {
     gd_time_ns deadline = GD__NEVER;
 
+    if (raft->role == GD_ROLE_LEADER) {
+        return raft->round_open ? raft->round_retry_ns : deadline;
+    }
     for (size_t i = 0; i < raft->wait_count && raft->role != GD_ROLE_LEADER; i++) {
         gd_time_ns at = raft->waits[i].asked_ns + raft->options.election_timeout_ns;
         deadline = at < deadline ? at : deadline;

@@ -256,6 +256,32 @@ void gd__replication_heartbeat(struct gd_raft *raft)
     }
 }
 
+void gd__replication_ask(struct gd_raft *raft)
+{
+    const struct gd_config *config = gd__raft_config(raft);
+    bool asked[GD_MEMBERS_MAX] = {false};
+
+    for (uint32_t i = 0; i < raft->progress_count; i++) {
+        asked[i] = raft->progress[i].id == raft->options.id;
+    }
+    while (!gd_quorum_yes(config, asked)) {
+        uint32_t best = raft->progress_count;
+
+        for (uint32_t i = 0; i < raft->progress_count; i++) {
+            if (!asked[i] && gd_config_votes(config, raft->progress[i].id) &&
+                (best == raft->progress_count ||
+                 raft->progress[i].contact_ns > raft->progress[best].contact_ns)) {
+                best = i;
+            }
+        }
+        if (best == raft->progress_count) {
+            return;
+        }
+        asked[best] = true;
+        send_empty(raft, &raft->progress[best]);
+    }
+}
+
 void gd__replication_want(struct gd_raft *raft, gd_node_id peer, gd_index index)
 {
     struct gd__progress *p = gd__replication_find(raft, peer);

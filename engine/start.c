@@ -345,6 +345,7 @@ static void start_raft(struct gd_node *node)
         .window_count_max = o->window_count_max,
         .uncommitted_size_max = o->uncommitted_size_max,
         .push_delay_ns = o->heartbeat_ms * GD_NS_PER_MS / 16,
+        .round_delay_ns = o->heartbeat_ms * GD_NS_PER_MS / 16,
         .lag_size_max = o->lag_size_max,
         .tail_count = o->tail_count,
         .tail_size_max = o->tail_size_max,

@@ -6,6 +6,7 @@
  * A line that begins with "> " is expected output, "#" a comment; all others are commands:
  *
  *   push MS                in front of cluster: how long a commit may wait for the next append
+ *   round MS               in front of cluster: how long a read's round asks the fewest
  *   cluster 3 [4L]         voters 1..3; 4 a learner of the first configuration
  *   timeout N              time passes to N's deadline, for N alone
  *   pass MS                time passes for all, who tick
@@ -65,7 +66,7 @@ static struct script {
     struct message queue[MESSAGES_MAX];
     size_t queue_count;
     bool cut[NODES + 1][NODES + 1];
-    gd_time_ns now, push_delay;
+    gd_time_ns now, push_delay, round_delay;
     uint64_t token;
     struct gd_bytes out;
 } s;
@@ -256,6 +257,7 @@ static void start_node(struct node *n)
         .window_count_max = 8,
         .uncommitted_size_max = 1 << 20,
         .push_delay_ns = s.push_delay,
+        .round_delay_ns = s.round_delay,
         .seed = n->id,
     };
     struct gd_raft_event tick = {.kind = GD_RAFT_TICK};
@@ -579,6 +581,8 @@ static void run_line(const char *line)
         pass(words);
     } else if (strcmp(verb, "push") == 0) {
         s.push_delay = strtoull(words, NULL, 10) * GD_NS_PER_MS;
+    } else if (strcmp(verb, "round") == 0) {
+        s.round_delay = strtoull(words, NULL, 10) * GD_NS_PER_MS;
     } else if (strcmp(verb, "cut") == 0) {
         run_cut(words);
     } else if (strcmp(verb, "heal") == 0) {

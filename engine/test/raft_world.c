@@ -387,6 +387,7 @@ static void start(struct node *n)
         .window_count_max = 4,
         .uncommitted_size_max = 4000,
         .push_delay_ns = n->id % 2 * 2 * GD_NS_PER_MS,
+        .round_delay_ns = n->id % 2 * 3 * GD_NS_PER_MS,
         .tail_count = decide(4),
         .tail_size_max = 1000,
         .seed = decide(UINT32_MAX),
