@@ -43,6 +43,22 @@ uint64_t gd_sim_real_ns(void)
     return (uint64_t)now.tv_sec * GD_SIM_S + (uint64_t)now.tv_nsec;
 }
 
+uint64_t gd_sim_cpu_ns(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+        return 0;
+    }
+    return (uint64_t)used.tv_sec * GD_SIM_S + (uint64_t)used.tv_nsec;
+}
+
+bool gd_sim_overdue(pid_t pid, unsigned limit_s, uint64_t cpu, uint64_t real)
+{
+    uint64_t limit = limit_s * GD_SIM_S;
+    return gd_sim_cpu_ns(pid) > cpu + limit || gd_sim_real_ns() > real + 10 * limit;
+}
+
 #ifdef GD_COVERAGE
 void __gcov_dump(void);
 #endif
@@ -134,19 +150,17 @@ void gd_sim_died(struct gd_sim_result *result, uint64_t seed, int status, const 
 static bool gather(pid_t pid, int data, int said, unsigned limit_s, struct gd_sim_result *result,
                    char *text, size_t text_size)
 {
-    uint64_t end = gd_sim_real_ns() + limit_s * GD_SIM_S;
+    uint64_t start = gd_sim_real_ns();
+    bool killed = false;
     size_t got = 0;
     size_t heard = 0;
     struct pollfd fds[2] = {{.fd = data, .events = POLLIN}, {.fd = said, .events = POLLIN}};
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        uint64_t now = gd_sim_real_ns();
-        if (now >= end) {
+        if (!killed && gd_sim_overdue(pid, limit_s, 0, start)) {
             (void)kill(pid, SIGKILL);
-            end = UINT64_MAX;
-            continue;
+            killed = true;
         }
-        uint64_t wait = (end - now) / GD_SIM_MS + 1;
-        if (poll(fds, 2, wait > 1000 ? 1000 : (int)wait) < 0 && errno != EINTR) {
+        if (poll(fds, 2, 200) < 0 && errno != EINTR) {
             break;
         }
         if (fds[0].fd >= 0 && fds[0].revents != 0) {

@@ -2,9 +2,15 @@
 #ifndef GANDALF_SIM_APART_H
 #define GANDALF_SIM_APART_H
 #include "sim/run.h"
+#include <sys/types.h>
 
 /* Real time, monotonic: for limits and rates of the harness alone. */
 uint64_t gd_sim_real_ns(void);
+/* A limit on a run is one of the processor's time: a busy machine makes no failure of a run that
+ * waits its turn. Only what is asleep for ten times as long is over, too. `cpu` and `real` are what
+ * gd_sim_cpu_ns and gd_sim_real_ns told at the start of the run. */
+uint64_t gd_sim_cpu_ns(pid_t pid); /* Used by the process so far; 0 when it cannot be told. */
+bool gd_sim_overdue(pid_t pid, unsigned limit_s, uint64_t cpu, uint64_t real);
 bool gd_sim_write_all(int fd, const void *data, size_t size);
 /* The end of a process that was forked off: nothing of the parent's is flushed twice. */
 _Noreturn void gd_sim_leave(int status);

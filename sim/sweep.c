@@ -43,8 +43,8 @@ struct worker {
     pid_t pid;
     int ask, answer, said; /* Descriptors. */
     bool busy;
-    uint64_t seed, started;
-    char text[SAID_SIZE]; /* What it wrote to its standard error. */
+    uint64_t seed, started, cpu_started; /* Its clock and the processor's, when it got the seed. */
+    char text[SAID_SIZE];                /* What it wrote to its standard error. */
     size_t text_size;
 };
 struct sweep {
@@ -319,6 +319,7 @@ static void give_seeds(struct sweep *sweep)
         }
         worker->seed = sweep->next_seed++;
         worker->started = gd_sim_real_ns();
+        worker->cpu_started = gd_sim_cpu_ns(worker->pid);
         worker->busy = true;
         worker->text_size = 0;
         skip_others(sweep, &sweep->next_seed);
@@ -369,7 +370,8 @@ static void watch(struct sweep *sweep)
         if (!worker->busy) {
             continue;
         }
-        if (gd_sim_real_ns() - worker->started > sweep->options->run_limit_s * GD_SIM_S) {
+        if (gd_sim_overdue(worker->pid, sweep->options->run_limit_s, worker->cpu_started,
+                           worker->started)) {
             (void)kill(worker->pid, SIGKILL);
         }
         whose[count] = worker;
