@@ -86,7 +86,7 @@ void gd_sim_client_moved(struct gd_sim_client *client, struct gd_slice address)
     struct flight flight = gd_sim__client_answered(client);
     client->node = 0;
     for (unsigned id = 1; id <= GD_SIM_NODES_MAX; id++) {
-        struct gd_address known;
+        struct gd_address known = {0};
         gd_sim_client_address(id, &known);
         if (strlen(known.text) == address.size &&
             memcmp(known.text, address.data, address.size) == 0) {

@@ -353,29 +353,30 @@ static int check_determinism(const struct gd_sim_plan *plan)
 }
 
 static int replay(const struct gd_sim_program *program, const struct gd_sim_plan *plan,
-                  const char *what, struct gd_sim_run_options *options, const char *history)
+                  const char *what, const struct gd_sim_run_options *wanted, const char *history)
 {
+    struct gd_sim_run_options options = *wanted;
     struct gd_sim_result result;
     char line[256];
     bool html_failed = false;
-    options->name = what;
-    options->html_failed = &html_failed;
+    options.name = what;
+    options.html_failed = &html_failed;
     if (history != NULL) {
-        options->history = fopen(history, "w");
-        if (options->history == NULL) {
+        options.history = fopen(history, "w");
+        if (options.history == NULL) {
             return usage(program, "cannot write %s: %s", history, strerror(errno));
         }
     }
-    gd_sim_run(plan, options, &result);
-    if (options->history != NULL && fclose(options->history) != 0) {
+    gd_sim_run(plan, &options, &result);
+    if (options.history != NULL && fclose(options.history) != 0) {
         return usage(program, "cannot write %s: %s", history, strerror(errno));
     }
     if (html_failed) {
-        return usage(program, "cannot write %s: %s", options->html, strerror(errno));
+        return usage(program, "cannot write %s: %s", options.html, strerror(errno));
     }
     gd_sim_result_line(&result, line, sizeof line);
     (void)printf("%s\n", line);
-    print_failure(program, &result, options->trace.to == NULL ? plan : NULL, what);
+    print_failure(program, &result, options.trace.to == NULL ? plan : NULL, what);
     return gd_sim_outcome_status(result.outcome);
 }
 

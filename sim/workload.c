@@ -323,7 +323,7 @@ static void stream_connected(struct gd_stream *stream, enum gd_err err)
 static void connect_now(struct gd_sim_client *client)
 {
     struct workload_all *all = client->all;
-    struct gd_address address;
+    struct gd_address address = {0};
     if (client->node == 0) {
         client->node =
             (unsigned)gd_prng_between(&client->prng, 1, gd_sim_plan_total(all->options.plan));
@@ -611,7 +611,7 @@ void gd_sim_workload_order(struct gd_sim_workload *workload, unsigned node, cons
 {
     struct workload_all *all = all_of(workload);
     struct order *order = gd_calloc(1, sizeof *order);
-    struct gd_address address;
+    struct gd_address address = {0};
     order->io = all->options.io;
     order->stream.context = order;
     order->timer = (struct gd_timer){.fire = order_ends, .context = order};
