@@ -45,6 +45,7 @@ struct open_class {
     uint32_t count, used;
 };
 struct search {
+    uint64_t comparisons; /* Of spent operations, in `remember`. */
     const struct gd_lin_problem *problem;
     const struct gd_lin_call *calls;
     struct gd_lin_found *found;
@@ -367,6 +368,9 @@ static bool remember(struct search *s)
     for (uint32_t i = s->index[at]; i != 0; i = s->entries[i - 1].next) {
         if (!compared || within(s, &s->entries[i - 1])) {
             return false;
+        }
+        if (++s->comparisons % 64 == 0) {
+            s->found->steps++; /* A long chain is work, too, that a limit must see. */
         }
     }
     s->entries = gd_lin_grown(s->entries, &s->entry_capacity, s->entry_count, sizeof *s->entries);

@@ -580,6 +580,11 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     draw_together(plan);
     draw_lost(plan);
     leave_room_for_the_dead(plan);
+    /* Some hundreds of pieces a snapshot, whatever is stored: each is a turn of the node's loop. */
+    if (plan->value_large_chance > 0 && plan->snapshot_piece_size != 0 &&
+        plan->snapshot_piece_size < plan->value_large_size / 8) {
+        plan->snapshot_piece_size = plan->value_large_size / 8;
+    }
 }
 
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
