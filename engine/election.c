@@ -184,11 +184,11 @@ static void on_vote(struct gd_raft *raft, const struct gd_message *m)
 {
     struct gd_raft_send *send;
     bool granted;
+    /* A transfer that was given up may be followed by a removal: late words of the candidate that
+     * it made depose nobody. */
+    bool asked = m->vote.transfer && gd_config_votes(gd__raft_config(raft), m->from);
 
     if (m->term > raft->hard_state.term) {
-        /* A transfer that was given up may be followed by a removal: late words of the candidate
-         * that it made depose nobody. */
-        bool asked = m->vote.transfer && gd_config_votes(gd__raft_config(raft), m->from);
         if (sticky(raft) && !asked) { /* L3 */
             GD_REACHED("vote request ignored: a leader is there");
             return;
@@ -199,7 +199,7 @@ static void on_vote(struct gd_raft *raft, const struct gd_message *m)
     granted = m->term == raft->hard_state.term &&
               (raft->hard_state.vote == 0 || raft->hard_state.vote == m->from) &&
               raft->leader == 0 && up_to_date(raft, m->vote.last) && /* L4 */
-              (m->vote.transfer || !sticky(raft));
+              (asked || !sticky(raft));
     if (granted) {
         if (raft->hard_state.vote == 0) { /* Asked twice: it is saved, or on its way. */
             raft->hard_state.vote = m->from;
