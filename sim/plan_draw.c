@@ -161,6 +161,7 @@ static void draw_workload(struct gd_sim_plan *plan)
     }
     if (gd_prng_chance(&prng, 1, 6)) {
         plan->deaf_chance = draw_log(&prng, 2000, 100000);
+        plan->session_output_size = draw_log(&prng, 1024, 4096);
     }
 }
 

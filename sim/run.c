@@ -340,8 +340,28 @@ static void grow(struct run *run)
     gd_sim_cluster_order(run->cluster, leader, order);
 }
 
+/* Does some member still speak an older version, as far as the others can know? Until it is
+ * upgraded, and heard of, a change is refused. */
+static bool upgrading(const struct run *run)
+{
+    uint16_t first = 0;
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
+        uint16_t version = gd_sim_cluster_version(run->cluster, id);
+        bool silent =
+            gd_sim_cluster_refused(run->cluster, id) || gd_sim_faults_lost(run->faults, id);
+        first = first == 0 ? version : first;
+        if (run->plan->newer != 0 && (silent || (version != 0 && version != first))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool grown(const struct run *run)
 {
+    if (upgrading(run)) {
+        return true;
+    }
     if (run->joins == 0 || run->joins > gd_sim_plan_total(run->plan) ||
         gd_sim_faults_lost(run->faults, (unsigned)run->joins) ||
         gd_sim_cluster_refused(run->cluster, (unsigned)run->joins)) {

@@ -50,6 +50,8 @@ static void wake_at(struct gd_sim_client *client, gd_time_ns at)
 /* Who only reads asks on while so many answers are still to come: a node that was stopped finds
  * questions that were asked long after the world had gone on without it. */
 #define READS_OPEN 8
+/* The same where clients hang: what is owed to them must outgrow all buffers. */
+#define READS_OPEN_DEAF 64
 /* Between two requests of a client that hurries. */
 #define STIRRED_PAUSE (20 * GD_SIM_MS)
 
@@ -405,7 +407,8 @@ static void client_timer(struct gd_timer *timer)
         return;
     }
     bool eager = client->reads_only && !all->finishing;
-    if (client->link != LINK_ON || client->flight_count >= (eager ? READS_OPEN : 1)) {
+    size_t open = !eager ? 1 : plan->deaf_chance > 0 ? READS_OPEN_DEAF : READS_OPEN;
+    if (client->link != LINK_ON || client->flight_count >= open) {
         return;
     }
     if (!all->finishing && client->flight_count == 0 &&
