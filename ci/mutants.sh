@@ -47,7 +47,7 @@ rows=$work/rows
 copy() { # copy FOLDER
     mkdir -p "$1"
     (cd "$TOP" && git ls-files -z --cached --others --exclude-standard -- CMakeLists.txt CMakePresets.json cmake \
-        engine kvs io-sim sim | xargs -0 cp -p --parents -t "$1" 2>/dev/null)
+        engine kvs io-sim io-real sim examples | xargs -0 cp -p --parents -t "$1" 2>/dev/null)
     (cd "$1" && cmake -G Ninja -B build -S . -DCMAKE_BUILD_TYPE=Release -DGD_VERIFY=ON >/dev/null)
     cmake --build "$1/build" --target gandalf-sim >"$1/build.log" 2>&1
 }
