@@ -71,6 +71,7 @@ static void timer_stop(struct gd_io *io, struct gd_timer *timer)
     gd_timer_stop(base_of(io), timer);
 }
 
+/* UNTESTED: neither the log nor the snapshots draw. */
 static uint64_t entropy(struct gd_io *io, const char *purpose)
 {
     return gd_io_entropy(base_of(io), purpose);

@@ -350,7 +350,7 @@ static int do_op(int directory, struct gd_disk_op *op)
         return do_make_directory(directory, op->path);
     case GD_DISK_SYNC_DIRECTORY:
         return do_sync_directory(directory, op->path);
-    case GD_DISK_KIND_COUNT:
+    case GD_DISK_KIND_COUNT: /* UNTESTED: no kind of operation. */
         break;
     }
     GD_ASSERT(op->kind < GD_DISK_KIND_COUNT);

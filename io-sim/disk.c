@@ -347,7 +347,7 @@ static enum gd_err perform(struct gd_disk_flight *flight)
         }
         gd__store_sync_names(store, op->path, flight->submitted, false);
         return GD_OK;
-    case GD_DISK_KIND_COUNT:
+    case GD_DISK_KIND_COUNT: /* UNTESTED: no kind of operation. */
         break;
     }
     GD_ASSERT(op->kind < GD_DISK_KIND_COUNT);

@@ -248,6 +248,7 @@ _Noreturn void gd_assert_fail(const char *file, int line, const char *cond)
             world->options.hooks.failed(world->options.hooks.context, &failure);
         }
     }
+    /* UNTESTED: the process ends here, and what it had counted is gone. */
     (void)fprintf(stderr,
                   "%s:%d: assertion failed: %s (seed=%llu time_ns=%llu event=%llu node=%d)\n", file,
                   line, cond, (unsigned long long)failure.seed, (unsigned long long)failure.at,

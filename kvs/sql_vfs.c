@@ -44,6 +44,7 @@ static int vfs_time_int64(sqlite3_vfs *vfs, sqlite3_int64 *now)
     *now = ((struct gd_sql_vfs *)vfs->pAppData)->now_ms + EPOCH_MS;
     return SQLITE_OK;
 }
+/* UNTESTED: SQLite asks for the other one where there is one. */
 static int vfs_time(sqlite3_vfs *vfs, double *now)
 {
     sqlite3_int64 ms = 0;

@@ -165,7 +165,8 @@ static void show_raft(struct run *run, unsigned id)
     }
 }
 
-/* The program ends by itself after this: what it says first names the violation. */
+/* The program ends by itself after this: what it says first names the violation. UNTESTED: only a
+ * bug gets here; the mutants do. */
 static void on_failed(void *context, const struct gd_world_failure *failure)
 {
     struct run *run = context;

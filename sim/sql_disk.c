@@ -396,6 +396,8 @@ static int disk_full_pathname(sqlite3_vfs *vfs, const char *name, int size, char
     return SQLITE_OK;
 }
 
+/* UNTESTED: SQLite asks its default file system for what is random, and the one in front of this
+ * (kvs/sql_vfs.h) for the time; here and below. */
 static int disk_randomness(sqlite3_vfs *vfs, int size, char *out)
 {
     struct gd_sim_sql_disk *disk = vfs->pAppData;
