@@ -41,7 +41,7 @@ done
 
 # Default plans, one job. CPU seconds tell what a core does even when it is shared.
 TIMEFORMAT='%U %S'
-{ time "$sim" run --seeds "$seeds" --no-marks --json >"$work/runs" 2>"$work/end"; } 2>"$work/cpu"
+{ time "$sim" run --seeds "$seeds" --no-marks --json >"$work/runs" 2>"$work/end" || true; } 2>"$work/cpu"
 sed 's/.*"events":\([0-9]*\),"sim_ns":\([0-9]*\),"ops":\([0-9]*\),"unknown":\([0-9]*\),"refused":\([0-9]*\).*/\1 \2 \3 \4 \5/' \
     "$work/runs" | sort -n -k2 | awk -v cpu="$(awk '{ print $1 + $2 }' "$work/cpu")" '
     {

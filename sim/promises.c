@@ -118,8 +118,10 @@ static void look_at_offer(struct gd_sim_checks *checks, unsigned id, const struc
         last.index--;
         last.term = gd_raft_term_at(raft, last.index);
     }
+    /* Who has gone on to a later term may have cut what this leader still believes in; the offer is
+     * of an old term, and refused. */
     if (checks->shadows[m->to].running && !checks->shadows[m->to].damaged && last.term != 0 &&
-        !gd_sim__holds(checks, (unsigned)m->to, last)) {
+        checks->shadows[m->to].term <= m->term && !gd_sim__holds(checks, (unsigned)m->to, last)) {
         gd_sim__violated(checks, "leadership transfer",
                          "node %u asks node %" PRIu64 " to lead, which does not hold entry %" PRIu64
                          " of term %" PRIu64,
