@@ -727,19 +727,31 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults)
 
 /* ---------------------------------------------------------------- gone for good */
 
+/* Also when whoever is to be a voter becomes one meanwhile, as the leader sees to by itself? */
+static bool decides(const struct gd_config *config, uint32_t set)
+{
+    struct gd_config next = *config;
+    for (uint32_t i = 0; i < next.count; i++) {
+        if ((next.members[i].roles & GD_MEMBER_JOINING) != 0) {
+            next.members[i].roles = GD_MEMBER_VOTER;
+        }
+    }
+    return gd_sim_quorum(config, set) && gd_sim_quorum(&next, set);
+}
+
 /* Could those in `set` decide, whichever configuration turns out to be the one? */
 static bool decide(const struct gd_sim_faults *faults, const struct gd_config *committed,
                    uint32_t set)
 {
     bool any = committed->count > 0;
-    if (any && !gd_sim_quorum(committed, set)) {
+    if (any && !decides(committed, set)) {
         return false;
     }
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
         const struct gd_config *config = config_of(faults, id);
         if (config != NULL && config->count > 0) {
             any = true;
-            if (!gd_sim_quorum(config, set)) {
+            if (!decides(config, set)) {
                 return false;
             }
         }

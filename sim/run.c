@@ -342,16 +342,22 @@ static void grow(struct run *run)
 }
 
 /* Does some member still speak an older version, as far as the others can know? Until it is
- * upgraded, and heard of, a change is refused. */
+ * upgraded, and heard of, a change is refused; unless all have shown already that they read the
+ * newer one. */
 static bool upgrading(const struct run *run)
 {
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    struct gd_node *node = leader != 0 ? gd_sim_cluster_node(run->cluster, leader) : NULL;
     uint16_t first = 0;
+    if (node != NULL && gd_config_version(gd_raft_config(gd_node_raft(node))) >= 2) {
+        return false;
+    }
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
         uint16_t version = gd_sim_cluster_version(run->cluster, id);
         bool silent =
             gd_sim_cluster_refused(run->cluster, id) || gd_sim_faults_lost(run->faults, id);
         first = first == 0 ? version : first;
-        if (run->plan->newer != 0 && (silent || (version != 0 && version != first))) {
+        if (silent || (version != 0 && version != first)) {
             return true;
         }
     }
