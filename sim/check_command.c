@@ -4,6 +4,7 @@
  * given to the checker as a question that it asks now and then. */
 #define _POSIX_C_SOURCE 200809L
 #include "sim/check_command.h"
+#include "sim/check_stream.h"
 #include "sim/linearize_kv.h"
 #include "sim/picture.h"
 #include "sim/picture_find.h"
@@ -13,11 +14,14 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define STREAM_SIZE ((uint64_t)128 << 20)
+
 enum { EXIT_ILLEGAL = 1, EXIT_USAGE = 2, EXIT_INCONCLUSIVE = 3, EXIT_INTERNAL = 70 };
 
 struct check {
     const char *html, *witness; /* Files; NULL: none. */
     unsigned time_limit_s, jobs;
+    bool stream; /* Also what is small. */
     uint64_t memory_limit;
     struct timespec deadline;
 };
@@ -29,6 +33,29 @@ static bool give_up(void *context)
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec != check->deadline.tv_sec ? now.tv_sec > check->deadline.tv_sec
                                                 : now.tv_nsec > check->deadline.tv_nsec;
+}
+
+static void begin_limits(struct check *check, struct gd_lin_limits *limits)
+{
+    if (check->time_limit_s > 0) {
+        (void)clock_gettime(CLOCK_MONOTONIC, &check->deadline);
+        check->deadline.tv_sec += check->time_limit_s;
+        limits->stop = give_up;
+        limits->context = check;
+    }
+}
+
+/* Whether it is better judged while it is read: a file that can be read twice, of a size. */
+static bool is_big(const struct check *check, FILE *file)
+{
+    long size = -1;
+    if (fseek(file, 0, SEEK_END) == 0) {
+        size = ftell(file);
+        if (fseek(file, 0, SEEK_SET) != 0) {
+            return false;
+        }
+    }
+    return size >= 0 && ((uint64_t)size >= STREAM_SIZE || check->stream);
 }
 
 /* 0, or an exit status after saying why. */
@@ -181,12 +208,7 @@ static int judge(struct check *check, const char *name, const struct gd_sim_reco
     struct gd_lin_kv answer;
     int status = 0;
     options.limits.memory = check->memory_limit;
-    if (check->time_limit_s > 0) {
-        (void)clock_gettime(CLOCK_MONOTONIC, &check->deadline);
-        check->deadline.tv_sec += check->time_limit_s;
-        options.limits.stop = give_up;
-        options.limits.context = check;
-    }
+    begin_limits(check, &options.limits);
     gd_lin_kv_check(record, &options, &answer);
     say(name, record, &answer);
     if (check->html != NULL) {
@@ -201,6 +223,36 @@ static int judge(struct check *check, const char *name, const struct gd_sim_reco
     return status;
 }
 
+/* A file too big to be held at once; 0 when it has to be read whole. */
+static bool check_as_stream(struct check *check, const char *name, FILE *file, int *status)
+{
+    static const int statuses[] = {0, EXIT_ILLEGAL, EXIT_INCONCLUSIVE};
+    struct gd_lin_limits limits = {.memory = check->memory_limit};
+    struct gd_error error = {0};
+    enum gd_lin_verdict verdict;
+    uint64_t operations;
+    char why[512] = "";
+    begin_limits(check, &limits);
+    enum gd_err err =
+        gd_sim_check_stream(file, &limits, &verdict, &operations, why, sizeof why, &error);
+    if (err == GD_ERR_REFUSED) {
+        return fseek(file, 0, SEEK_SET) != 0;
+    }
+    if (err != GD_OK) {
+        (void)fprintf(stderr, "gandalf-sim: %s: %s\n", name,
+                      err == GD_ERR_INVALID ? error.text : "cannot be read twice");
+        *status = EXIT_USAGE;
+        return true;
+    }
+    (void)printf("%s: %s, %" PRIu64 " operations%s%s%s\n  found as it was read\n", name,
+                 gd_lin_verdict_name(verdict), operations,
+                 verdict == GD_LIN_ILLEGAL ? " read: the " : "",
+                 verdict == GD_LIN_ILLEGAL ? why : "",
+                 verdict == GD_LIN_ILLEGAL ? ", cannot be placed" : "");
+    *status = statuses[verdict];
+    return true;
+}
+
 static int check_file(struct check *check, const char *name)
 {
     struct gd_bytes bytes = {0};
@@ -212,6 +264,11 @@ static int check_file(struct check *check, const char *name)
     FILE *file = fopen(name, "rb");
     if (file == NULL) {
         (void)fprintf(stderr, "gandalf-sim: %s: %s\n", name, strerror(errno));
+        return status;
+    }
+    if (check->html == NULL && check->witness == NULL && is_big(check, file) &&
+        check_as_stream(check, name, file, &status)) {
+        (void)fclose(file);
         return status;
     }
     while ((got = fread(chunk, 1, sizeof chunk, file)) > 0) {
@@ -257,6 +314,9 @@ static bool read_flag(struct check *check, const char *flag, const char *value)
         check->time_limit_s = (unsigned)number;
     } else if (strcmp(flag, "--memory-limit") == 0 && read_number(value, 1 << 24, &number)) {
         check->memory_limit = number << 20;
+    } else if (strcmp(flag, "--stream") == 0 && strcmp(value, "yes") == 0) {
+        check->stream = true;
+        number = 1;
     } else if (strcmp(flag, "--jobs") == 0 && read_number(value, 256, &number)) {
         check->jobs = (unsigned)number;
     }
@@ -271,7 +331,8 @@ int gd_sim_check_command(int count, char **words)
         if (!read_flag(&check, words[at], at + 1 < count ? words[at + 1] : NULL)) {
             (void)fprintf(stderr,
                           "gandalf-sim: check: %s: not a flag, or its value is none: --html FILE, "
-                          "--witness FILE, --time-limit SECONDS, --memory-limit MB, --jobs J\n",
+                          "--witness FILE, --time-limit SECONDS, --memory-limit MB, --jobs J, "
+                          "--stream yes\n",
                           words[at]);
             return EXIT_USAGE;
         }

@@ -17,6 +17,10 @@ struct history {
     uint32_t *index; /* Owned: hash table of the record's keys, counted from 1. */
     size_t index_capacity;
 };
+struct gd_sim_history_reader {
+    struct history history;
+    uint64_t lines;
+};
 struct fields { /* Of one operation, or of one step of a transaction. */
     int what;   /* enum gd_sim_do; -1: not given. */
     bool has_key, has_call, has_return, error, aborted, has_steps;
@@ -449,28 +453,47 @@ static bool read_operation(struct history *history, struct text *text)
     return text->at == text->end || fail(text, "more than an object on the line");
 }
 
-enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *record,
-                                struct gd_error *error)
+struct gd_sim_history_reader *gd_sim_history_reader_new(struct gd_sim_record *record)
 {
-    struct history *history = calloc(1, sizeof *history);
-    GD_ASSERT(history != NULL);
+    struct gd_sim_history_reader *reader = calloc(1, sizeof *reader);
+    GD_ASSERT(reader != NULL);
+    reader->history.record = record;
+    return reader;
+}
+
+void gd_sim_history_reader_free(struct gd_sim_history_reader *reader)
+{
+    free(reader->history.index);
+    free(reader);
+}
+
+enum gd_err gd_sim_history_reader_add(struct gd_sim_history_reader *reader, struct gd_slice bytes,
+                                      struct gd_error *error)
+{
     const char *at = bytes.size > 0 ? (const char *)bytes.data : "";
     const char *end = at + bytes.size;
-    enum gd_err err = GD_OK;
-    history->record = record;
-    for (unsigned line = 1; at < end && err == GD_OK; line++) {
+    while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         struct text text = {at, stop != NULL ? stop : end, NULL};
         at = text.end + 1;
+        reader->lines++;
         skip_blanks(&text);
         if (text.at == text.end || *text.at == '#') {
             continue;
         }
-        if (!read_operation(history, &text)) {
-            err = gd_error_set(error, GD_ERR_INVALID, "line %u: %s", line, text.why);
+        if (!read_operation(&reader->history, &text)) {
+            return gd_error_set(error, GD_ERR_INVALID, "line %" PRIu64 ": %s", reader->lines,
+                                text.why);
         }
     }
-    free(history->index);
-    free(history);
+    return GD_OK;
+}
+
+enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *record,
+                                struct gd_error *error)
+{
+    struct gd_sim_history_reader *reader = gd_sim_history_reader_new(record);
+    enum gd_err err = gd_sim_history_reader_add(reader, bytes, error);
+    gd_sim_history_reader_free(reader);
     return err;
 }

@@ -615,16 +615,24 @@ static void put_chain(const struct blocks *b, uint32_t chain, const uint32_t *fi
     }
 }
 
-/* Plays it: each within its time, each with its output. */
+/* Plays it: every call that must be done, once, within its time, with its output. */
 static bool holds(const struct blocks *b, const uint32_t *order, size_t count)
 {
+    const struct gd_lin_kv_part_numbers *part = b->part;
+    bool *taken = gd_lin_zeroed(part->call_count, sizeof *taken);
     uint64_t now = 0;
-    uint32_t value = b->part->start[0];
+    uint32_t value = part->start[0];
     for (size_t k = 0; k < count && value != GD_LIN_NO; k++) {
-        const struct gd_lin_call *call = &b->part->calls[order[k]];
+        const struct gd_lin_call *call = &part->calls[order[k]];
         now = call->call > now ? call->call : now;
-        value = now <= call->back ? gd_lin_kv_step(b->part, call->first, value) : GD_LIN_NO;
+        value = now <= call->back && !taken[order[k]] ? gd_lin_kv_step(b->part, call->first, value)
+                                                      : GD_LIN_NO;
+        taken[order[k]] = true;
     }
+    for (size_t i = 0; i < part->call_count && value != GD_LIN_NO; i++) {
+        value = taken[i] || part->calls[i].back == GD_LIN_OPEN ? value : GD_LIN_NO;
+    }
+    free(taken);
     return value != GD_LIN_NO;
 }
 
@@ -635,7 +643,8 @@ static enum gd_lin_told find_order(struct blocks *b)
     struct gd_lin_pair *sums = gd_lin_zeroed(part->call_count + b->chain_count, sizeof *sums);
     uint32_t *first = gd_lin_zeroed(b->value_count, sizeof *first);
     uint32_t *next = gd_lin_zeroed(part->call_count, sizeof *next);
-    uint32_t *order = gd_lin_zeroed(part->call_count, sizeof *order);
+    /* A call should come once, but that is for `holds` to see. */
+    uint32_t *order = gd_lin_zeroed(part->call_count + 2 * b->value_count, sizeof *order);
     size_t count = 0, sum_count = 0;
     memset(first, 0xff, b->value_count * sizeof *first);
     for (uint32_t i = 0; i < part->call_count; i++) {

@@ -77,7 +77,11 @@ struct gd_lin_kv_part_numbers {
     size_t call_count, call_capacity, number_capacity;
     uint32_t *start; /* By cell. */
     uint32_t alike_count;
-    bool ordered;          /* Sessions have an order. */
+    bool ordered; /* Sessions have an order. */
+    /* Set by the caller, for good: every text counts as seen, so that what is there at the end is
+     * known by its text; and what is there at the beginning (one cell; NULL: nothing). */
+    bool all_matter;
+    const struct gd_sim_value *begin;
     uint64_t *chain_begin; /* By chain; see lin_search.h. */
     size_t chain_count, chain_capacity;
 };

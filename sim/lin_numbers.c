@@ -116,6 +116,7 @@ static void add_maker(struct gd_lin_kv_part_numbers *part, uint32_t value, uint3
 {
     part->values[value].makers++;
     part->values[value].maker = call;
+    part->values[value].matters = part->values[value].matters || part->all_matter;
 }
 
 static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_step *step,
@@ -354,6 +355,13 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
         part->values[part->value_count++] = (struct gd_lin_value){
             .cell = cell, .makers = 1, .maker = GD_LIN_NOBODY, .from = GD_LIN_NO, .matters = true};
         part->start[cell] = cell;
+    }
+    if (part->begin != NULL && part->begin->kind == GD_SIM_VALUE_TEXT) {
+        uint32_t there = gd_lin_value_of(part, 0, part->begin->text, part->begin->size);
+        part->values[0].makers = 0;
+        part->values[there].makers = 1;
+        part->values[there].matters = true;
+        part->start[0] = there;
     }
     for (size_t at = 0; at < count; at++) {
         const struct gd_sim_operation *op = &record->operations[operations[at]];

@@ -373,6 +373,7 @@ void gd_lin_look_into(struct gd_lin_kv_part_numbers *part)
 
 uint32_t gd_lin_append(struct gd_lin_kv_part_numbers *part, uint32_t value, uint32_t piece)
 {
+    /* What came to be in the search has no makers that are counted. */
     uint32_t *place = part->edge_index_capacity == 0 ? NULL : edge_place(part, value, piece);
     if (place != NULL && *place != 0) {
         return part->edges[*place - 1].to;
@@ -387,7 +388,15 @@ uint32_t gd_lin_append(struct gd_lin_kv_part_numbers *part, uint32_t value, uint
     for (size_t i = 0; i < end->size && like; i++) {
         like = (end->text[i] >= '0' && end->text[i] <= '9') || end->text[i] == '-';
     }
-    if (like && from.size + end->size <= sizeof text) {
+    if (part->all_matter) {
+        char *whole = gd_lin_zeroed(from.size + end->size, 1);
+        if (from.size > 0) {
+            memcpy(whole, from.text, from.size);
+        }
+        memcpy(whole + from.size, end->text, end->size);
+        to = value_of_made(part, end->cell, whole, from.size + end->size);
+        free(whole);
+    } else if (like && from.size + end->size <= sizeof text) {
         if (from.size > 0) {
             memcpy(text, from.text, from.size);
         }

@@ -200,6 +200,9 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(said, sim("check", "--jobs", "3", stale, status=1))
         for part in ("key: k", "illegal from: ", "cannot be placed: ", "which was gone b"):
             self.assertIn(part, said)
+        # As a stream, which big files are judged as.
+        self.assertIn(": legal, 3000 operations", sim("check", "--stream", "yes", history))
+        self.assertIn(": illegal", sim("check", "--stream", "yes", stale, status=1))
         hard = self.path("hard", sim("generate-history", "--clients", "64", "--keys", "1", "--values",
                                      "5", "--operations", "10000", "--mix", "read=40,write=30,cas=30"))
         self.assertIn("inconclusive", sim("check", "--memory-limit", "1", hard, status=3))

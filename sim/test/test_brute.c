@@ -10,6 +10,7 @@
  * time, is changed. */
 #include "engine/prng.h"
 #include "sim/linearize_kv.h"
+#include "sim/stream.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -289,18 +290,22 @@ static void record_step(const struct made *made, bool open, struct gd_sim_record
     }
 }
 
+static void record_one(const struct operation *op, unsigned number, struct gd_sim_record *to)
+{
+    size_t at = gd_sim_record_call(to, number + 1, "operation", op->call);
+    to->operations[at].txn = op->count > 1;
+    for (unsigned k = 0; k < op->count; k++) {
+        record_step(&op->steps[k], op->open, to);
+    }
+    gd_sim_record_return(to, at, op->open ? GD_SIM_FATE_OPEN : GD_SIM_FATE_DONE, op->back);
+}
+
 static void record(const struct history *history, struct gd_sim_record *to)
 {
     *to = (struct gd_sim_record){0};
     for (unsigned i = 0; i < history->count; i++) {
-        const struct operation *op = &history->ops[i];
-        size_t number = gd_sim_record_call(to, i + 1, "operation", op->call);
-        to->operations[number].session = op->session;
-        to->operations[number].txn = op->count > 1;
-        for (unsigned k = 0; k < op->count; k++) {
-            record_step(&op->steps[k], op->open, to);
-        }
-        gd_sim_record_return(to, number, op->open ? GD_SIM_FATE_OPEN : GD_SIM_FATE_DONE, op->back);
+        record_one(&history->ops[i], i, to);
+        to->operations[i].session = history->ops[i].session;
     }
 }
 
@@ -334,6 +339,37 @@ static enum gd_lin_verdict judge(const struct gd_sim_record *made, bool ordered,
     return verdict;
 }
 
+/* The same history by call, judged while it comes. */
+static enum gd_lin_verdict judge_stream(const struct history *history)
+{
+    static const struct gd_lin_limits limits = {.steps = 0};
+    struct gd_sim_record made = {0};
+    struct gd_lin_stream *stream = gd_lin_stream_new(&made, &limits);
+    enum gd_lin_verdict verdict = GD_LIN_LEGAL;
+    char why[256];
+    bool added[OPERATIONS_MAX] = {false};
+
+    for (unsigned n = 0; n < history->count && verdict == GD_LIN_LEGAL; n++) {
+        unsigned least = OPERATIONS_MAX, next = UINT32_MAX;
+        for (unsigned i = 0; i < history->count; i++) {
+            bool first = least == OPERATIONS_MAX || history->ops[i].call < history->ops[least].call;
+            least = !added[i] && first ? i : least;
+        }
+        added[least] = true;
+        record_one(&history->ops[least], least, &made);
+        for (unsigned i = 0; i < history->count; i++) {
+            next = !added[i] && history->ops[i].call < next ? history->ops[i].call : next;
+        }
+        if (next != UINT32_MAX) {
+            verdict = gd_lin_stream_known(stream, next, why, sizeof why);
+        }
+    }
+    verdict = verdict == GD_LIN_LEGAL ? gd_lin_stream_end(stream, why, sizeof why) : verdict;
+    gd_lin_stream_free(stream);
+    gd_sim_record_release(&made);
+    return verdict;
+}
+
 static const char *check_one(const struct history *history, struct gd_sim_record *made, bool *right,
                              enum gd_lin_path *path)
 {
@@ -350,6 +386,10 @@ static const char *check_one(const struct history *history, struct gd_sim_record
     }
     if (what == NULL && searched != verdict) {
         what = *right ? "it is legal, by search" : "it is illegal, by search";
+    }
+    if (what == NULL && !history->ordered && history->keys == 1 &&
+        judge_stream(history) != verdict) {
+        what = *right ? "it is legal, as a stream" : "it is illegal, as a stream";
     }
     return what;
 }
