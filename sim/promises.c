@@ -54,6 +54,10 @@ static void look_at_campaign(struct gd_sim_checks *checks, unsigned id, const st
         gd_raft_role(raft) != (pre ? GD_ROLE_PRE_CANDIDATE : GD_ROLE_CANDIDATE)) {
         return;
     }
+    if (pre && gd_raft_term_at(raft, last.index) != last.term) {
+        return; /* The question of an earlier campaign, held until it was durable: a leader has cut
+                   the entry since. A pre-vote promises nothing, and takes none of what it says. */
+    }
     if (gd_raft_stored(raft).index < last.index || gd_raft_term_at(raft, last.index) != last.term ||
         (!pre && !facts.hard_state_durable)) {
         gd_sim__violated(checks, "durability",
