@@ -33,15 +33,17 @@ run_tsan() {
                 --output-on-failure)
 }
 
-# Whole clusters, node by node dropped and restarted, with every byte watched. A run takes fifty times as
-# long here, so the guard against one without an end has to wait.
+# Whole clusters, node by node dropped and restarted, with every byte watched. Replayed, since a sweep's
+# workers end without a word and so leave what they hold; status 3 is an inconclusive run.
 run_valgrind() {
-    local seed status=0
+    local seed code status=0
     install_missing valgrind
     build release -- gandalf-sim >/dev/null || return 1
     for seed in 1 2 3 4 5 6 7 8; do
+        code=0
         valgrind -q --error-exitcode=9 --leak-check=full "$TOP/build/release/sim/gandalf-sim" \
-            run --seeds "$seed..$seed" --jobs 1 --no-marks --run-limit 1800 || status=1
+            replay "$seed" || code=$?
+        [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || status=1
     done
     return $status
 }
