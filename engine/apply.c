@@ -17,7 +17,8 @@
  *   A1. Entries are handed over in order, each once while the database stays (`applied` by one).
  *   A2. A duplicate (proposal.h) moves the index and the clock and nothing else.
  *   A3. `applied` never passes the commit index.
- *   A4. What is applied depends on entries alone: the origin's slot only receives the reply. */
+ *   A4. What is applied depends on entries alone: the origin's slot only receives the reply.
+ *   A5. A snapshot's content is of its index: none is taken of a database that is ahead. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -262,6 +263,11 @@ static bool rebuild(struct gd_node *node)
     apply->applied_term = 0;
     apply->stamp_ms = 0;
     return false;
+}
+
+bool gd__apply_ahead(const struct gd_node *node)
+{
+    return node->options.tracker->v->applied(node->options.tracker) > node->apply.applied;
 }
 
 void gd__apply_pump(struct gd_node *node)

@@ -171,6 +171,10 @@ void gd__snapshot_begin(struct gd_node *node)
         finish_taking(node, NULL); /* There is nothing new to take. */
         return;
     }
+    if (gd__apply_ahead(node)) { /* A5: it failed and came back meanwhile. */
+        finish_taking(node, "the database is ahead of what this node has gone through; try again");
+        return;
+    }
     config = gd_raft_config_at(node->raft, node->apply.applied, &config_index);
     s->meta = (struct gd_snapshot_meta){
         .position = {node->apply.applied_term, node->apply.applied},
@@ -214,6 +218,10 @@ void gd__snapshot_consider(struct gd_node *node)
         (gd_io_now(node->io) < s->not_before || !enough_since(node) ||
          node->apply.applied <= gd_raft_snapshot(node->raft)->position.index)) {
         return; /* Bytes without a new entry (hard state, marks) are nothing to take. */
+    }
+    if (gd__apply_ahead(node)) { /* A5 */
+        GD_REACHED("no snapshot yet: the database is ahead of the log's replay");
+        return;
     }
     s->taking = true;
     s->begin_wanted = true;
