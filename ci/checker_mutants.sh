@@ -12,8 +12,7 @@ set -uo pipefail
 install_missing "${BUILD_PACKAGES[@]}" patch
 work=$(mktemp -d -t gandalf-checker-XXXXXX)
 trap 'rm -rf "$work"' EXIT
-(cd "$TOP" && git ls-files -z --cached --others --exclude-standard -- CMakeLists.txt CMakePresets.json cmake \
-    engine kvs io-sim sim | xargs -0 cp -p --parents -t "$work" 2>/dev/null)
+(cd "$TOP" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -p --parents -t "$work" 2>/dev/null)
 (cd "$work" && cmake -G Ninja -B build -S . -DCMAKE_BUILD_TYPE=Release >/dev/null) || die "cmake fails"
 build() { cmake --build "$work/build" --target test_brute >"$work/log" 2>&1; }
 try() { "$work/build/sim/test/test_brute" 100000 && "$work/build/sim/test/test_brute" all 3 13; }

@@ -75,6 +75,8 @@ static void step(const struct made *op, const char *state, struct made *gave, ch
         break;
     case GD_SIM_DO_APPEND:
         (void)snprintf(next, 128, "%s%s", state == NULL ? "" : state, op->input);
+        gave->output_kind = GD_SIM_VALUE_NUMBER;
+        gave->number = (int64_t)strlen(next);
         break;
     case GD_SIM_DO_CAS: {
         bool holds = state == NULL ? op->old[0] == '\0' : strcmp(op->old, state) == 0;
@@ -226,6 +228,8 @@ static void spoil(struct gd_prng *prng, struct history *history)
     } else if (made->output_kind == GD_SIM_VALUE_TRUE || made->output_kind == GD_SIM_VALUE_FALSE) {
         made->output_kind =
             made->output_kind == GD_SIM_VALUE_TRUE ? GD_SIM_VALUE_FALSE : GD_SIM_VALUE_TRUE;
+    } else if (made->output_kind == GD_SIM_VALUE_NUMBER && gd_prng_chance(prng, 1, 2)) {
+        made->number += (int64_t)gd_prng_between(prng, 0, 4) - 2;
     } else {
         op->back = op->call + (unsigned)gd_prng_below(prng, 3);
     }
