@@ -117,7 +117,9 @@ static enum gd_sql_result run(struct node *node, enum gd_sql_mode mode, struct g
         if (own(node, "COMMIT")) {
             return result;
         }
-        result = GD_SQL_REFUSED; /* A deferred constraint. */
+        result = GD_SQL_REFUSED; /* A deferred constraint: the tracker says so, not the runner. */
+        gd_bytes_clear(&node->runner.error);
+        gd_bytes_add_text(&node->runner.error, sqlite3_errmsg(node->db));
     }
     if (sqlite3_get_autocommit(node->db) == 0) {
         GD_ASSERT(own(node, "ROLLBACK"));
