@@ -300,10 +300,10 @@ static void round_times(struct shrink *shrink)
             }
         }
         for (size_t k = 0; k < GD_COUNT(units); k++) {
-            gd_time_ns for_ = shrink->best.faults[i].for_;
+            gd_time_ns span = shrink->best.faults[i].for_;
             shrink->tried = shrink->best;
-            shrink->tried.faults[i].for_ = rounded(for_, units[k]);
-            if (for_ == 0 || for_ == shrink->tried.faults[i].for_ ||
+            shrink->tried.faults[i].for_ = rounded(span, units[k]);
+            if (span == 0 || span == shrink->tried.faults[i].for_ ||
                 keep_if_same(shrink, "times")) {
                 break;
             }

@@ -110,6 +110,7 @@ static bool is_within(const struct taken *a, const struct taken *b)
 static void add_state(struct states *to, struct state *state)
 {
     size_t kept = 0;
+    GD_ASSERT(to != NULL);
     for (size_t i = 0; i < to->count; i++) {
         if (same_value(&to->states[i].value, &state->value) &&
             is_within(&to->states[i].taken, &state->taken)) {
