@@ -98,18 +98,23 @@ static void add_append(struct gd_bytes *bytes, const struct gd_message_append *a
     }
 }
 
+static void add_hello(struct gd_bytes *bytes, const struct gd_message *m)
+{
+    gd_bytes_add_le32(bytes, GD_PROTOCOL_MAGIC);
+    add_le16(bytes, m->hello.version);
+    add_le16(bytes, m->hello.version_min);
+    add_address(bytes, &m->hello.peer_address);
+    add_address(bytes, &m->hello.client_address);
+    if (m->hello.life != 0) {
+        gd_bytes_add_le32(bytes, m->hello.life);
+    }
+}
+
 static void add_payload(struct gd_bytes *bytes, const struct gd_message *m)
 {
     switch (m->type) {
     case GD_MESSAGE_HELLO:
-        gd_bytes_add_le32(bytes, GD_PROTOCOL_MAGIC);
-        add_le16(bytes, m->hello.version);
-        add_le16(bytes, m->hello.version_min);
-        add_address(bytes, &m->hello.peer_address);
-        add_address(bytes, &m->hello.client_address);
-        if (m->hello.life != 0) {
-            gd_bytes_add_le32(bytes, m->hello.life);
-        }
+        add_hello(bytes, m);
         break;
     case GD_MESSAGE_PRE_VOTE:
     case GD_MESSAGE_VOTE:

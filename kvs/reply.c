@@ -38,8 +38,9 @@ void gd_reply_simple(struct gd_reply *reply, const char *text)
     }
     to = gd_bytes_reserve(reply->out, size + 3);
     to[0] = '+';
-    memcpy(to + 1, text, size);
-    memcpy(to + 1 + size, "\r\n", 2);
+    memcpy(to + 1, text, size); /* NOLINT(bugprone-not-null-terminated-result): bytes, no string */
+    to[1 + size] = '\r';
+    to[2 + size] = '\n';
     reply->out->size += size + 3;
 }
 
