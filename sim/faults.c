@@ -274,25 +274,23 @@ static void strike_join(struct gd_sim_faults *faults, unsigned whom)
  * member is found by its own word; two that have moved do not find each other. */
 static bool moves_told(const struct gd_sim_faults *faults)
 {
-    const struct gd_config *newest = NULL;
-    gd_index highest = 0, index;
+    bool any = false;
+    gd_index index;
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
         struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
         const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
-        if (raft != NULL) {
-            const struct gd_config *config = gd_raft_config_at(raft, gd_raft_commit(raft), &index);
-            newest = newest == NULL || index > highest ? config : newest;
-            highest = index > highest ? index : highest;
+        const struct gd_config *config =
+            raft != NULL ? gd_raft_config_at(raft, gd_raft_commit(raft), &index) : NULL;
+        for (uint32_t i = 0; config != NULL && i < config->count; i++) {
+            struct gd_address address;
+            any = true;
+            gd_sim_cluster_peer_address(faults->cluster, (unsigned)config->members[i].id, &address);
+            if (strcmp(config->members[i].address.text, address.text) != 0) {
+                return false; /* This one could still fall back to where nobody is. */
+            }
         }
     }
-    for (uint32_t i = 0; newest != NULL && i < newest->count; i++) {
-        struct gd_address address;
-        gd_sim_cluster_peer_address(faults->cluster, (unsigned)newest->members[i].id, &address);
-        if (strcmp(newest->members[i].address.text, address.text) != 0) {
-            return false;
-        }
-    }
-    return newest != NULL;
+    return any;
 }
 
 /* A member that has begun, so that its directory knows who it is, starts again elsewhere. */
