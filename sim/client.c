@@ -66,6 +66,7 @@ void gd_sim_client_done(struct gd_sim_client *client, struct gd_slice output)
     struct gd_slice kept = gd_sim_record_keep(client->all->options.record, output);
     oldest(client)->output = kept;
     struct flight flight = gd_sim__client_answered(client);
+    client->refusals = 0;
     gd_sim__flight_end(client, &flight, GD_SIM_FATE_DONE);
 }
 
@@ -74,10 +75,7 @@ void gd_sim_client_refused(struct gd_sim_client *client, struct gd_slice why)
     struct flight flight = gd_sim__client_answered(client);
     gd_sim__client_told(client, why.data, why.size);
     gd_sim__client_back_off(client);
-    if (gd_prng_chance(&client->prng, 1, 3)) { /* Another node may be better off. */
-        client->node = 0;
-        client->moved = true;
-    }
+    gd_sim__client_turn(client);
     gd_sim__flight_end(client, &flight, GD_SIM_FATE_NO_EFFECT);
 }
 

@@ -504,6 +504,7 @@ static enum error_kind take_error(struct gd_sim_client *client, const struct gd_
     static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",       "TRYAGAIN",     "LOADING",
                                            "EXECABORT",   "MASTERDOWN", "ERR Protocol", "DBDOWN"};
     if (reply->type != GD_SIM_REPLY_ERROR) {
+        client->refusals = 0;
         return ERROR_NONE;
     }
     gd_sim__client_told(client, reply->text.data, reply->text.size);
@@ -519,9 +520,8 @@ static enum error_kind take_error(struct gd_sim_client *client, const struct gd_
     }
     for (size_t i = 0; i < GD_COUNT(refusals); i++) {
         if (gd_sim_reply_begins(reply, refusals[i])) {
-            if (i == 0 && gd_prng_chance(&client->prng, 1, 3)) { /* Somebody else may lead. */
-                client->node = 0;
-                client->moved = true;
+            if (i == 0) {
+                gd_sim__client_turn(client);
             }
             return ERROR_NO_EFFECT;
         }

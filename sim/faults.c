@@ -270,8 +270,23 @@ static void strike_join(struct gd_sim_faults *faults, unsigned whom)
     }
 }
 
-/* Has the cluster heard of every move, as far as any node that runs knows it to be committed? One
- * member is found by its own word; two that have moved do not find each other. */
+/* Does this configuration say of every member where it is? */
+static bool says_where(const struct gd_sim_faults *faults, const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        struct gd_address address;
+        gd_sim_cluster_peer_address(faults->cluster, (unsigned)config->members[i].id, &address);
+        if (strcmp(config->members[i].address.text, address.text) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Has every node that runs heard of every earlier move? One member that moved is found by its own
+ * word; two that lost their memory of each other do not find each other. What is committed counts,
+ * and what a node goes by: the first is what it falls back to, the second may be neither committed
+ * yet nor true any more. */
 static bool moves_told(const struct gd_sim_faults *faults)
 {
     bool any = false;
@@ -279,15 +294,14 @@ static bool moves_told(const struct gd_sim_faults *faults)
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
         struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
         const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
-        const struct gd_config *config =
+        const struct gd_config *committed =
             raft != NULL ? gd_raft_config_at(raft, gd_raft_commit(raft), &index) : NULL;
-        for (uint32_t i = 0; config != NULL && i < config->count; i++) {
-            struct gd_address address;
-            any = true;
-            gd_sim_cluster_peer_address(faults->cluster, (unsigned)config->members[i].id, &address);
-            if (strcmp(config->members[i].address.text, address.text) != 0) {
-                return false; /* This one could still fall back to where nobody is. */
-            }
+        if (committed == NULL) {
+            continue;
+        }
+        any = true;
+        if (!says_where(faults, committed) || !says_where(faults, gd_raft_config(raft))) {
+            return false;
         }
     }
     return any;

@@ -5,9 +5,9 @@
  * spells and clients that leave and come back are on top, by the plan.
  *
  * A client behaves as real ones do: it gives up on a request after a while, closes the connection
- * and goes to another node; it follows MOVED; it backs off when there is no leader. What was in
- * flight then is recorded as unknown. Every written value is unique, so that a read tells which
- * write it saw.
+ * and goes to another node; it follows MOVED; it backs off when there is no leader, and does not
+ * stay for long with a node that knows of none. What was in flight then is recorded as unknown.
+ * Every written value is unique, so that a read tells which write it saw.
  *
  * What is asked and how answers are taken is the database's (database.h); here are connections and
  * time. */
@@ -52,6 +52,8 @@ static void wake_at(struct gd_sim_client *client, gd_time_ns at)
 #define READS_OPEN 8
 /* The same where clients hang: what is owed to them must outgrow all buffers. */
 #define READS_OPEN_DEAF 64
+/* So many refusals in a row, and a client tries another node. */
+#define REFUSALS_MAX 3
 /* Between two requests of a client that hurries. */
 #define STIRRED_PAUSE (20 * GD_SIM_MS)
 
@@ -240,6 +242,16 @@ void gd_sim__client_told(struct gd_sim_client *client, const void *text, size_t 
     client->refusal[size] = '\0';
 }
 
+void gd_sim__client_turn(struct gd_sim_client *client)
+{
+    bool soon = gd_prng_chance(&client->prng, 1, 3);
+    if (++client->refusals >= REFUSALS_MAX || soon) {
+        client->shunned = client->node;
+        client->node = 0;
+        client->moved = true;
+    }
+}
+
 void gd_sim__client_back_off(struct gd_sim_client *client)
 {
     client->back_off = gd_prng_between(&client->prng, 1, 100) * GD_SIM_MS;
@@ -327,9 +339,14 @@ static void connect_now(struct gd_sim_client *client)
     struct workload_all *all = client->all;
     struct gd_address address = {0};
     if (client->node == 0) {
-        client->node =
-            (unsigned)gd_prng_between(&client->prng, 1, gd_sim_plan_total(all->options.plan));
+        unsigned total = (unsigned)gd_sim_plan_total(all->options.plan);
+        client->node = (unsigned)gd_prng_between(&client->prng, 1, total);
+        if (client->node == client->shunned) {
+            client->node = client->node % total + 1;
+        }
     }
+    client->shunned = 0;
+    client->refusals = 0;
     gd_sim_client_address(client->node, &address);
     memset(&client->stream, 0, sizeof client->stream);
     client->stream.context = client;

@@ -38,6 +38,8 @@ struct gd_sim_client {
     struct flight flights[FLIGHTS_MAX]; /* The oldest first. */
     size_t flight_count;
     bool moved;           /* Was told to go to `node`. */
+    unsigned shunned;     /* Who could not serve it: not drawn while there are others; 0: none. */
+    unsigned refusals;    /* In a row, of this connection. */
     uint64_t connections; /* Made so far: names the present one. */
     uint64_t burst_left, batch_mean;
     uint64_t value_count; /* Values written so far: names the next. */
@@ -84,6 +86,9 @@ void gd_sim__flight_end(struct gd_sim_client *client, const struct flight *fligh
                         enum gd_sim_fate fate);
 /* The answer refuses or cannot say, in these words: for people. */
 void gd_sim__client_told(struct gd_sim_client *client, const void *text, size_t size);
+/* Refused for want of a leader: another node may be better off. The client turns there now and
+ * then, and after the third refusal in a row for certain. */
+void gd_sim__client_turn(struct gd_sim_client *client);
 /* The client waits a little before its next request. */
 void gd_sim__client_back_off(struct gd_sim_client *client);
 #endif
