@@ -15,6 +15,7 @@ static void check_flips(const struct gd_bytes *frame, uint8_t choice)
     struct gd_message message;
     size_t consumed, bit = frame->size * 8 * choice / 256;
 
+    GD_ASSERT(frame->size > 0);
     gd_bytes_add(&copy, frame->data, frame->size);
     copy.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     GD_ASSERT(gd_message_decode(gd_bytes_slice(&copy), 1 << 20, &consumed, &message) != GD_OK);

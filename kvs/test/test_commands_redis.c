@@ -417,9 +417,11 @@ static bool step(struct redis_server *redis, struct gd_kv *kv, struct generator 
 
     g->now_ms = wall_ms();
     size = redis_server_ask(redis, g->args, g->count);
+    GD_ASSERT(size > 0);
     gd_bytes_add(&theirs, redis->input.data, size);
     redis_server_done(redis, size);
     ask_ours(kv, g, protocol, &ours);
+    GD_ASSERT(theirs.data != NULL && ours.data != NULL);
     if (gd_slice_is(g->args[0], "dump") && theirs.data[0] == '$' && theirs.data[1] != '-') {
         size_t head = (size_t)((uint8_t *)memchr(theirs.data, '\n', theirs.size) - theirs.data) + 1;
         gd_bytes_clear(&g->dump);
