@@ -336,6 +336,14 @@ static void end_move(struct gd_sim_faults *faults, unsigned target)
     }
 }
 
+gd_node_id gd_sim_faults_fresh_id(struct gd_sim_faults *faults, const struct gd_config *config)
+{
+    if (gd_config_highest(config) > faults->id_highest) {
+        faults->id_highest = gd_config_highest(config);
+    }
+    return faults->id_highest + 1;
+}
+
 /* An operator asks whoever leads; who is added is the first that never was a member. */
 static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                               unsigned target)
@@ -355,10 +363,7 @@ static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_
     if (config == NULL) {
         return;
     }
-    if (gd_config_highest(config) > faults->id_highest) {
-        faults->id_highest = gd_config_highest(config);
-    }
-    gd_node_id fresh = faults->id_highest + 1;
+    gd_node_id fresh = gd_sim_faults_fresh_id(faults, config);
     bool has_fresh = fresh <= gd_sim_plan_total(faults->plan);
     if (has_fresh) {
         gd_sim_peer_address((unsigned)fresh, &address);

@@ -22,6 +22,9 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults);
  * `committed` is the newest configuration known to be committed; it may be empty. */
 void gd_sim_faults_lose(struct gd_sim_faults *faults, const struct gd_config *committed);
 bool gd_sim_faults_lost(const struct gd_sim_faults *faults, unsigned id);
+/* The operator's notes of ids in use, brought up to this configuration of a leader's: the next one
+ * that nobody had. */
+gd_node_id gd_sim_faults_fresh_id(struct gd_sim_faults *faults, const struct gd_config *config);
 /* Faults that struck, and those that found no target. */
 uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults);
 struct gd_sim_struck {

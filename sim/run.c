@@ -318,7 +318,8 @@ static const struct gd_member *seat_of(const struct run *run, gd_node_id id)
 }
 
 /* The operator adds the next spare, and asks until it is done: a cluster that answers its clients
- * and cannot change is not whole. */
+ * and cannot change is not whole. The number is the operator's own: who leads may know only of
+ * those that are members now. */
 static void grow(struct run *run)
 {
     gd_time_ns now = gd_sim_cluster_now(run->cluster);
@@ -330,9 +331,15 @@ static void grow(struct run *run)
     }
     const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
     if (run->joins == 0) {
-        run->joins = gd_config_highest(gd_raft_config(raft)) + 1;
+        run->joins = gd_sim_faults_fresh_id(run->faults, gd_raft_config(raft));
     }
-    if (run->joins > gd_sim_plan_total(run->plan) || seat_of(run, run->joins) != NULL) {
+    if (seat_of(run, run->joins) != NULL) {
+        return;
+    }
+    if (run->joins <= gd_raft_id_highest(raft)) { /* Told that it was used: by what is undone. */
+        run->joins = gd_raft_id_highest(raft) + 1;
+    }
+    if (run->joins > gd_sim_plan_total(run->plan)) {
         return;
     }
     run->asked = now;
