@@ -49,7 +49,7 @@ struct gd_node_options {
     uint64_t snapshot_log_size;     /* 64 MiB of log since the last snapshot: take the next. */
     uint64_t snapshot_log_count;    /* The same in entries; 0: no such limit ("snapshot_offset"). */
     uint64_t tail_count;            /* 10000 entries kept for slow followers ... */
-    size_t tail_size_max;           /* ... within 16 MiB. */
+    size_t tail_size_max;           /* ... within 16 MiB; 64 MiB for one being brought up. */
     size_t snapshot_chunk_size;     /* 256 KiB. */
     size_t batch_size_max;          /* 1 MiB of entries in one message or one write of the log. */
     size_t window_size_max;         /* 8 MiB in flight to one peer. */

@@ -37,7 +37,8 @@ struct gd_raft_options {
     size_t lag_size_max;         /* Bytes of committed entries that are not applied; beyond it a
                                     follower takes no more, and a proposal is GD_ERR_BUSY. 0: none. */
     uint64_t tail_count;         /* Entries kept behind a snapshot for slow followers ... */
-    size_t tail_size_max;        /* ... but no more than these bytes. */
+    size_t tail_size_max;        /* ... but no more than these bytes; four times as many while a
+                                    peer that was heard of within an election timeout needs them. */
     bool lease;               /* Answer reads under the leader's lease, not by a round (opt-in). */
     uint32_t clock_drift_ppm; /* The lease's bound on how clocks differ. */
     uint64_t seed;            /* For the randomized timeouts. */

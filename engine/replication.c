@@ -681,21 +681,46 @@ void gd__replication_message(struct gd_raft *raft, const struct gd_message *m)
 
 /* ---------------------------------------------------------------- snapshots of our own */
 
+/* Times the tail's bytes: what stays of the log at most. */
+enum { HELD_FACTOR = 4 };
+
+/* The first index that no peer who is under way lacks: who takes a snapshot in goes on right behind
+ * it, and who was heard of late goes on where it is. */
+static gd_index lacked_by_nobody(const struct gd_raft *raft)
+{
+    gd_index lowest = raft->log.last;
+    for (uint32_t i = 0; raft->role == GD_ROLE_LEADER && i < raft->progress_count; i++) {
+        const struct gd__progress *p = &raft->progress[i];
+        gd_index has = p->state == GD_PROGRESS_SNAPSHOT && p->snapshot.index > p->match
+                           ? p->snapshot.index
+                           : p->match;
+        if (p->id != raft->options.id && has < lowest &&
+            raft->now - p->contact_ns < raft->options.election_timeout_ns) {
+            lowest = has;
+        }
+    }
+    return lowest;
+}
+
 /* How far the log may be cut behind the snapshot: a tail stays, in entries and in bytes, and
- * nothing that is not stored goes. */
+ * nothing that is not stored goes. For peers under way more stays: under a load that fills the tail
+ * while a snapshot is on its way each would need another one on its arrival, for ever. */
 static gd_index cut_of(const struct gd_raft *raft)
 {
     gd_index cut = raft->snapshot.position.index;
+    gd_index nobody = lacked_by_nobody(raft);
     size_t size = 0;
 
     if (cut > raft->stored) {
         cut = raft->stored;
     }
-    for (uint64_t kept = 0; cut > raft->log.before.index && kept < raft->options.tail_count;
-         kept++) {
+    for (uint64_t kept = 0; cut > raft->log.before.index; kept++) {
         size += gd_entry_weight(gd_log_entry(&raft->log, cut));
-        if (size > raft->options.tail_size_max) {
-            break;
+        if (kept >= raft->options.tail_count || size > raft->options.tail_size_max) {
+            if (cut <= nobody || size > HELD_FACTOR * raft->options.tail_size_max) {
+                break;
+            }
+            GD_REACHED("log held for a peer that is being brought up");
         }
         cut--;
     }
