@@ -303,7 +303,8 @@ class Life:
             c.start()
 
     def leader(self):
-        return self.cluster.leader(among=list(self.members.values()))
+        """Who is being replaced may have ended already."""
+        return self.cluster.leader(among=[n for n in self.members.values() if n.alive()])
 
     def order(self, *words, done):
         """Told that it is done; or, where time cuts the answer short, what it says: it goes on by
@@ -363,7 +364,9 @@ class Life:
     def transfer(self):
         leader = self.leader()
         with leader.client(timeout=30) as k:
-            assert k("RAFT", "TRANSFER") == "OK"
+            # Whoever is to take over may hang on its disk: refused then, and asked again.
+            wait_until("a transfer", lambda: self.leader() is not leader
+                       or k("RAFT", "TRANSFER") == "OK")
         assert wait_until("another leader", lambda: self.leader() is not leader)
 
     def finish(self):
