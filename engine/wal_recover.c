@@ -9,12 +9,15 @@
  *                          lie once); what is bad twice is bad.
  *   judging                no step: damaged (refused, nothing changed), or torn at the end.
  *   cutting: open, truncate, read, write, sync, close the last good segment. Its length is cut to
- * the block in which its last record ends: that block is not written to by the log again. Its last
- * write, which no later record vouches for, is written once more, byte for byte: a process that was
- * killed, or whose last write failed, can leave bytes that are readable and never become durable by
- * a sync alone (io.h X4). A torn one mixes equal bytes. removing               segments behind it
- * that have no header, newest first, each with a sync of the directory, so that no gap can remain.
- *   telling                the callback.
+ *                          the block in which its last record ends: that block is not written to by
+ *                          the log again. Its last write, which no later record vouches for, is
+ *                          written once more, byte for byte: a process that was killed, or whose
+ *                          last write failed, can leave bytes that are readable and never become
+ *                          durable by a sync alone (io.h X4). A torn one mixes equal bytes. Zeros
+ *                          follow to the end of the block: what is left there of a torn record must
+ *                          not become a whole one by a file that grows.
+ *   removing               segments behind it that have no header, newest first, each with a sync
+ * of the directory, so that no gap can remain. telling                the callback.
  *
  * A segment without a valid header in front of one that has one is damage: headers are written in
  * order (W4). One at the end is the spare, or one whose first write was torn - unless a record in
@@ -672,10 +675,12 @@ static void cut(struct gd__wal_recovery *r)
 /* The last write's bytes, as far as records reach. */
 static void tail_read(struct gd__wal_recovery *r)
 {
+    size_t whole = (size_t)(gd__block_up(r->last_end) - r->last_write);
+
     r->size = (size_t)(r->last_end - r->last_write);
-    if (r->capacity < r->size) {
+    if (r->capacity < whole) {
         gd_free(r->buffer);
-        r->capacity = r->size;
+        r->capacity = whole;
         r->buffer = gd_malloc(r->capacity);
     }
     submit(r, PHASE_CUT_READING,
@@ -686,9 +691,12 @@ static void tail_read(struct gd__wal_recovery *r)
                                .size = r->size - r->filled});
 }
 
-/* Back to where they were: but only what was checked before (a read may lie once, X3). */
+/* Back to where they were: but only what was checked before (a read may lie once, X3). Zeros to the
+ * end of the block. */
 static void tail_write(struct gd__wal_recovery *r)
 {
+    size_t whole = (size_t)(gd__block_up(r->last_end) - r->last_write);
+
     if (r->filled != r->size || gd_crc32c(0, r->buffer, r->size) != r->last_crc) {
         if (!r->last_lied) {
             GD_REACHED("recovery: the last write reads differently");
@@ -702,12 +710,13 @@ static void tail_write(struct gd__wal_recovery *r)
         file_close(r, PHASE_CLOSING); /* Its completion tells the error. */
         return;
     }
+    memset(r->buffer + r->size, 0, whole - r->size);
     submit(r, PHASE_CUT_WRITING,
            (struct gd_disk_op){.kind = GD_DISK_WRITE,
                                .file = &r->file,
                                .offset = r->last_write,
                                .data = r->buffer,
-                               .size = r->size});
+                               .size = whole});
 }
 
 static void step(struct gd__wal_recovery *r, struct gd_disk_op *op)
