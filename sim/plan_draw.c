@@ -126,7 +126,7 @@ static void draw_workload(struct gd_sim_plan *plan)
     struct gd_prng prng = stream_of(plan->seed, PART_WORKLOAD);
     plan->clients = gd_prng_between(&prng, 2, 12);
     plan->operations = gd_prng_between(&prng, 350, 800);
-    plan->operations_least = 300;
+    plan->operations_least = 330;
     plan->keys = draw_log(&prng, 1, 16);
     plan->client_timeout = plan->election_timeout * gd_prng_between(&prng, 1, 20);
     if (gd_prng_chance(&prng, 1, 3)) {

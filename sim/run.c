@@ -23,7 +23,7 @@
 #define SECOND_EVENTS_MAX 300000 /* In one second; a busy one has some thousand. */
 #define STEP (100 * GD_SIM_MS)
 #define UPTIME (2 * GD_SIM_S) /* Healed, and before some are lost: nodes start. */
-#define MADE_UP_TIME (120 * GD_SIM_S)
+#define MADE_UP_TIME (240 * GD_SIM_S)
 
 struct run {
     const struct gd_sim_plan *plan;
