@@ -215,11 +215,11 @@ static const char *in_the_way(struct gd_node *node, const struct gd_admin *admin
         return NULL;
     }
     if (admin->kind == GD_ADMIN_PROMOTE && !answers(node, gd_config_find(next, admin->id))) {
-        GD_REACHED("promotion refused: the member does not answer");
+        GD_REACHED("promotion: the member does not answer");
         return "this member does not answer; start it, or add FORCE";
     }
     if (!majority_answers(node, admin, next)) {
-        GD_REACHED("membership change refused: too few would answer");
+        GD_REACHED("membership change: too few would answer");
         return "of the voters after this change no majority answers today; start them, or add "
                "FORCE";
     }
@@ -304,8 +304,15 @@ static const char *transfer_in_the_way(struct gd_node *node, const struct gd_adm
     if (gd_raft_role(node->raft) != GD_ROLE_LEADER || member == NULL || answers(node, member)) {
         return NULL; /* The core says better what speaks against it. */
     }
-    GD_REACHED("transfer refused: the member does not answer");
+    GD_REACHED("transfer: the member does not answer");
     return "this member does not answer";
+}
+
+/* A member that was just added, or a leader that was just elected, may be a moment away from an
+ * answer: that nobody answers is said only when a while has shown it. */
+static bool may_answer_yet(const struct gd_node *node)
+{
+    return gd_io_now(node->io) - node->admin.begun_ns < PROBE_MS * GD_NS_PER_MS;
 }
 
 /* The request goes to the core. */
@@ -315,25 +322,23 @@ static void go(struct gd_node *node)
     struct gd_raft_event event = {.kind = GD_RAFT_TRANSFER};
     struct gd_raft_effects effects;
     struct gd_config next;
-    const char *why = NULL;
+    const char *why = NULL, *silent = NULL;
 
-    if (is_change(admin->kind)) {
-        if (next_config(node, admin, &next, &why)) {
-            why = in_the_way(node, admin, &next);
-        }
-        if (why != NULL) {
-            finish(node, GD_OUTCOME_REFUSED, why);
-            return;
-        }
+    if (!is_change(admin->kind)) {
+        event.peer = admin->id;
+        why = silent = transfer_in_the_way(node, admin);
+    } else if (next_config(node, admin, &next, &why)) {
         event.kind = GD_RAFT_CHANGE;
         event.config = &next;
-    } else {
-        event.peer = admin->id;
-        why = transfer_in_the_way(node, admin);
-        if (why != NULL) {
-            finish(node, GD_OUTCOME_REFUSED, why);
-            return;
-        }
+        why = silent = in_the_way(node, admin, &next);
+    }
+    if (silent != NULL && may_answer_yet(node)) {
+        GD_REACHED("operator's request waits for members to answer");
+        return; /* The next turn looks again. */
+    }
+    if (why != NULL) {
+        finish(node, GD_OUTCOME_REFUSED, why);
+        return;
     }
     effects = gd__node_step(node, &event);
     if (effects.result != GD_OK) {

@@ -87,8 +87,8 @@ def ends_by_itself(node, word):
 def grow_replace_shrink():
     """One node becomes three while a counter is counted; an emptied disk is not let in again, and is
     replaced; a removed node hears of it. Nothing is lost."""
-    with Cluster(count=4, start=False) as c:
-        first, second, third, fourth = c.nodes
+    with Cluster(count=5, start=False) as c:
+        first, second, third, fourth, fifth = c.nodes
         counted = 0
         for node in c.nodes:
             node.options = {"nodes": "", "join": "no" if node is first else "yes"}
@@ -111,6 +111,14 @@ def grow_replace_shrink():
                 assert k("RAFT", "ADD", number, node.address) == "OK"
                 counted = count(100)
             assert kinds(k) == {1: "voter", 2: "voter", 3: "voter"}
+            fourth.start()
+            wait_until("node 4 waits", lambda: "waiting to be added" in fourth.log())
+            assert k("RAFT", "ADD", 4, fourth.address, "LEARNER") == "OK"
+            # Typed at once: it may not have answered its leader yet.
+            assert k("RAFT", "PROMOTE", 4) == "OK"
+            assert kinds(k)[4] == "voter"
+            assert k("RAFT", "REMOVE", 4) == "OK"
+            ends_by_itself(fourth, "was removed from the cluster")
             with third.client(timeout=30) as other:
                 assert int(other("GET", "n")) == counted
 
@@ -120,22 +128,22 @@ def grow_replace_shrink():
             second.start()
             ends_by_itself(second, "by another data directory")
             counted = count(100)
-            fourth.start()
-            wait_until("node 4 waits", lambda: "waiting to be added" in fourth.log())
-            assert k("RAFT", "REPLACE", 2, 4, fourth.address) == "OK"
-            assert kinds(k) == {1: "voter", 3: "voter", 4: "voter"}
+            fifth.start()
+            wait_until("node 5 waits", lambda: "waiting to be added" in fifth.log())
+            assert k("RAFT", "REPLACE", 2, 5, fifth.address) == "OK"
+            assert kinds(k) == {1: "voter", 3: "voter", 5: "voter"}
             assert "ids are used once" in refused(k, "RAFT", "ADD", 2, second.address, "FORCE")
-            wait_until("node 4 serves", lambda: "serving clients" in fourth.log())
-            with fourth.client(timeout=30) as other:
+            wait_until("node 5 serves", lambda: "serving clients" in fifth.log())
+            with fifth.client(timeout=30) as other:
                 assert int(other("GET", "n")) == counted
             assert k("RAFT", "REMOVE", 3) == "OK"
             ends_by_itself(third, "was removed from the cluster")
             counted = count(100)
-        for node in (first, fourth):
+        for node in (first, fifth):
             node.options = {"nodes": ""}
             node.kill()
             node.start()
-        with c.leader(among=[first, fourth]).client(timeout=30) as k:
+        with c.leader(among=[first, fifth]).client(timeout=30) as k:
             assert int(k("GET", "n")) == counted
 
 
