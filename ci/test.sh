@@ -11,6 +11,7 @@ set -uo pipefail
 wanted=" $* "
 passed=0
 failed=0
+began=0
 broken=()
 report=$(mktemp -d)
 trap 'rm -rf "$report"' EXIT
@@ -19,7 +20,8 @@ count() { # count STAGE PASSED FAILED
     passed=$((passed + $2))
     failed=$((failed + $3))
     [ "$3" -eq 0 ] || broken+=("$1")
-    say "== $1: $2 passed, $3 failed"
+    say "== $1: $2 passed, $3 failed, $((SECONDS - began)) s"
+    began=$SECONDS
 }
 
 asked() { [ "$wanted" = "  " ] || [[ $wanted == *" $1 "* ]]; }
