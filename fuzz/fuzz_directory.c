@@ -14,12 +14,12 @@
 #include "engine/memory.h"
 #include "engine/recover.h"
 #include "engine/snapshot.h"
-#include "engine/test/fake_disk.h"
+#include "engine/test/node_disk.h"
 #include <stdio.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SHAPES = 4, ENTRIES = 12, DAMAGES_MAX = 12, DAMAGE = 5, BACKUP_SIZE_MAX = 16384 };
+enum { SHAPES = 4, LARGE = 600, DAMAGES_MAX = 12, DAMAGE = 5, BACKUP_SIZE_MAX = 16384 };
 
 static const struct gd_address address = {"127.0.0.1:7001"};
 
@@ -30,112 +30,6 @@ static bool turn(void *context)
 
 /* ---------------------------------------------------------------- a sound directory */
 
-static bool told;
-
-static void on_told(void *context, enum gd_err err, const struct gd_error *error)
-{
-    (void)context;
-    (void)error;
-    GD_ASSERT(err == GD_OK);
-    told = true;
-}
-
-static void on_opened(void *context, enum gd_err err, const struct gd_wal_recovered *recovered,
-                      const struct gd_error *error)
-{
-    (void)recovered;
-    on_told(context, err, error);
-}
-
-static void on_stored(void *context, uint64_t sequence, struct gd_position last)
-{
-    (void)context;
-    (void)sequence;
-    (void)last;
-    told = true;
-}
-
-static void on_failed(void *context, const struct gd_error *error)
-{
-    (void)context;
-    GD_ASSERT(error == NULL);
-}
-
-static void on_closed(void *context)
-{
-    (void)context;
-    told = true;
-}
-
-static void until_told(struct fake_disk *disk)
-{
-    while (!told && fake_step(disk)) {
-    }
-    GD_ASSERT(told);
-    told = false;
-}
-
-static struct gd_config members(void)
-{
-    struct gd_config config = {.count = 3};
-
-    for (uint32_t i = 0; i < 3; i++) {
-        config.members[i] = (struct gd_member){.id = i + 1, .roles = GD_MEMBER_VOTER};
-        (void)snprintf(config.members[i].address.text, GD_ADDRESS_SIZE, "127.0.0.1:700%u", i + 1);
-    }
-    return config;
-}
-
-static void make_snapshot(struct fake_disk *disk, struct gd_position position, struct gd_slice body)
-{
-    struct gd_snapshot_store *store = gd_snapshot_store_new(&disk->io, "snapshot");
-    struct gd_snapshot_meta meta = {.position = position, .stamp_ms = 5, .config = members()};
-
-    gd_snapshot_store_open(store, on_told, NULL);
-    until_told(disk);
-    gd_snapshot_write_begin(store, &meta, on_told, NULL);
-    until_told(disk);
-    if (body.size > 0) {
-        gd_snapshot_write(store, body, on_told, NULL);
-        until_told(disk);
-    }
-    gd_snapshot_write_end(store, on_told, NULL);
-    until_told(disk);
-    gd_snapshot_store_close(store, on_closed, NULL);
-    until_told(disk);
-    gd_snapshot_store_free(store);
-}
-
-static void make_log(struct fake_disk *disk)
-{
-    struct gd_wal *wal = gd_wal_new(&(struct gd_wal_options){.io = &disk->io,
-                                                             .directory = "wal",
-                                                             .segment_size = GD_BLOCK_SIZE,
-                                                             .batch_size_max = GD_BLOCK_SIZE,
-                                                             .stored = on_stored,
-                                                             .failed = on_failed});
-    struct gd_wal_identity identity = {.cluster_id = 77, .node_id = 1, .boot = 4};
-    struct gd_hard_state hard_state = {.term = 3, .vote = 2};
-    struct gd_snapshot_meta none = {.config = members()};
-
-    gd_wal_open(wal, on_opened, NULL);
-    until_told(disk);
-    gd_wal_start(wal, &identity, &hard_state, &none, on_told, NULL);
-    until_told(disk);
-    for (uint64_t i = 1; i <= ENTRIES; i++) {
-        uint8_t bytes[600] = {1};
-        struct gd_entry *entry = gd_entry_new(GD_ENTRY_REQUEST, bytes, i % 4 == 0 ? 600 : 4);
-        struct gd_raft_persist persist = {.sequence = i, .entries = &entry, .entry_count = 1};
-        entry->position = (struct gd_position){i < 7 ? 2 : 3, i};
-        gd_wal_append(wal, &persist);
-        until_told(disk);
-        gd_entry_drop(entry);
-    }
-    gd_wal_close(wal, on_closed, NULL);
-    until_told(disk);
-    gd_wal_free(wal);
-}
-
 static const struct fake_disk *sound(unsigned shape)
 {
     static const struct gd_position snapshots[SHAPES] = {{0, 0}, {2, 5}, {3, 20}, {3, 5}};
@@ -145,9 +39,9 @@ static const struct fake_disk *sound(unsigned shape)
 
     if (disk->name_count == 0) {
         fake_init(disk, shape);
-        make_log(disk);
+        node_disk_log(disk, GD_BLOCK_SIZE, LARGE);
         if (snapshots[shape].index > 0) {
-            make_snapshot(disk, snapshots[shape], (struct gd_slice){body, sizeof body});
+            node_disk_snapshot(disk, snapshots[shape], (struct gd_slice){body, sizeof body});
         }
         fake_run(disk);
         GD_ASSERT(fake_heap() == 0);
@@ -359,7 +253,7 @@ static bool make_backup(struct gd_slice body, uint8_t kind, uint8_t place, uint8
     size_t at;
 
     fake_init(&disk, 2);
-    make_snapshot(&disk, (struct gd_position){3, 40}, body);
+    node_disk_snapshot(&disk, (struct gd_position){3, 40}, body);
     file = fake_file(&disk, "snapshot/0000000000000003-0000000000000028.snap");
     GD_ASSERT(file != NULL && file->now_size <= sizeof backup.data);
     backup.size = (size_t)file->now_size;

@@ -5,12 +5,9 @@
 #include "engine/proposal.h"
 #include "engine/recover.h"
 #include "engine/snapshot.h"
-#include "engine/test/fake_disk.h"
+#include "engine/test/node_disk.h"
 #include "engine/test/test.h"
 #include <stdio.h>
-
-#define OLD_CLUSTER 77u
-#define ENTRIES 12u
 
 static const struct gd_address survivor = {"127.0.0.1:7001"};
 
@@ -25,65 +22,6 @@ static struct gd_offline offline_of(struct fake_disk *disk)
 }
 
 /* ---------------------------------------------------------------- a node's directory */
-
-static bool told;
-
-static void on_opened(void *context, enum gd_err err, const struct gd_wal_recovered *recovered,
-                      const struct gd_error *error)
-{
-    (void)context;
-    (void)recovered;
-    (void)error;
-    assert_int_equal(err, GD_OK);
-    told = true;
-}
-
-static void on_done(void *context, enum gd_err err, const struct gd_error *error)
-{
-    (void)context;
-    (void)error;
-    assert_int_equal(err, GD_OK);
-    told = true;
-}
-
-static void on_stored(void *context, uint64_t sequence, struct gd_position last)
-{
-    (void)context;
-    (void)sequence;
-    (void)last;
-    told = true;
-}
-
-static void on_failed(void *context, const struct gd_error *error)
-{
-    (void)context;
-    fail_msg("%s", error->text);
-}
-
-static void on_closed(void *context)
-{
-    (void)context;
-    told = true;
-}
-
-static void until_told(struct fake_disk *disk)
-{
-    while (!told && fake_step(disk)) {
-    }
-    assert_true(told);
-    told = false;
-}
-
-static struct gd_config three_members(void)
-{
-    struct gd_config config = {.count = 3};
-
-    for (uint32_t i = 0; i < 3; i++) {
-        config.members[i] = (struct gd_member){.id = i + 1, .roles = GD_MEMBER_VOTER};
-        (void)snprintf(config.members[i].address.text, GD_ADDRESS_SIZE, "127.0.0.1:700%u", i + 1);
-    }
-    return config;
-}
 
 /* A snapshot's body as a node writes it: its table first. */
 static void body_of(struct gd_bytes *body, uint64_t boot)
@@ -105,52 +43,11 @@ static void body_of(struct gd_bytes *body, uint64_t boot)
 
 static void make_snapshot(struct fake_disk *disk, struct gd_position position)
 {
-    struct gd_snapshot_store *store = gd_snapshot_store_new(&disk->io, "snapshot");
-    struct gd_snapshot_meta meta = {.position = position, .stamp_ms = 5, .config = three_members()};
     struct gd_bytes body = {0};
 
-    gd_snapshot_store_open(store, on_done, NULL);
-    until_told(disk);
     body_of(&body, 9);
-    gd_snapshot_write_begin(store, &meta, on_done, NULL);
-    until_told(disk);
-    gd_snapshot_write(store, gd_bytes_slice(&body), on_done, NULL);
-    until_told(disk);
-    gd_snapshot_write_end(store, on_done, NULL);
-    until_told(disk);
+    node_disk_snapshot(disk, position, gd_bytes_slice(&body));
     gd_bytes_release(&body);
-    gd_snapshot_store_close(store, on_closed, NULL);
-    until_told(disk);
-    gd_snapshot_store_free(store);
-}
-
-static void make_log(struct fake_disk *disk)
-{
-    struct gd_wal *wal = gd_wal_new(&(struct gd_wal_options){.io = &disk->io,
-                                                             .directory = "wal",
-                                                             .segment_size = 65536,
-                                                             .batch_size_max = 65536,
-                                                             .stored = on_stored,
-                                                             .failed = on_failed});
-    struct gd_wal_identity identity = {.cluster_id = OLD_CLUSTER, .node_id = 1, .boot = 4};
-    struct gd_hard_state hard_state = {.term = 3, .vote = 2};
-    struct gd_snapshot_meta none = {.config = three_members()};
-
-    gd_wal_open(wal, on_opened, NULL);
-    until_told(disk);
-    gd_wal_start(wal, &identity, &hard_state, &none, on_done, NULL);
-    until_told(disk);
-    for (uint64_t i = 1; i <= ENTRIES; i++) {
-        struct gd_entry *entry = gd_entry_new(GD_ENTRY_REQUEST, "data", 4);
-        struct gd_raft_persist persist = {.sequence = i, .entries = &entry, .entry_count = 1};
-        entry->position = (struct gd_position){i < 7 ? 2 : 3, i};
-        gd_wal_append(wal, &persist);
-        until_told(disk);
-        gd_entry_drop(entry);
-    }
-    gd_wal_close(wal, on_closed, NULL);
-    until_told(disk);
-    gd_wal_free(wal);
 }
 
 static void look(struct fake_disk *disk, struct gd_inspect *inspect)
@@ -188,7 +85,7 @@ static void check_between(const struct gd_inspect *inspect, gd_index last)
     assert_true(inspect->usable);
     assert_int_equal(inspect->identity.node_id, 1);
     assert_true(inspect->last.index >= last);
-    if (inspect->identity.cluster_id == OLD_CLUSTER) {
+    if (inspect->identity.cluster_id == NODE_DISK_CLUSTER) {
         assert_int_equal(inspect->config.count, 3); /* Never the new members in the old cluster. */
     } else {
         assert_true(inspect->hard_state.term > 3);
@@ -219,7 +116,7 @@ static void explore_recover(const struct fake_disk *base, uint64_t at, int how, 
     assert_true(inspect.last.index > last);
     assert_true(inspect.last.term > 3);
     assert_int_equal(inspect.last.term, inspect.hard_state.term);
-    assert_true(inspect.identity.cluster_id != OLD_CLUSTER);
+    assert_true(inspect.identity.cluster_id != NODE_DISK_CLUSTER);
     assert_true(inspect.identity.boot > 4);
     gd_inspect_release(&inspect);
     fake_release(&disk);
@@ -234,7 +131,7 @@ static void recover_everywhere(gd_term snapshot_term, gd_index snapshot_index, g
     uint64_t begin;
 
     fake_init(&base, 1);
-    make_log(&base);
+    node_disk_log(&base, 65536, 4);
     if (snapshot_index > 0) {
         make_snapshot(&base, (struct gd_position){snapshot_term, snapshot_index});
     }
@@ -255,10 +152,10 @@ static void recover_everywhere(gd_term snapshot_term, gd_index snapshot_index, g
 static void test_recover_survives_a_crash_anywhere(void **state)
 {
     (void)state;
-    recover_everywhere(0, 0, ENTRIES);
-    recover_everywhere(2, 5, ENTRIES);               /* A snapshot of this log. */
-    recover_everywhere(3, ENTRIES + 8, ENTRIES + 8); /* One ahead of it ... */
-    recover_everywhere(3, 5, 5);                     /* ... and one that it contradicts. */
+    recover_everywhere(0, 0, NODE_DISK_ENTRIES);
+    recover_everywhere(2, 5, NODE_DISK_ENTRIES); /* A snapshot of this log. */
+    recover_everywhere(3, NODE_DISK_ENTRIES + 8, NODE_DISK_ENTRIES + 8); /* One ahead of it ... */
+    recover_everywhere(3, 5, 5); /* ... and one that it contradicts. */
 }
 
 static void test_recover_refuses_an_empty_directory(void **state)
