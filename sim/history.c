@@ -16,13 +16,15 @@ struct history {
     struct gd_sim_record *record;
     uint32_t *index; /* Owned: hash table of the record's keys, counted from 1. */
     size_t index_capacity;
+    bool opaque; /* Of a database with a model of its own. */
 };
 struct gd_sim_history_reader {
     struct history history;
     uint64_t lines;
 };
-struct fields { /* Of one operation, or of one step of a transaction. */
-    int what;   /* enum gd_sim_do; -1: not given. */
+struct fields {       /* Of one operation, or of one step of a transaction. */
+    int what;         /* enum gd_sim_do; -1: not given. */
+    const char *name; /* Opaque: the op; the record's. */
     bool has_key, has_call, has_return, error, aborted, has_steps;
     unsigned key;
     struct gd_sim_value input, old, output;
@@ -271,6 +273,17 @@ static bool read_key(struct history *history, struct text *text, unsigned *key)
     return good;
 }
 
+static bool read_name(struct history *history, struct text *text, const char **name)
+{
+    struct gd_bytes bytes = {0};
+    bool good = read_string(text, &bytes);
+    if (good) {
+        *name = gd_sim_value_text(history->record, bytes.data, bytes.size).text;
+    }
+    gd_bytes_release(&bytes);
+    return good;
+}
+
 static bool read_what(struct text *text, int *what)
 {
     static const char *const names[] = {"read",  "write", "append", "cas",  "delete",
@@ -316,7 +329,8 @@ static bool read_field(struct history *history, struct text *text, const char *n
 {
     bool scrap;
     if (strcmp(name, "op") == 0) {
-        return read_what(text, &fields->what);
+        return history->opaque ? read_name(history, text, &fields->name)
+                               : read_what(text, &fields->what);
     }
     if (strcmp(name, "key") == 0) {
         fields->has_key = true;
@@ -425,6 +439,23 @@ static bool read_steps(struct history *history, struct text *text)
     return take(text, ']') || fail(text, "']' is wanted");
 }
 
+/* What a database with a model of its own was told and said. */
+static bool take_opaque(struct text *text, const struct fields *fields, struct gd_sim_operation *op)
+{
+    const struct gd_sim_value *input = &fields->input, *output = &fields->output;
+    if (fields->name == NULL || input->kind != GD_SIM_VALUE_TEXT || fields->has_key ||
+        fields->has_steps || fields->old.kind != GD_SIM_VALUE_NOTHING) {
+        return fail(text, "an operation wants its op and, as a string, its input; and no key");
+    }
+    if (fields->has_return && !fields->error && output->kind != GD_SIM_VALUE_TEXT) {
+        return fail(text, "what was answered wants, as a string, its output");
+    }
+    op->name = fields->name;
+    op->input = (struct gd_slice){(const uint8_t *)input->text, input->size};
+    op->output = (struct gd_slice){(const uint8_t *)output->text, output->size};
+    return true;
+}
+
 static bool read_operation(struct history *history, struct text *text)
 {
     struct fields fields;
@@ -440,7 +471,11 @@ static bool read_operation(struct history *history, struct text *text)
     if (!fields.has_call || (fields.has_return && fields.back < fields.call)) {
         return fail(text, "call and return, in this order, are wanted");
     }
-    if (op->txn != fields.has_steps || (!op->txn && !add_step(history, text, &fields))) {
+    if (history->opaque) {
+        if (!take_opaque(text, &fields, op)) {
+            return false;
+        }
+    } else if (op->txn != fields.has_steps || (!op->txn && !add_step(history, text, &fields))) {
         return fail(text, "a txn, and nothing else, has ops");
     }
     bool aborted = op->txn && fields.output.kind == GD_SIM_VALUE_TEXT;
@@ -489,11 +524,24 @@ enum gd_err gd_sim_history_reader_add(struct gd_sim_history_reader *reader, stru
     return GD_OK;
 }
 
-enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *record,
-                                struct gd_error *error)
+static enum gd_err read_whole(struct gd_slice bytes, struct gd_sim_record *record, bool opaque,
+                              struct gd_error *error)
 {
     struct gd_sim_history_reader *reader = gd_sim_history_reader_new(record);
+    reader->history.opaque = opaque;
     enum gd_err err = gd_sim_history_reader_add(reader, bytes, error);
     gd_sim_history_reader_free(reader);
     return err;
+}
+
+enum gd_err gd_sim_history_read(struct gd_slice bytes, struct gd_sim_record *record,
+                                struct gd_error *error)
+{
+    return read_whole(bytes, record, false, error);
+}
+
+enum gd_err gd_sim_history_read_opaque(struct gd_slice bytes, struct gd_sim_record *record,
+                                       struct gd_error *error)
+{
+    return read_whole(bytes, record, true, error);
 }

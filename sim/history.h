@@ -10,7 +10,13 @@
 GD_MUST_CHECK enum gd_err gd_sim_history_read(struct gd_slice text, struct gd_sim_record *record,
                                               struct gd_error *error);
 
-/* The same piece by piece: each of whole lines. The record may be emptied between two, if its key
+/* The same of a database with a model of its own: `op` is any name, `input` and `output` are texts,
+ * and there are neither keys nor transactions. */
+GD_MUST_CHECK enum gd_err gd_sim_history_read_opaque(struct gd_slice text,
+                                                     struct gd_sim_record *record,
+                                                     struct gd_error *error);
+
+/* The first piece by piece: each of whole lines. The record may be emptied between two, if its key
  * names stay what they are. */
 struct gd_sim_history_reader *gd_sim_history_reader_new(struct gd_sim_record *record);
 void gd_sim_history_reader_free(struct gd_sim_history_reader *reader);

@@ -1,6 +1,5 @@
 /* judge.c - a record of a database with a model of its own, before the checker; see judge.h. */
 #include "sim/judge.h"
-#include "sim/linearize.h"
 #include "sim/plan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +74,13 @@ static void say_operation(const struct gd_sim_operation *op, struct gd_bytes *by
     char back[32];
     gd_sim_time_text(op->call, call, sizeof call);
     gd_sim_time_text(op->back, back, sizeof back);
-    gd_bytes_format(bytes, "\n  client %u asked node %u at %s: %.*s", (unsigned)(op->session >> 32),
-                    op->node, call, op->input.size > 120 ? 120 : (int)op->input.size,
+    if (op->session == 0) { /* From a file. */
+        gd_bytes_format(bytes, "\n  client %llu asked", (unsigned long long)op->client);
+    } else {
+        gd_bytes_format(bytes, "\n  client %u asked node %u", (unsigned)(op->session >> 32),
+                        op->node);
+    }
+    gd_bytes_format(bytes, " at %s: %.*s", call, op->input.size > 120 ? 120 : (int)op->input.size,
                     (const char *)op->input.data);
     if (op->fate == GD_SIM_FATE_DONE) {
         gd_bytes_format(bytes, ", answered at %s: %.*s", back,
@@ -102,17 +106,18 @@ static void say(const struct judged *judged, const struct gd_lin_result *result,
 }
 
 enum gd_sim_outcome gd_sim_judge(const struct gd_sim_model *model,
-                                 const struct gd_sim_record *record, bool ordered, char *text,
-                                 size_t size)
+                                 const struct gd_sim_record *record, bool ordered,
+                                 const struct gd_lin_limits *limits, char *text, size_t size)
 {
+    static const struct gd_lin_limits run_limits = {.steps = STEPS_MAX, .memory = MEMORY_MAX};
     struct judged judged = {.model = model, .record = record};
     struct gd_lin_model lin = {.state_size = model->state_size, .start = start, .step = step};
-    struct gd_lin_limits limits = {.steps = STEPS_MAX, .memory = MEMORY_MAX};
     struct gd_lin_result result = {0};
     enum gd_sim_outcome outcome = GD_SIM_PASS;
     lin.reads_only = model->reads_only != NULL ? reads_only : NULL;
     gather(&judged, ordered);
-    gd_lin_check(&lin, &judged, judged.operations, judged.count, &limits, &result);
+    gd_lin_check(&lin, &judged, judged.operations, judged.count,
+                 limits != NULL ? limits : &run_limits, &result);
     if (result.verdict == GD_LIN_ILLEGAL) {
         outcome = GD_SIM_FAIL;
         say(&judged, &result, text, size);

@@ -1,7 +1,10 @@
-/* program.c - the command line of a simulator: run, replay, plan, shrink, list; see program.h. */
+/* program.c - the command line of a simulator: run, replay, plan, shrink, list, check; see
+ * program.h. */
 #define _POSIX_C_SOURCE 200809L
 #include "sim/program.h"
 #include "sim/apart.h"
+#include "sim/check_command.h"
+#include "sim/check_model.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
 #include "sim/sweep.h"
@@ -31,14 +34,29 @@ static const struct {
     {"shrink", "shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
                "        the least plan that violates the same property"},
     {"list", "list [faults|parameters|marks]"},
+    {"check", "check [--database NAME] [--time-limit SECONDS] [--memory-limit MB] HISTORY...\n"
+              "        is a history linearizable, by the database's model?"},
 };
+
+/* What a program has under a name of ours stands for ours. */
+static const struct gd_sim_command *own_command(const struct gd_sim_program *program,
+                                                const char *name)
+{
+    for (size_t i = 0; i < program->command_count; i++) {
+        if (strcmp(name, program->commands[i].name) == 0) {
+            return &program->commands[i];
+        }
+    }
+    return NULL;
+}
 
 /* Of one command, or (`command` NULL) of all. */
 static void print_usage(const struct gd_sim_program *program, const char *command, FILE *to)
 {
     (void)fprintf(to, "usage: %s COMMAND ...\n", program->name);
     for (size_t i = 0; i < GD_COUNT(usage_parts); i++) {
-        if (command == NULL || strcmp(command, usage_parts[i].name) == 0) {
+        if ((command == NULL || strcmp(command, usage_parts[i].name) == 0) &&
+            own_command(program, usage_parts[i].name) == NULL) {
             (void)fprintf(to, "  %s\n", usage_parts[i].text);
         }
     }
@@ -523,6 +541,24 @@ static int command_list(const struct gd_sim_program *program, int count, char **
     return usage(program, "list: faults, parameters or marks, not '%s'", what);
 }
 
+/* ---------------------------------------------------------------- check */
+
+static int command_check(const struct gd_sim_program *program, int count, char **words)
+{
+    const struct gd_sim_database *database = program->databases[0];
+    if (count > 1 && strcmp(words[0], "--database") == 0) {
+        database = find_database(program, words[1]);
+        if (database == NULL) {
+            return usage(program, "--database: there is no '%s'", words[1]);
+        }
+        count -= 2;
+        words += 2;
+    }
+    return database->model != NULL
+               ? gd_sim_check_model(program->name, database->model, count, words)
+               : gd_sim_check_command(count, words);
+}
+
 /* Nodes come and go, and with each a segment's worth of memory. Given back to the system each time
  * it costs a third of a sweep in page faults. */
 static void keep_memory(void)
@@ -540,7 +576,7 @@ int gd_sim_main(int count, char **words, const struct gd_sim_program *program)
         int (*run)(const struct gd_sim_program *program, int count, char **words);
     } commands[] = {
         {"run", command_run},       {"replay", command_replay}, {"plan", command_plan},
-        {"shrink", command_shrink}, {"list", command_list},
+        {"shrink", command_shrink}, {"list", command_list},     {"check", command_check},
     };
     keep_memory();
     if (count < 2) {
@@ -552,6 +588,14 @@ int gd_sim_main(int count, char **words, const struct gd_sim_program *program)
         return 0;
     }
     bool help = count > 2 && strcmp(words[2], "--help") == 0;
+    const struct gd_sim_command *own = own_command(program, words[1]);
+    if (own != NULL) {
+        if (help) {
+            print_usage(program, words[1], stdout);
+            return 0;
+        }
+        return own->run(count - 2, words + 2);
+    }
     for (size_t i = 0; i < GD_COUNT(commands); i++) {
         if (strcmp(words[1], commands[i].name) == 0) {
             if (help) {
@@ -559,15 +603,6 @@ int gd_sim_main(int count, char **words, const struct gd_sim_program *program)
                 return 0;
             }
             return commands[i].run(program, count - 2, words + 2);
-        }
-    }
-    for (size_t i = 0; i < program->command_count; i++) {
-        if (strcmp(words[1], program->commands[i].name) == 0) {
-            if (help) {
-                print_usage(program, words[1], stdout);
-                return 0;
-            }
-            return program->commands[i].run(count - 2, words + 2);
         }
     }
     return usage(program, "unknown command '%s'", words[1]);

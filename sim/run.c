@@ -562,7 +562,7 @@ static enum gd_sim_outcome judge(const struct run *run, bool ordered, char *text
 {
     const struct gd_sim_model *model = run->plan->database->model;
     return model != NULL
-               ? gd_sim_judge(model, &run->record, ordered, text, size)
+               ? gd_sim_judge(model, &run->record, ordered, NULL, text, size)
                : gd_sim_verdict(&run->record,
                                 ordered ? GD_SIM_VERDICT_ORDERED : GD_SIM_VERDICT_FREE, text, size);
 }
