@@ -7,9 +7,11 @@
  * Holds: no crash; each operation tells its end once; what a client is given of one that ended well
  * is one whole reply, of one that did not, nothing (P3); once the input is used up the next open
  * succeeds; and as long as no byte of a reply was a lie, each entry was executed once, and
- * applied() is what the database holds (P1, P2). */
+ * applied() is what the database holds (P1, P2). The input is also a script's text: what may not be
+ * done by one that reads may not be done by one that writes. */
 #include "engine/memory.h"
 #include "kvs/number.h"
+#include "kvs/proxy_script.h"
 #include "kvs/proxy_tracker.h"
 #include "kvs/resp.h"
 #include <stdio.h>
@@ -644,6 +646,14 @@ static void operations(void)
     gd_bytes_release(&stream);
 }
 
+static void judge_script(struct gd_slice text)
+{
+    struct gd_slice args[] = {gd_proxy_text("EVAL"), text};
+
+    GD_ASSERT(gd_proxy_script_refusal("eval_ro", args, 2) == NULL ||
+              gd_proxy_script_refusal("eval", args, 2) != NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct gd_proxy_options options = {.io = &w.io, .address = {"database:6379"}};
@@ -651,6 +661,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 4 || size > 4096) {
         return 0;
     }
+    judge_script((struct gd_slice){data, size});
     w = (struct world){.io = {&vtable}, .script = gd_reader_of((struct gd_slice){data, size})};
     options.password = next_byte() % 2 == 0 ? "" : "secret";
     gd_proxy_tracker_init(&w.tracker, &options);

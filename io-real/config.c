@@ -66,6 +66,8 @@ static const struct key keys[] = {
     {"client_port", KIND_PORT, AT(client_port), 1, 65535, "6379", "the database's port"},
     {"database_password", KIND_TEXT, AT(database_password), 0, 0, "",
      "what the database wants to hear in AUTH"},
+    {"database_scripts", KIND_YES_NO, AT(database_scripts), 0, 0, "no",
+     "clients' scripts (EVAL) do the same on every node: README, \"Scripts\"; for resp alone"},
     {"data_dir", KIND_TEXT, AT(data_dir), 0, 0, NULL,
      "where log and snapshots are kept; gandalf-data-PORT when not given"},
     {"snapshot_path", KIND_TEXT, AT(snapshot_path), 0, 0, NULL,
@@ -546,6 +548,12 @@ enum gd_err gd_config_finish(struct gd_node_config *config, struct gd_error *err
                             "timeout or lower heartbeat",
                             (unsigned long long)config->timeout_ms,
                             (unsigned long long)config->heartbeat_ms);
+    }
+    if (config->database_scripts && strncmp(config->database, "resp", 4) != 0) {
+        return gd_error_set(error, GD_ERR_INVALID,
+                            "database_scripts: %.100s runs no scripts: they are for a database "
+                            "behind resp://host:port",
+                            config->database);
     }
     if (config->segment_size % 4096 != 0) {
         return gd_error_set(error, GD_ERR_INVALID, "segment_size: not a multiple of 4096 bytes");

@@ -34,6 +34,7 @@ struct gd_node_config {
     char client_host[GD_CONFIG_TEXT_SIZE];
     uint64_t client_port;
     char database_password[GD_CONFIG_TEXT_SIZE]; /* "": none. */
+    bool database_scripts;
 
     /* The disk. */
     char data_dir[GD_CONFIG_TEXT_SIZE];      /* Never "" after gd_config_finish. */

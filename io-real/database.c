@@ -19,6 +19,7 @@ struct gd_database {
     struct gd_kv_tracker tracker; /* By kind: one of them. */
     struct gd_proxy_tracker proxy;
     struct gd_sql_tracker sql;
+    struct gd_scripts scripts; /* What clients have sent, where scripts are declared. */
     struct gd_kv_setting settings[SETTING_COUNT];
     char max_clients[24], bulk_size[24], port[24];
 };
@@ -116,7 +117,8 @@ static enum gd_err new_tracker(struct gd_database *database, const struct gd_nod
                                struct gd_error *error)
 {
     if (database->kind == KIND_RESP) {
-        struct gd_proxy_options proxy = {.io = io, .password = config->database_password};
+        struct gd_proxy_options proxy = {
+            .io = io, .password = config->database_password, .scripts = config->database_scripts};
         enum gd_err err = external_address(config, &proxy.address, error);
         if (err != GD_OK) {
             return err;
@@ -124,6 +126,7 @@ static enum gd_err new_tracker(struct gd_database *database, const struct gd_nod
         gd_proxy_tracker_init(&database->proxy, &proxy);
         options->find = find_external;
         options->find_context = database;
+        options->scripts = config->database_scripts ? &database->scripts : NULL;
         return GD_OK;
     }
     if (database->kind == KIND_SQLITE) {
@@ -167,5 +170,6 @@ void gd_database_put_away(struct gd_served *served)
     struct gd_database *database = GD_CONTAINER(parser, struct gd_database, parser);
 
     gd_kv_parser_release(parser);
+    gd_scripts_release(&database->scripts);
     gd_free(database);
 }

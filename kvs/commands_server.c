@@ -900,6 +900,15 @@ static void local_function(struct gd_kv_parser *parser, struct gd_kv_session *se
     }
 }
 
+static void local_script(struct gd_kv_parser *parser, struct gd_kv_session *session,
+                         const struct gd_slice *args, size_t count,
+                         const struct gd_node_status *status, struct gd_reply *reply,
+                         struct gd_local_result *result)
+{
+    UNUSED_LOCAL;
+    gd_scripts_command(parser->scripts, args, count, reply);
+}
+
 static void local_info(struct gd_kv_parser *parser, struct gd_kv_session *session,
                        const struct gd_slice *args, size_t count,
                        const struct gd_node_status *status, struct gd_reply *reply,
@@ -941,7 +950,7 @@ void gd_kv_local(struct gd_kv_parser *parser, struct gd_kv_session *session,
         {"hello", local_hello},     {"reset", local_reset},       {"client", local_client},
         {"command", local_command}, {"config", local_config},     {"debug", local_debug},
         {"slowlog", local_slowlog}, {"function", local_function}, {"info", local_info},
-        {"cluster", local_cluster}, {"raft", local_raft},
+        {"cluster", local_cluster}, {"raft", local_raft},         {"script", local_script},
     };
 
     for (size_t i = 0; i < GD_COUNT(rows); i++) {

@@ -301,14 +301,19 @@ static const struct gd_command *find_command(const struct gd_kv_parser *parser,
 }
 
 static void sort_request(const struct gd_kv_parser *parser, struct gd_kv_session *session,
-                         const struct gd_slice *args, size_t count, struct gd_request *request)
+                         struct gd_slice *args, size_t count, struct gd_request *request)
 {
     const char *refusal;
-    const struct gd_command *command = find_command(parser, session, args, count, &refusal);
+    const struct gd_command *command;
+
+    if (parser->scripts != NULL && session->authenticated) {
+        gd_scripts_take(parser->scripts, args, count);
+    }
+    command = find_command(parser, session, args, count, &refusal);
 
     request->kind = GD_REQUEST_LOCAL;
     session->local = command;
-    if (command == NULL && is_http(args[0])) {
+    if ((command == NULL || refusal != NULL) && is_http(args[0])) {
         request->kind = GD_REQUEST_CLOSE;
         return;
     }
@@ -544,6 +549,7 @@ void gd_kv_parser_init(struct gd_kv_parser *parser, const struct gd_kv_parser_op
         .setting_count = options->setting_count,
         .find = options->find,
         .find_context = options->find_context,
+        .scripts = options->scripts,
     };
     if (options->password != NULL && options->password[0] != '\0') {
         size_t size = strlen(options->password) + 1;

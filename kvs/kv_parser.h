@@ -8,6 +8,7 @@
 #include "engine/parser.h"
 #include "kvs/kv.h"
 #include "kvs/resp.h"
+#include "kvs/scripts.h"
 
 #define GD_KV_NAME_SIZE 64
 
@@ -29,6 +30,7 @@ struct gd_kv_parser_options {
      * RESP2 alone is spoken, since replies are passed as the database gives them. */
     gd_kv_find_fn *find;
     void *find_context;
+    struct gd_scripts *scripts; /* Borrowed; NULL: EVALSHA and SCRIPT are not served. */
 };
 
 struct gd_kv_parser {
@@ -40,6 +42,7 @@ struct gd_kv_parser {
     size_t setting_count;
     gd_kv_find_fn *find;
     void *find_context;
+    struct gd_scripts *scripts;
     uint64_t commands_done;
 };
 void gd_kv_parser_init(struct gd_kv_parser *parser, const struct gd_kv_parser_options *options);

@@ -12,6 +12,7 @@
 #include "engine/memory.h"
 #include "kvs/number.h"
 #include "kvs/proxy_link.h"
+#include "kvs/proxy_script.h"
 #include <stdio.h>
 
 enum { NAME_SIZE_MAX = 64, WORDS_MAX = 16 };
@@ -27,7 +28,10 @@ static const struct {
     }
 #define BLOCKS "it would hold up every client of the database; poll instead"
 #define SUBSCRIBES "messages do not go through the log"
-#define SCRIPTS "what a script does may differ from node to node; send its commands in MULTI"
+#define SCRIPTS                                                                                    \
+    "it may do another thing on each node; send its commands in MULTI, or declare scripts "        \
+    "(database_scripts)"
+#define FUNCTIONS "a database's snapshot has no functions; send the script with EVAL"
 #define ADMINISTERS "it concerns one database, not the cluster; ask that database itself"
 #define CLOCKED "it notes the time of the database's own clock, which differs from node to node"
     ROW("acl", ADMINISTERS),
@@ -47,9 +51,9 @@ static const struct {
     ROW("evalsha", SCRIPTS),
     ROW("evalsha_ro", SCRIPTS),
     ROW("failover", ADMINISTERS),
-    ROW("fcall", SCRIPTS),
-    ROW("fcall_ro", SCRIPTS),
-    ROW("function", SCRIPTS),
+    ROW("fcall", FUNCTIONS),
+    ROW("fcall_ro", FUNCTIONS),
+    ROW("function", FUNCTIONS),
     ROW("lastsave", ADMINISTERS),
     ROW("latency", ADMINISTERS),
     ROW("load", "it replaces the whole store; use SET or RESTORE"),
@@ -88,10 +92,10 @@ static const struct {
     ROW("xreadgroup", CLOCKED),
 };
 
-static const char *reason_of(const char *name)
+const char *gd_proxy_refusal_of(struct gd_slice name)
 {
     for (size_t i = 0; i < GD_COUNT(refused); i++) {
-        if (strcmp(refused[i].name, name) == 0) {
+        if (gd_slice_is(name, refused[i].name)) {
             return refused[i].reason;
         }
     }
@@ -208,7 +212,13 @@ static bool learn_row(struct gd_slice bytes, struct gd_command *row)
     if (strcmp(name, "xread") == 0) {
         blocks = false; /* Only with BLOCK: refuse_arguments. */
     }
-    if ((!write && !read) || (blocks && reason_of(name) == NULL)) {
+    if (gd_proxy_is_script(name)) {
+        write = write || !read; /* EVAL says neither: what it does is in its text. */
+        row->kind = read ? GD_COMMAND_READ : GD_COMMAND_WRITE;
+        row->key_first = row->key_last = 3; /* Behind the text and the number of keys. */
+        row->key_step = 1;
+    }
+    if ((!write && !read) || (blocks && gd_proxy_refusal_of(gd_proxy_text(name)) == NULL)) {
         goto bad;
     }
     row->name = name;
@@ -252,16 +262,49 @@ bool gd_proxy_table_learn(struct gd_proxy_table *table, struct gd_slice reply)
         reply.data += size;
         reply.size -= size;
     }
+    learnt.scripts = table->scripts;
     gd_proxy_table_release(table);
     *table = learnt;
     return true;
+}
+
+static const struct gd_command *find_row(const struct gd_proxy_table *table, const char *name)
+{
+    for (size_t low = 0, high = table->count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(table->rows[middle].name, name);
+        if (order == 0) {
+            return &table->rows[middle];
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return NULL;
+}
+
+/* Declared ones. SCRIPT is this node's own business (scripts.h), where there is an EVAL. */
+static const struct gd_command *find_script(const struct gd_proxy_table *table, const char *name,
+                                            const struct gd_slice *args, size_t count,
+                                            const char **refusal)
+{
+    static const struct gd_command script = {
+        .name = "script", .arity = -2, .kind = GD_COMMAND_LOCAL, .flags = "noscript"};
+    bool node = strcmp(name, script.name) == 0;
+    const struct gd_command *row = find_row(table, node ? "eval" : name);
+
+    if (row == NULL || node) {
+        return row == NULL ? NULL : &script;
+    }
+    *refusal = refuse_arguments(name, args, count);
+    *refusal = *refusal != NULL ? *refusal : gd_proxy_script_refusal(name, args, count);
+    return row;
 }
 
 const struct gd_command *gd_proxy_find(const struct gd_proxy_table *table,
                                        const struct gd_slice *args, size_t count,
                                        const char **refusal)
 {
-    const struct gd_command *own = gd_command_find(args[0]), *row = NULL;
+    const struct gd_command *own = gd_command_find(args[0]), *row;
     char name[NAME_SIZE_MAX] = {0};
 
     *refusal = NULL;
@@ -272,23 +315,21 @@ const struct gd_command *gd_proxy_find(const struct gd_proxy_table *table,
         uint8_t c = args[0].data[i];
         name[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
-    for (size_t low = 0, high = table->count; low < high;) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(table->rows[middle].name, name);
-        if (order == 0) {
-            row = &table->rows[middle];
-            break;
-        }
-        low = order < 0 ? middle + 1 : low;
-        high = order < 0 ? high : middle;
+    bool script =
+        table->scripts && (gd_proxy_is_script(name) || strcmp(name, "script") == 0); /* Declared. */
+    if (script && table->count > 0) {
+        return find_script(table, name, args, count, refusal);
     }
+    row = find_row(table, name);
     bool ours = own != NULL && (own->kind == GD_COMMAND_LOCAL || own->kind == GD_COMMAND_ADMIN);
     if (ours || table->count == 0) { /* Or nothing is known of the database yet. */
         row = own;
     }
-    *refusal = reason_of(name);
+    *refusal = script ? NULL : gd_proxy_refusal_of(args[0]);
     if (*refusal == NULL && row != NULL) {
         *refusal = refuse_arguments(name, args, count);
+    } else if (*refusal == NULL && table->count == 0) { /* The database may well have it. */
+        *refusal = "DBDOWN the database has not been reached yet, and its commands are not known";
     }
     if (*refusal != NULL && row == NULL) {
         row = own != NULL ? own : gd_command_at(0); /* Known, if only to be refused. */

@@ -12,6 +12,7 @@
 struct gd_proxy_table {
     struct gd_command *rows; /* Owned, with their names; ordered by name. */
     size_t count;
+    bool scripts; /* The operator declares that scripts do the same on every node. */
 };
 void gd_proxy_table_release(struct gd_proxy_table *table);
 /* From a reply to COMMAND; false (and the table as before) when it is none. */
@@ -21,6 +22,8 @@ bool gd_proxy_table_learn(struct gd_proxy_table *table, struct gd_slice reply);
 const struct gd_command *gd_proxy_find(const struct gd_proxy_table *table,
                                        const struct gd_slice *args, size_t count,
                                        const char **refusal);
+/* Why a command of that name is never let through: the error's text, static; NULL: it is. */
+const char *gd_proxy_refusal_of(struct gd_slice name);
 /* Adds the command behind `out` as every replica must run it: by the entry's time and index, not by
  * the database's clock. */
 void gd_proxy_write_fixed(struct gd_bytes *out, const struct gd_slice *args, size_t count,

@@ -80,6 +80,7 @@ struct gd_proxy_options {
     struct gd_address address;
     const char *password; /* The database's; NULL or empty: none. Copied. */
     uint64_t patience_ms; /* 0: 5000. */
+    bool scripts;         /* As in gd_proxy_table. */
 };
 void gd_proxy_tracker_init(struct gd_proxy_tracker *tracker,
                            const struct gd_proxy_options *options);

@@ -19,6 +19,7 @@ static const struct row rows[] = {
     {"config", "get", -3},      {"config", "resetstat", 2}, {"config", "set", -4},
     {"slowlog", "get", -2},     {"slowlog", "len", 2},      {"slowlog", "reset", 2},
     {"function", "flush", -2},  {"function", "list", -2},   {"debug", "sleep", 3},
+    {"script", "exists", -3},   {"script", "flush", -2},    {"script", "load", 3},
 };
 
 bool gd_kv_subcommand_fits(const struct gd_command *command, const struct gd_slice *args,

@@ -16,8 +16,8 @@ GD_MUST_CHECK enum gd_err gd_sim_history_read_opaque(struct gd_slice text,
                                                      struct gd_sim_record *record,
                                                      struct gd_error *error);
 
-/* The first piece by piece: each of whole lines. The record may be emptied between two, if its key
- * names stay what they are. */
+/* The first of them, piece by piece: each of whole lines. The record may be emptied between two, if
+ * its key names stay what they are. */
 struct gd_sim_history_reader *gd_sim_history_reader_new(struct gd_sim_record *record);
 void gd_sim_history_reader_free(struct gd_sim_history_reader *reader);
 GD_MUST_CHECK enum gd_err gd_sim_history_reader_add(struct gd_sim_history_reader *reader,

@@ -4,6 +4,7 @@
     database.py [TEST...]       all of them without a name; $GANDALF names the program
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -65,6 +66,24 @@ class Database:
         """Every key's DUMP and deadline."""
         with Client(self.port, timeout=30) as c:
             return {k: (c("DUMP", k), c("PEXPIRETIME", k)) for k in c("KEYS", "*") if k != KEY}
+
+
+TRANSFER = """
+local from = tonumber(redis.call('GET', KEYS[1]) or '0')
+if from < tonumber(ARGV[1]) then return redis.error_reply('ERR not enough') end
+redis.call('DECRBY', KEYS[1], ARGV[1])
+redis.call('RPUSH', KEYS[3], ARGV[2])
+return {redis.call('INCRBY', KEYS[2], ARGV[1]), ARGV[2]}
+"""
+
+
+def refused(c, *words):
+    """What a command is refused with."""
+    try:
+        reply = c(*words)
+    except Error as e:
+        return str(e)
+    raise AssertionError("%r was answered: %r" % (words, reply))
 
 
 class Fronted:
@@ -430,6 +449,120 @@ def commands():
             assert c("FLUSHDB") == "OK" and d("DBSIZE") == 0
             assert c("INCR", "n") == 1
         f.equal()
+
+
+@test
+def scripts_that_are_declared():
+    """EVAL goes through the log; a digest is put for its text; what differs by replica is refused."""
+    with Fronted("redis", database_scripts="yes") as f:
+        first, second = f.cluster.nodes[:2]
+        incr = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
+        with first.client() as c, second.client() as d:
+            assert c("EVAL", incr, "1", "n", "5") == 5
+            assert d("EVAL_RO", "return redis.call('GET', KEYS[1])", "1", "n") == b"5"
+            assert c("EVAL", "return {1, {2, 'three'}, false, redis.status_reply('FINE')}", "0") == \
+                [1, [2, b"three"], None, "FINE"]
+            # Node 1 has the text by its EVAL; node 2 wants it first, and keeps it when its database
+            # has forgotten all.
+            digest = hashlib.sha1(incr.encode()).hexdigest()
+            assert c("EVALSHA", digest, "1", "n", "1") == 6
+            assert refused(d, "EVALSHA", digest, "1", "n", "1").startswith("NOSCRIPT ")
+            assert d("SCRIPT", "EXISTS", digest, "0" * 40) == [0, 0]
+            assert d("SCRIPT", "LOAD", incr) == digest.encode()
+            assert d("EVALSHA", digest, "1", "n", "1") == 7
+            f.databases[1].kill()
+            f.databases[1].start()
+            wait_until("the database that is back", lambda: d("EVALSHA", digest, "1", "n", "1") > 7)
+            for words in (("MULTI",), ("EVALSHA", digest, "1", "m", "1"),
+                          ("EVAL", incr, "1", "m", "2"), ("EXEC",)):
+                c.send(*words)
+            assert [c.read() for _ in range(4)] == ["OK", "QUEUED", "QUEUED", [1, 3]]
+            assert refused(c, "EVAL", "return redis.call('INCR', KEYS[1]) + nothing", "1", "half")
+            assert d("GET", "half") == b"1"  # As in Redis: what was done before the error stays.
+            assert refused(c, "EVAL", "this is no Lua", "0").startswith("ERR ")
+            for text, reason in (("redis.call('SET', KEYS[1], redis.call('TIME')[1])", "'time'"),
+                                 ("redis.call('SPOP', KEYS[1])", "another member"),
+                                 ("redis.call('SRANDMEMBER', KEYS[1])", "'srandmember'"),
+                                 ("return redis.call('RANDOMKEY')", "'randomkey'"),
+                                 ("redis.call('SET', KEYS[1], math.random())", "math.random"),
+                                 ("redis.call('EXPIRE', KEYS[1], 5)", "PEXPIREAT"),
+                                 ("redis.call('SET', KEYS[1], 1, 'EX', 5)", "PXAT"),
+                                 ("redis.call('SET', '__gandalf:applied', 1)", "gandalf's own")):
+                assert reason in refused(c, "EVAL", text, "1", "k"), text
+            assert "gandalf's own" in refused(c, "EVAL", incr, "1", KEY, "1")
+            assert "functions" in refused(c, "FCALL", "f", "0")
+            assert refused(c, "SCRIPT", "KILL").startswith("ERR unknown subcommand")
+            assert c("SCRIPT", "FLUSH") == "OK"
+            assert refused(c, "EVALSHA", digest, "1", "n", "1").startswith("NOSCRIPT ")
+        f.equal()
+    with Fronted("redis") as f:
+        with f.cluster.nodes[0].client() as c:
+            assert "database_scripts" in refused(c, "EVAL", "return 1", "0")
+            assert refused(c, "SCRIPT", "LOAD", "return 1").startswith("ERR ")
+
+
+@test
+def scripts_under_kills():
+    """Scripts that move money while nodes and databases are killed: none twice, none half."""
+    money, moved, stop, wrong = 100000, [], threading.Event(), []
+    digest = hashlib.sha1(TRANSFER.encode()).hexdigest()
+
+    def work(f, w):
+        i = 0
+        while not stop.is_set():
+            try:
+                with f.cluster.nodes[(w + i) % 3].client(timeout=20) as c:
+                    while not stop.is_set():
+                        i += 1
+                        name, known = "w%d.%d" % (w, i), i % 2 == 0
+                        keys = ["3", "a%d" % (i % 3), "a%d" % ((i + 1 + w % 2) % 3), "done"]
+                        try:
+                            c("EVALSHA" if known else "EVAL", digest if known else TRANSFER, *keys,
+                              i % 50, name)
+                            moved.append(name)
+                        except Error as e:
+                            if not str(e).startswith(("UNKNOWN", "DBDOWN", "CLUSTERDOWN", "BUSY",
+                                                      "NOSCRIPT", "ERR not enough")):
+                                wrong.append(str(e))
+                                return
+            except (OSError, EOFError):
+                pass
+            i += 1
+            time.sleep(0.02)
+
+    with Fronted("redis", database_scripts="yes", snapshot_offset=300, tail_count=50) as f:
+        with f.cluster.nodes[0].client() as c:
+            c("MSET", "a0", money, "a1", money, "a2", money)
+        threads = [threading.Thread(target=work, args=(f, w)) for w in range(4)]
+        for t in threads:
+            t.start()
+
+        def goes_on(more):
+            begin = len(moved)
+            wait_until("scripts that go on", lambda: wrong or len(moved) >= begin + more)
+        try:
+            goes_on(100)
+            for node, database in zip(f.cluster.nodes, f.databases):
+                database.kill()
+                goes_on(50)
+                database.start()
+                goes_on(50)
+                node.kill()
+                goes_on(50)
+                node.start()
+                goes_on(50)
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        assert not wrong, wrong[:5]
+        contents = f.equal()
+        assert set(contents) == {b"a0", b"a1", b"a2", b"done"}, sorted(contents)
+        with f.cluster.nodes[2].client(timeout=30) as c:
+            assert sum(int(c("GET", "a%d" % i)) for i in range(3)) == 3 * money
+            names = [x.decode() for x in c("LRANGE", "done", 0, -1)]
+        assert len(names) == len(set(names)), "applied twice"
+        assert not set(moved) - set(names), "acknowledged and gone"
 
 
 @test

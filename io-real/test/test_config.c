@@ -78,6 +78,7 @@ static void test_config_file_with_every_key(void **state)
                                "timeout: 300\nrequest_timeout: 2000\nconnection_host: localhost\n"
                                "connection_port: 9000\nfollower: redirect\nlease: yes\n"
                                "requirepass: secret\ndatabase: resp://db:6380\n"
+                               "database_scripts: yes\n"
                                "client_host: 10.0.0.1\nclient_port: 6381\ndata_dir: /var/x\n"
                                "snapshot_path: /tmp/s/snap\nsnapshot_offset: 500\n"
                                "snapshot_log_size: 8mb\nsegment_size: 1MB\ntail_count: 7\n"
@@ -95,6 +96,7 @@ static void test_config_file_with_every_key(void **state)
     assert_true(config.lease);
     assert_string_equal(config.requirepass, "secret");
     assert_string_equal(config.database, "resp://db:6380");
+    assert_true(config.database_scripts);
     assert_string_equal(config.data_dir, "/var/x");
     assert_int_equal(config.snapshot_offset, 500);
     assert_int_equal(config.snapshot_log_size, 8 << 20);
@@ -146,6 +148,8 @@ static void test_config_file_errors(void **state)
         {"binary", "\x01\x02", ":1:", "not YAML"},
         {"timeout below two heartbeats", "heartbeat: 100\ntimeout: 150\n", "",
          "timeout: 150 ms are less than two heartbeats of 100 ms"},
+        {"scripts without a database for them", "database_scripts: yes\n", "",
+         "database_scripts: kvs runs no scripts"},
         {"both listeners at one place", "port: 5\nconnection_port: 5\n", "", "connection_port:"},
     };
     struct gd_node_config config;
