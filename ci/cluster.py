@@ -29,6 +29,15 @@ def gandalf_path():
     raise SystemExit("no gandalf built: run cmake --build, or set GANDALF")
 
 
+def client_status(node):
+    """What `gandalf-kvs status` prints of the node's cluster."""
+    program = os.path.join(os.path.dirname(gandalf_path()), "..", "kvs", "gandalf-kvs")
+    done = subprocess.run([program, "--port", str(node.client_port), "status"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
 # Sanitized builds are slower; every wait is a bound that a passing test never reaches.
 PATIENCE = float(os.environ.get("GANDALF_PATIENCE", "30"))
 

@@ -75,7 +75,9 @@ uri() { # uri N: what node N is told of its database
 }
 for n in 1 2 3; do
     port=$((7610 + n))
-    mkdir -p "$data/database$n"
+    case $database in
+    redis | kvs-server) mkdir -p "$data/database$n" ;;
+    esac
     case $database in
     redis)
         setsid redis-server --port "$port" --bind 127.0.0.1 --dir "$data/database$n" --save '' \
@@ -132,6 +134,13 @@ done
 
 set_it='set greeting hello'
 get_it='get greeting'
+own=
+case $database in
+redis | kvs-server) own="Their databases, a $database each: 127.0.0.1:7611, 7612 and 7613
+" ;;
+sqlite) own="Their databases: $data/node1/database.sqlite, node2/ and node3/
+" ;;
+esac
 if [ "$database" = sqlite ]; then
     set_it='sql.exec "CREATE TABLE IF NOT EXISTS t(v); INSERT INTO t VALUES(?)" hello'
     get_it='sql.query "SELECT v FROM t"'
@@ -140,7 +149,7 @@ cat <<TEXT
 
 A cluster of three nodes serves clients at 127.0.0.1:9876, 9877 and 9878.
 Logs and data: $data
-
+$own
 In another terminal:
   export PATH=$TOP/build/release/kvs:\$PATH
   gandalf-kvs --port 9876 $set_it
@@ -156,8 +165,10 @@ Any Redis client works as well: redis-cli -p 9876
 Ctrl-C stops the cluster.
 TEXT
 
-# One dead node is part of the show; the script ends when all are gone or it is interrupted.
-while :; do
+# One dead node is part of the show; the script ends when all are gone or it is interrupted. The shell's own
+# word about a killed one is not shown.
+alive=3
+while [ "$alive" -gt 0 ]; do
     alive=0
     for i in 0 1 2; do
         if [ -n "${pids[$i]:-}" ] && kill -0 "${pids[$i]}" 2>/dev/null; then
@@ -170,7 +181,7 @@ while :; do
             say "  $again"
         fi
     done
-    [ "$alive" -gt 0 ] || { [ "$stopping" = yes ] || die "all nodes have gone: see $data/node*.log"; }
     sleep 1 &
     wait $! || true
-done
+done 2>/dev/null
+[ "$stopping" = yes ] || die "all nodes have gone: see $data/node*.log"

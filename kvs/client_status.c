@@ -44,21 +44,35 @@ static bool is(const struct gd_resp_item *item, const char *name)
            memcmp(item->text.data, name, item->text.size) == 0;
 }
 
+/* A map, or what stands for one where only RESP2 is spoken: an array of names and values. */
+static bool take_map(struct gd_slice *reply, size_t *pairs)
+{
+    struct gd_resp_item map;
+
+    if (!gd_resp_item_take(reply, &map) ||
+        (map.kind != '%' && (map.kind != '*' || map.count % 2 != 0))) {
+        return false;
+    }
+    *pairs = map.kind == '%' ? map.count : map.count / 2;
+    return true;
+}
+
 /* RAFT NODES: an array of maps. */
 static bool read_nodes(struct gd_slice reply, struct table *table)
 {
-    struct gd_resp_item list, map, name, value;
+    struct gd_resp_item list, name, value;
+    size_t pairs;
 
     if (!gd_resp_item_take(&reply, &list) || list.kind != '*') {
         return false;
     }
     for (size_t i = 0; i < list.count && table->count < MEMBERS_MAX; i++) {
         struct member *member = &table->members[table->count];
-        if (!gd_resp_item_take(&reply, &map) || map.kind != '%') {
+        if (!take_map(&reply, &pairs)) {
             return false;
         }
         *member = (struct member){0};
-        for (size_t pair = 0; pair < map.count; pair++) {
+        for (size_t pair = 0; pair < pairs; pair++) {
             if (!gd_resp_item_take(&reply, &name) || !gd_resp_item_take(&reply, &value)) {
                 return false;
             }
@@ -90,14 +104,15 @@ static struct member *find(struct table *table, uint64_t id)
 /* The leader's list of peers, an array of maps; `reply` moves behind it. */
 static bool read_peers(struct gd_slice *reply, size_t count, struct table *table)
 {
-    struct gd_resp_item map, name, value;
+    struct gd_resp_item name, value;
+    size_t pairs;
 
     for (size_t i = 0; i < count; i++) {
         struct member *member = NULL;
-        if (!gd_resp_item_take(reply, &map) || map.kind != '%') {
+        if (!take_map(reply, &pairs)) {
             return false;
         }
-        for (size_t pair = 0; pair < map.count; pair++) {
+        for (size_t pair = 0; pair < pairs; pair++) {
             if (!gd_resp_item_take(reply, &name) || !gd_resp_item_take(reply, &value)) {
                 return false;
             }
@@ -115,12 +130,13 @@ static bool read_peers(struct gd_slice *reply, size_t count, struct table *table
 /* RAFT STATUS: a map. */
 static bool read_status(struct gd_slice reply, struct member *member, struct table *table)
 {
-    struct gd_resp_item map, name, value;
+    struct gd_resp_item name, value;
+    size_t pairs;
 
-    if (!gd_resp_item_take(&reply, &map) || map.kind != '%') {
+    if (!take_map(&reply, &pairs)) {
         return false;
     }
-    for (size_t pair = 0; pair < map.count; pair++) {
+    for (size_t pair = 0; pair < pairs; pair++) {
         if (!gd_resp_item_take(&reply, &name) || !gd_resp_item_take(&reply, &value)) {
             return false;
         }

@@ -417,6 +417,8 @@ def stopped_database():
 def commands():
     """Every kind of data goes through; what cannot be replicated is refused; replicas are equal."""
     with Fronted("redis") as f:
+        shown = harness.client_status(f.cluster.nodes[0])
+        assert "3 of 3 voters answer; there is a leader" in shown, shown
         with f.cluster.nodes[0].client() as c, f.cluster.nodes[1].client() as d:
             assert c("HSET", "h", "f", "1", "g", "2") == 2
             assert c("SADD", "set", "1", "2", "3") == 3

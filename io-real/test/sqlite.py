@@ -284,6 +284,8 @@ def sqlite_commands():
     """What clients are told."""
     with Cluster(database="sqlite") as c:
         c.leader()
+        shown = harness.client_status(c.nodes[2])
+        assert "3 of 3 voters answer; there is a leader" in shown, shown
         with c.nodes[0].client() as a, c.nodes[1].client() as b:
             assert a("SQL.EXEC", "CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE)") == 0
             assert a("SQL.EXEC", "INSERT INTO t(v) VALUES(?), (?)", "x", b"\x00\xff") == 2
