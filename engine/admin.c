@@ -475,6 +475,27 @@ static bool at_rest(const struct gd_node *node)
            !gd_config_joint(gd_raft_config(node->raft));
 }
 
+/* Does the configuration say what was asked for? That its index is committed is not enough: another
+ * leader's entry may stand there. */
+static bool in_force(const struct gd_node *node)
+{
+    const struct gd_admin *admin = &node->admin.admin;
+    const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), admin->id);
+
+    switch (admin->kind) {
+    case GD_ADMIN_REMOVE:
+        return member == NULL;
+    case GD_ADMIN_PROMOTE:
+        return member != NULL && (member->roles & GD_MEMBER_VOTER) != 0;
+    case GD_ADMIN_MOVE:
+        return member != NULL && strcmp(member->address.text, admin->address.text) == 0;
+    case GD_ADMIN_REPLACE:
+        return member == NULL && fresh_member(node) != NULL;
+    default:
+        return fresh_member(node) != NULL;
+    }
+}
+
 /* A change that has been begun: is it done, or never to be? */
 static void look(struct gd_node *node)
 {
@@ -489,8 +510,17 @@ static void look(struct gd_node *node)
     } else if (at_rest(node)) {
         if (brings && fresh == NULL) {
             GD_REACHED("new member removed before it had caught up");
-            finish(node, GD_OUTCOME_UNKNOWN, "the new member was removed before it had caught up");
-        } else if (!brings || (fresh->roles & GD_MEMBER_JOINING) == 0) {
+            finish(node, GD_OUTCOME_UNKNOWN,
+                   "the new member is none: it was removed before it had caught up, or another "
+                   "leader took over before the change was committed");
+        } else if (brings && (fresh->roles & GD_MEMBER_JOINING) != 0) {
+            return; /* It is under way. */
+        } else if (!in_force(node)) {
+            GD_REACHED("change lost with the leadership, or undone");
+            finish(node, GD_OUTCOME_UNKNOWN,
+                   "the change is not in force: another leader took over before it was committed, "
+                   "or another change undid it");
+        } else {
             finish(node, GD_OUTCOME_DONE, "");
         }
     }

@@ -110,6 +110,7 @@ struct gd__peer {
     /* Not in our configuration, yet it speaks to us, and may know more: a leader that our log has
      * not heard of, or who was removed and has not heard of that. Kept while it is connected. */
     bool guest;
+    uint64_t boot;      /* Of its last Hello: late ones of an earlier start say nothing. */
     uint32_t life;      /* Of its last Hello (config.h); 0 while not known. */
     uint32_t told_life; /* What our last Hello said. */
     bool dirty;
@@ -413,7 +414,8 @@ struct gd_node {
     /* Recovery, in start.c. */
     struct gd_wal_recovered recovered; /* Our own copy. */
     bool recovered_valid;
-    bool joining; /* Empty: the first Hello that is for us says who we are. */
+    uint64_t recovered_lsn; /* Its last record; 0: there was none. */
+    bool joining;           /* Empty: the first Hello that is for us says who we are. */
 
     /* Stopping. */
     struct gd_timer stop_timer;

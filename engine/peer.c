@@ -614,6 +614,13 @@ static void join_by(struct gd__inbound *inbound, const struct gd_message *messag
     gd__start_joined(node, message->cluster_id, message->to);
 }
 
+/* A connection that was held up may bring its Hello when the process that sent it is gone, and a
+ * later start has long said where it is now. */
+static bool is_of_earlier_start(const struct gd__peer *peer, const struct gd_message *message)
+{
+    return gd_life_of(message->boot) == gd_life_of(peer->boot) && message->boot < peer->boot;
+}
+
 static void take_hello(struct gd__inbound *inbound, const struct gd_message *message)
 {
     struct gd_node *node = inbound->node;
@@ -637,10 +644,16 @@ static void take_hello(struct gd__inbound *inbound, const struct gd_message *mes
     if (!heed_life(node, message->hello.life)) {
         return;
     }
-    inbound->from = message->from;
     peer = gd__peer_find(node, message->from);
+    if (peer != NULL && is_of_earlier_start(peer, message)) {
+        GD_REACHED("late Hello of a peer's earlier start");
+        refuse_inbound(inbound, "it is of an earlier start of this member");
+        return;
+    }
+    inbound->from = message->from;
     peer = peer != NULL ? peer : add_guest(node, message);
     if (peer != NULL) {
+        peer->boot = message->boot;
         peer->client_address = message->hello.client_address;
         peer->said_address = message->hello.peer_address;
         peer->life = gd_life_of(message->boot);
