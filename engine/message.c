@@ -55,6 +55,11 @@ enum gd_message_type gd_message_frame_type(struct gd_slice frame)
                                      : (enum gd_message_type)0;
 }
 
+gd_term gd_message_frame_term(struct gd_slice frame)
+{
+    return frame.size >= HEADER_SIZE ? gd_get_le64(frame.data + 36) : 0;
+}
+
 /* ---------------------------------------------------------------- encode */
 
 static void add_le16(struct gd_bytes *bytes, uint16_t value)

@@ -457,6 +457,11 @@ struct gd_position gd_node_durable(const struct gd_node *node)
     return node->wal_told;
 }
 
+uint64_t gd_node_recovered_lsn(const struct gd_node *node)
+{
+    return node->recovered_lsn;
+}
+
 gd_index gd_node_applied(const struct gd_node *node)
 {
     return node->apply.applied;

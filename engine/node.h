@@ -88,6 +88,8 @@ const struct gd_raft *gd_node_raft(const struct gd_node *node);
 /* The last entry that the log on disk has told as durable since the start; index 0: none yet.
  * Unlike gd_raft_stored it owes nothing to what Raft concludes from it. */
 struct gd_position gd_node_durable(const struct gd_node *node);
+/* The number of the last record of the log that was there at this start; 0: none. */
+uint64_t gd_node_recovered_lsn(const struct gd_node *node);
 /* The last entry handed to the Tracker and done; 0 before. */
 gd_index gd_node_applied(const struct gd_node *node);
 /* A digest of all replicated state: the Tracker's and the node's own tables; comparable between

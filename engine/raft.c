@@ -677,10 +677,12 @@ void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts)
     };
 }
 
-gd_index gd_raft_match(const struct gd_raft *raft, gd_node_id peer)
+gd_index gd_raft_match(const struct gd_raft *raft, gd_node_id peer, uint64_t *boot)
 {
+    *boot = 0;
     for (uint32_t i = 0; raft->role == GD_ROLE_LEADER && i < raft->progress_count; i++) {
         if (raft->progress[i].id == peer) {
+            *boot = raft->progress[i].boot;
             return raft->progress[i].match;
         }
     }

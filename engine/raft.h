@@ -210,8 +210,9 @@ int64_t gd_raft_stamp_ms(const struct gd_raft *raft);
 /* Fills state, match, next, lag and last contact; false when not leader or no such peer. */
 bool gd_raft_progress(const struct gd_raft *raft, gd_node_id peer, gd_time_ns now,
                       struct gd_member_status *status);
-/* The last entry that this leader counts as stored on `peer`; 0 when not leader or no such peer. */
-gd_index gd_raft_match(const struct gd_raft *raft, gd_node_id peer);
+/* The last entry that this leader counts as stored on `peer`, and the start of the peer's that this
+ * is about (0: none was heard yet); 0 when not leader or no such peer. */
+gd_index gd_raft_match(const struct gd_raft *raft, gd_node_id peer, uint64_t *boot);
 /* Is a leader's own-term entry committed: may reads be answered (paper section 8)? */
 bool gd_raft_leader_ready(const struct gd_raft *raft);
 

@@ -118,6 +118,7 @@ static void keep_recovered(struct gd_node *node, const struct gd_wal_recovered *
 {
     node->recovered = *recovered;
     node->recovered_valid = true;
+    node->recovered_lsn = recovered->last_lsn;
     node->recovered.entries = NULL;
     if (recovered->entry_count > 0) {
         node->recovered.entries = gd_malloc(recovered->entry_count * sizeof(void *));

@@ -44,6 +44,7 @@ struct gd_wal_recovered {
     struct gd_entry **entries;        /* In order, without gaps. */
     size_t entry_count;
     uint64_t cut_size; /* Bytes of a torn tail that were dropped. */
+    uint64_t last_lsn; /* The number of the last record that was there. */
 };
 /* `*recovered` is borrowed until the callback returns, its entries by reference (share what you
  * keep). Err: GD_ERR_CORRUPT (damage that is not a torn tail: file and offset in `error`),

@@ -480,6 +480,7 @@ static enum gd_err judge(struct gd__wal_recovery *r)
     }
     found->hard_state = state->hard_state;
     found->snapshot = state->snapshot;
+    found->last_lsn = r->wal->lsn_next - 1;
     return GD_OK;
 }
 

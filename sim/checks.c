@@ -16,14 +16,22 @@
  * - state machine safety: no two nodes commit different entries at one index;
  * - durability: a new commit index rests on entries that a majority of disks hold; what was durable
  *   on a node is there after its restart;
+ *   on a damaged one, what its own log still says was durable, or it does not come back;
  * - monotony: term and commit index of a running node never go back;
  * - elections are not put off: but by a leader that speaks, a vote granted, or a campaign;
  * - lease: nobody is elected while another's lease runs;
+ * - leader stickiness: who hears a leader helps nobody else to lead, but whom a leader asked to;
+ * - outsiders disturb nobody: no term comes from an answer of who is no member (thesis 4.2.3);
+ * - what peers said: a leader counts on a peer only as far as that has acknowledged it in this
+ * term, and since the start of it that the leader knows;
  * - membership: the configuration in force is the last one of the log; one that is committed is the
  *   same everywhere; nobody stops whom nobody removed;
+ * - ids are used once: who was a member and is none now never is one again (see orders.c);
  * - one change at a time: a leader changes members only behind a committed change, and once an
  *   entry of its own term is committed (thesis 4.1);
  * - quorums meet: of two configurations that follow each other, any two quorums;
+ * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as
+ * long as its limit in bytes allows;
  * - bounded queues: every queue keeps its limit;
  * - equal states: nodes that have applied the same entries have the same state. */
 #include "engine/prng.h"
@@ -333,13 +341,24 @@ static void look_at_match(struct gd_sim_checks *checks, unsigned id, const struc
     }
     for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
         const struct shadow *shadow = &checks->shadows[peer];
+        const struct told *told = &shadow->told[id];
         struct gd_position match = {0, 0};
+        uint64_t boot;
         if (peer == id || shadow->damaged || !shadow->running ||
             shadow->term > gd_raft_term(raft)) {
             continue;
         }
-        match.index = gd_raft_match(raft, peer);
+        match.index = gd_raft_match(raft, peer, &boot);
         match.term = gd_raft_term_at(raft, match.index);
+        if (match.index > 0 && (told->term != gd_raft_term(raft) || told->boot < boot ||
+                                (told->boot == boot && told->index < match.index))) {
+            gd_sim__violated(checks, "what peers said",
+                             "node %u leads term %" PRIu64 " and counts entry %" PRIu64
+                             " as stored on node %u, whose present start has not acknowledged that "
+                             "in this term",
+                             id, gd_raft_term(raft), match.index, peer);
+            return;
+        }
         if (match.index != 0 && match.term != 0 && !gd_sim__holds(checks, peer, match)) {
             gd_sim__violated(checks, "durability",
                              "node %u leads term %" PRIu64 " and counts entry %" PRIu64
@@ -389,9 +408,41 @@ static void look_at_deadline(struct gd_sim_checks *checks, unsigned id, const st
                          "spoke, and it granted no vote",
                          id, shadow->term);
     }
+    if (facts.hard_state_durable) {
+        shadow->durable_term = gd_raft_term(raft);
+        shadow->durable_vote = gd_raft_vote(raft);
+    }
     shadow->facts = facts;
     shadow->role = gd_raft_role(raft);
     shadow->leader = gd_raft_leader(raft);
+    shadow->leader_term = shadow->leader != 0 ? gd_raft_term(raft) : shadow->leader_term;
+}
+
+/* Who hears a leader helps nobody else to lead (thesis 4.2.3), but whom a leader asked to. Under
+ * leases it has promised to keep still for a whole timeout, whatever brought a later term
+ * meanwhile; without them a later term that came by itself is that of a leader that is gone. Looked
+ * at while the shadow still shows what was before the event. */
+static void look_at_stickiness(struct gd_sim_checks *checks, unsigned id,
+                               const struct gd_raft *raft)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    gd_node_id vote = gd_raft_vote(raft);
+    gd_term term = gd_raft_term(raft);
+    gd_time_ns contact = shadow->facts.leader_contact;
+    gd_time_ns now = checks->clock(checks->context, id);
+    bool hears = contact != 0 && now - contact < checks->plan->election_timeout &&
+                 shadow->role != GD_ROLE_LEADER;
+    if (shadow->term == 0 || vote == 0 || vote == id || vote > GD_SIM_NODES_MAX ||
+        (term == shadow->term && vote == shadow->vote) ||
+        checks->shadows[vote].offered + 1 >= term) {
+        return;
+    }
+    if (hears && (checks->plan->lease != 0 || (shadow->leader != 0 && shadow->heard < term))) {
+        gd_sim__violated(checks, "leader stickiness",
+                         "node %u votes for node %" PRIu64 " in term %" PRIu64
+                         ", and has heard a leader less than an election timeout ago",
+                         id, vote, term);
+    }
 }
 
 static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
@@ -403,6 +454,13 @@ static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const stru
         gd_sim__violated(checks, "monotony",
                          "the term of node %u went back from %" PRIu64 " to %" PRIu64, id,
                          shadow->term, term);
+    }
+    if (shadow->term != 0 && term > shadow->term && term > shadow->heard_inside &&
+        gd_raft_vote(raft) != id && shadow->members != 0) {
+        gd_sim__violated(checks, "outsiders disturb nobody",
+                         "node %u went from term %" PRIu64 " to %" PRIu64
+                         ", and only somebody who is no member for it has told it that term",
+                         id, shadow->term, term);
     }
     if (term == shadow->term && shadow->vote != 0 && gd_raft_vote(raft) != shadow->vote) {
         gd_sim__violated(checks, "one vote a term",
@@ -439,16 +497,35 @@ static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const stru
 }
 
 /* The first look after a start: what was durable has come back. */
-static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                          const struct gd_node *node)
 {
     struct shadow *shadow = &checks->shadows[id];
     struct gd_position last = gd_raft_last(raft);
     gd_index first = gd_raft_first_index(raft);
+    if (gd_node_recovered_lsn(node) < shadow->witnessed) {
+        gd_sim__violated(checks, "durability",
+                         "node %u came back with the first %" PRIu64
+                         " records of its log; a record on its damaged disk says that %" PRIu64
+                         " were durable: that is no torn tail",
+                         id, gd_node_recovered_lsn(node), shadow->witnessed);
+    }
+    shadow->witnessed = 0;
     if (!shadow->damaged && last.index < shadow->stored.index) {
         gd_sim__violated(checks, "durability",
                          "node %u came back with its log up to %" PRIu64 "; %" PRIu64
                          " of term %" PRIu64 " was durable before",
                          id, last.index, shadow->stored.index, shadow->stored.term);
+    }
+    if (!shadow->damaged &&
+        (gd_raft_term(raft) < shadow->durable_term ||
+         (gd_raft_term(raft) == shadow->durable_term && shadow->durable_vote != 0 &&
+          gd_raft_vote(raft) != shadow->durable_vote))) {
+        gd_sim__violated(checks, "durability",
+                         "node %u came back in term %" PRIu64 " with its vote for %" PRIu64
+                         "; term %" PRIu64 " and a vote for %" PRIu64 " were durable before",
+                         id, gd_raft_term(raft), gd_raft_vote(raft), shadow->durable_term,
+                         shadow->durable_vote);
     }
     if (shadow->damaged && !shadow->wiped &&
         (last.index < shadow->stored.index || gd_raft_term(raft) < shadow->term)) {
@@ -547,6 +624,21 @@ static void look_at_change(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+/* All that are committed up to `commit` and newer than those known, the oldest first. */
+static void follow_members(struct gd_sim_checks *checks, const struct gd_raft *raft,
+                           gd_index commit)
+{
+    gd_index index;
+    const struct gd_config *config = gd_raft_config_at(raft, commit, &index);
+    if (index <= checks->members_index || index > commit) {
+        return;
+    }
+    if (index > 0) {
+        follow_members(checks, raft, index - 1);
+    }
+    gd_sim__committed_members(checks, config, index);
+}
+
 /* Of two configurations that follow each other in a log either may decide, as long as some have the
  * one and some the other: no two quorums of them may decide apart. */
 static void look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
@@ -561,6 +653,10 @@ static void look_at_config(struct gd_sim_checks *checks, unsigned id, const stru
     }
     look_at_source(checks, id, raft);
     shadow->config_index = index;
+    shadow->members = 0;
+    for (uint32_t i = 0; i < config->count; i++) {
+        shadow->members |= UINT32_C(1) << config->members[i].id;
+    }
     while (index > seen) {
         const struct gd_config *previous = gd_raft_config_at(raft, index - 1, &before);
         if (before >= index) {
@@ -578,14 +674,7 @@ static void look_at_config(struct gd_sim_checks *checks, unsigned id, const stru
         index = before;
         config = previous;
     }
-    config = gd_raft_config_at(raft, gd_raft_commit(raft), &index);
-    if (index > checks->members_index) {
-        checks->members = *config;
-        checks->members_index = index;
-        if (gd_config_highest(config) > checks->id_highest) { /* Version 1 forgets it. */
-            checks->id_highest = gd_config_highest(config);
-        }
-    }
+    follow_members(checks, raft, gd_raft_commit(raft));
 }
 
 /* Configurations that do not follow each other may be in force at once, on a node that was cut off
@@ -708,6 +797,29 @@ static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct 
     shadow->lag_full = queues.lag_size >= checks->plan->lag_size;
 }
 
+/* A log that is cut under a peer costs it a snapshot, and under a load one after the other. Where
+ * the limit is a few entries' bytes nothing is demanded; else no run fills it. */
+#define TAIL_WIDE (8 << 20)
+static void look_at_cut(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_index first = gd_raft_first_index(raft);
+    bool cut = shadow->led && gd_raft_role(raft) == GD_ROLE_LEADER && first > shadow->first;
+    shadow->first = first;
+    for (unsigned peer = 1; cut && peer <= gd_sim_plan_total(checks->plan); peer++) {
+        struct gd_member_status status = {0};
+        if (peer != id && checks->plan->tail_size >= TAIL_WIDE &&
+            gd_raft_progress(raft, peer, checks->clock(checks->context, id), &status) &&
+            status.state != GD_PROGRESS_SNAPSHOT && status.match + 1 < first &&
+            status.last_contact_ns < checks->plan->election_timeout) {
+            gd_sim__violated(checks, "logs are held",
+                             "node %u leads and has cut its log up to %" PRIu64
+                             "; node %u, heard of just now, has it up to %" PRIu64,
+                             id, first, peer, status.match);
+        }
+    }
+}
+
 static void look_at_digest(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
     struct shadow *shadow = &checks->shadows[id];
@@ -737,14 +849,16 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
         return;
     }
     if (!shadow->running) {
-        look_at_start(checks, id, raft);
+        look_at_start(checks, id, raft, node);
     }
     look_at_uncommitted(checks, id, raft);
+    look_at_cut(checks, id, raft);
     look_at_lag(checks, id, raft, node);
     bool changed = gd_position_compare(gd_raft_last(raft), shadow->last) != 0;
     follow_log(checks, id, raft);
     shadow->stored = gd_raft_stored(raft);
     look_at_stored(checks, id, node);
+    look_at_stickiness(checks, id, raft);
     look_at_deadline(checks, id, raft);
     look_at_leader(checks, id, raft);
     look_at_match(checks, id, raft);
@@ -763,12 +877,18 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     checks->shadows[id].led = false;
     checks->shadows[id].lag_full = false;
     checks->shadows[id].applied = 0;
+    checks->shadows[id].leader_term = 0;
 }
 
 void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id, bool wiped)
 {
     checks->shadows[id].damaged = true;
     checks->shadows[id].wiped = checks->shadows[id].wiped || wiped;
+}
+
+void gd_sim_checks_witnessed(struct gd_sim_checks *checks, unsigned id, uint64_t lsn)
+{
+    checks->shadows[id].witnessed = lsn;
 }
 
 void gd_sim_checks_equal(struct gd_sim_checks *checks, struct gd_node *const *nodes)

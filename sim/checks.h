@@ -21,7 +21,8 @@ struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan,
 void gd_sim_checks_free(struct gd_sim_checks *checks);
 /* Node `id` has run. `node` may be one that has not opened its log yet. */
 void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
-/* Node `from`, whose Raft is `raft`, puts a frame for `to` on the wire: is what it says true? */
+/* Node `from`, whose Raft is `raft` (NULL: not restored yet), puts a frame for `to` on the wire: is
+ * what it says true? */
 void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
                         const struct gd_raft *raft, struct gd_slice frame);
 /* Node `id` is gone. What was durable must come back. */
@@ -29,8 +30,13 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id);
 /* The disk of `id` is damaged: what it held need not come back. With `wiped` none of it is there,
  * and nothing else may suffer from that. */
 void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id, bool wiped);
+/* Node `id` is about to start on a damaged disk, on which a record says that all up to `lsn` were
+ * durable (witness.h). 0: it may read something else. */
+void gd_sim_checks_witnessed(struct gd_sim_checks *checks, unsigned id, uint64_t lsn);
 /* Node `id` stopped, since it is no member any more. */
 void gd_sim_checks_dismissed(struct gd_sim_checks *checks, unsigned id, const char *error);
+/* Node `id` answered an operator's order as done: is it? */
+void gd_sim_checks_ordered(struct gd_sim_checks *checks, unsigned id, const char *command);
 /* NULL, or why the promises need not hold in this run: damage took what a majority rested on. */
 const char *gd_sim_checks_premise(const struct gd_sim_checks *checks);
 /* All that run have stopped changing: are their states the same? */

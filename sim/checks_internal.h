@@ -4,15 +4,25 @@
 #include "sim/checks.h"
 #include "sim/members.h"
 
+/* What a node has acknowledged to one leader, as its messages said it. */
+struct told {
+    gd_term term;
+    uint64_t boot; /* Of who said it. */
+    gd_index index;
+};
 struct shadow {   /* Of one node. */
     bool running; /* Has had its log open since its last start. */
     bool damaged;
     bool wiped; /* Everything that it had promised to keep is gone: the cluster must do without. */
-    bool led;   /* At the last look it was leader in `term`. */
+    uint64_t witnessed; /* Damaged: its log says that so many records were durable. */
+    bool led;           /* At the last look it was leader in `term`. */
     gd_term term;
-    gd_node_id vote; /* In `term`, as last looked at; 0: none. */
+    gd_node_id vote;      /* In `term`, as last looked at; 0: none. */
+    gd_term durable_term; /* What its disk holds of both, as far as was seen. */
+    gd_node_id durable_vote;
     gd_index commit;
     struct gd_position last;
+    gd_index first; /* Of the log in memory, as last looked at. */
     struct gd_position stored;
     gd_term *terms; /* Owned: term at index i; 0 where not known (below a snapshot). */
     size_t term_capacity;
@@ -26,6 +36,18 @@ struct shadow {   /* Of one node. */
     struct gd_sim_voters voters;
     uint64_t looks;
     bool lag_full; /* At the last look as much as may be waited for the database. */
+    /* Elections: what its messages, and those to it, said. */
+    gd_term campaign;                 /* The last term in which it asked for votes, ... */
+    struct gd_position campaign_last; /* ... with this as its last entry. */
+    gd_term offered;                  /* The last term in which a leader asked it to lead. */
+    gd_term heard;        /* The highest term that anything but a vote's question told it. */
+    gd_term heard_inside; /* The same of everything but answers of who is no member for it. */
+    uint32_t members;     /* Of the configuration in force: bit n is node n. */
+    gd_term leader_term;  /* The last one in which it knew a leader; 0: none since its start. */
+    struct told told[GD_SIM_NODES_MAX + 1]; /* By leader. */
+    /* Reads: the names of its questions. */
+    uint64_t token_boot;                 /* Of the start that asked last. */
+    uint64_t token_highest, token_floor; /* Ever used; before that start. */
 };
 struct seen { /* An entry named by (index, term). */
     struct gd_position at;
@@ -74,12 +96,17 @@ struct gd_sim_checks {
     struct gd_config members; /* The newest configuration known to be committed. */
     gd_index members_index;
     gd_node_id id_highest; /* Ever in a committed one. */
+    uint32_t members_ever; /* Bit n: node n was a member in some committed one; ... */
+    uint32_t voters_ever;  /* ... and a voter. */
     bool differ;           /* Not all nodes have the same voters in force. */
     struct known_config configs[KNOWN_CONFIG_COUNT]; /* By index. */
     struct asked_read asked[GD_SIM_NODES_MAX + 1][ASKED_READ_COUNT];
     char premise[200];
 };
 
+/* A committed configuration that is newer than all known before. */
+void gd_sim__committed_members(struct gd_sim_checks *checks, const struct gd_config *config,
+                               gd_index index);
 void GD_PRINTF(3, 4)
     gd_sim__violated(struct gd_sim_checks *checks, const char *property, const char *format, ...);
 /* Does node `id` hold the entry on its disk, as far as it has said? */

@@ -8,6 +8,7 @@
  * second later, as a supervisor would, unless it refused a disk that was damaged on purpose: then
  * it is down for good. A node that refuses a disk which nobody damaged is a violation. */
 #include "sim/cluster.h"
+#include "sim/witness.h"
 #include "engine/memory.h"
 #include "engine/message.h"
 #include <inttypes.h>
@@ -197,6 +198,12 @@ static void clients_violated(void *context, const char *text)
     cluster->options.violated(cluster->options.context, "answers", text);
 }
 
+static void clients_ordered(void *context, unsigned node, const char *command)
+{
+    struct gd_sim_cluster *cluster = context;
+    cluster->options.ordered(cluster->options.context, node, command);
+}
+
 static void clients_entry(struct gd_io *io, void *context)
 {
     struct gd_sim_cluster *cluster = context;
@@ -204,6 +211,7 @@ static void clients_entry(struct gd_io *io, void *context)
                                               .plan = cluster->options.plan,
                                               .record = cluster->options.record,
                                               .violated = clients_violated,
+                                              .ordered = clients_ordered,
                                               .context = cluster};
     cluster->workload = gd_sim_workload_new(&options);
     gd_sim_workload_start(cluster->workload);
@@ -419,6 +427,11 @@ void gd_sim_cluster_start(struct gd_sim_cluster *cluster, unsigned id)
     cluster->slots[id].wanted = true;
     if (!lives(cluster, id) && !cluster->slots[id].refused) {
         cluster->slots[id].start_at = UINT64_MAX;
+        if (cluster->slots[id].damaged) {
+            bool misread = gd_world_disk(cluster->world, id).misread_ppm > 0;
+            cluster->options.witnessed(cluster->options.context, id,
+                                       misread ? 0 : gd_sim_witness(cluster->world, id));
+        }
         gd_world_start(cluster->world, id);
     }
 }
@@ -651,6 +664,14 @@ static void renew_links(struct gd_sim_cluster *cluster)
     }
 }
 
+void gd_sim_cluster_calm(struct gd_sim_cluster *cluster)
+{
+    struct gd_world_link_options *link = &cluster->link;
+    link->stall_ppm = link->reset_ppm = 0;
+    link->drop_ppm = link->duplicate_ppm = link->reorder_ppm = 0;
+    renew_links(cluster);
+}
+
 void gd_sim_cluster_clog(struct gd_sim_cluster *cluster, unsigned id, bool on)
 {
     if (id > cluster->nodes) {
@@ -805,6 +826,9 @@ void gd_sim_cluster_misread(struct gd_sim_cluster *cluster, unsigned id, uint64_
         struct gd_world_disk_options disk = gd_world_disk(cluster->world, id);
         disk.misread_ppm = (uint32_t)ppm;
         damage(cluster, id, false);
+        if (ppm > 0) {
+            cluster->options.witnessed(cluster->options.context, id, 0);
+        }
         gd_world_set_disk(cluster->world, id, &disk);
     }
 }

@@ -23,8 +23,13 @@ struct gd_sim_cluster_options {
     void (*gone)(void *context, unsigned id); /* Node `id` has ended, in whatever way. */
     /* The disk of `id` is about to be damaged, or (`wiped`) emptied. */
     void (*damaged)(void *context, unsigned id, bool wiped);
+    /* Node `id`, whose disk is damaged, starts; a record on it says that all up to `lsn` were
+     * durable. 0: what it reads may not be what is there. */
+    void (*witnessed)(void *context, unsigned id, uint64_t lsn);
     /* Node `id` stopped for good, since it is no member any more, it says. */
     void (*dismissed)(void *context, unsigned id, const char *error);
+    /* Node `id` answered an operator's order as done. */
+    void (*ordered)(void *context, unsigned id, const char *command);
     /* Node `from` puts a whole frame for node `to` on the wire. */
     void (*sent)(void *context, unsigned from, unsigned to, struct gd_slice frame);
     void *context;
@@ -69,6 +74,9 @@ void gd_sim_cluster_peer_address(const struct gd_sim_cluster *cluster, unsigned 
 bool gd_sim_cluster_move(struct gd_sim_cluster *cluster, unsigned id);
 /* At its next start, if it is empty still, it asks `whom` to be added. */
 void gd_sim_cluster_ask(struct gd_sim_cluster *cluster, unsigned id, unsigned whom);
+
+/* From here on the network loses, breaks and holds up nothing by itself. */
+void gd_sim_cluster_calm(struct gd_sim_cluster *cluster);
 
 /* Processes. Each is harmless when there is nothing to do. */
 void gd_sim_cluster_crash(struct gd_sim_cluster *cluster, unsigned id);

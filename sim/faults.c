@@ -100,7 +100,8 @@ static gd_term leading_term(const struct gd_sim_faults *faults)
 static bool waits(enum gd_sim_role role)
 {
     return role == GD_SIM_ROLE_CANDIDATE || role == GD_SIM_ROLE_RECEIVER ||
-           role == GD_SIM_ROLE_ELECTED;
+           role == GD_SIM_ROLE_ELECTED || role == GD_SIM_ROLE_NEWCOMER ||
+           role == GD_SIM_ROLE_CHANGING;
 }
 
 /* Whoever is sent a snapshot now; 0: nobody. */
@@ -120,6 +121,27 @@ static unsigned find_receiver(const struct gd_sim_faults *faults)
         }
     }
     return 0;
+}
+
+/* By the leader's configuration: a member that joins; or, until the change is committed, one that
+ * is to vote and did not before. With `leader` set: the leader in the midst of such a change. */
+static unsigned find_change(const struct gd_sim_faults *faults, bool leader)
+{
+    unsigned leading = gd_sim_cluster_leader(faults->cluster);
+    if (leading == 0) {
+        return 0;
+    }
+    const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(faults->cluster, leading));
+    const struct gd_config *config = gd_raft_config(raft);
+    bool joint = gd_config_joint(config);
+    for (uint32_t i = 0; i < config->count && !leader; i++) {
+        uint32_t roles = config->members[i].roles;
+        if ((roles & GD_MEMBER_JOINING) != 0 ||
+            (joint && (roles & (GD_MEMBER_VOTER | GD_MEMBER_OUTGOING)) == GD_MEMBER_VOTER)) {
+            return (unsigned)config->members[i].id;
+        }
+    }
+    return leader && joint ? leading : 0;
 }
 
 static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
@@ -153,6 +175,9 @@ static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
         return find_receiver(faults);
     case GD_SIM_ROLE_ELECTED:
         return leading_term(faults) > faults->active[place].term ? leader : 0;
+    case GD_SIM_ROLE_NEWCOMER:
+    case GD_SIM_ROLE_CHANGING:
+        return find_change(faults, fault->role == GD_SIM_ROLE_CHANGING);
     case GD_SIM_ROLE_COUNT:
         break;
     }
@@ -344,6 +369,60 @@ gd_node_id gd_sim_faults_fresh_id(struct gd_sim_faults *faults, const struct gd_
     return faults->id_highest + 1;
 }
 
+/* An id that was a member's and is none now, as the configuration itself remembers; 0: none. */
+static gd_node_id used_id(const struct gd_config *config)
+{
+    for (gd_node_id id = gd_config_highest(config); id > 0; id--) {
+        if (gd_config_find(config, id) == NULL) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+/* An operator errs: every one of these orders is to be refused, and nothing is to come of it. FORCE
+ * stands for who is sure of it. */
+static void strike_mistake(struct gd_sim_faults *faults, unsigned target)
+{
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
+    struct gd_address address;
+    char order[GD_ADDRESS_SIZE + 64];
+    uint64_t dice = gd_sim_cluster_now(faults->cluster) / GD_SIM_MS;
+    if (config == NULL) {
+        return;
+    }
+    gd_node_id used = used_id(config);
+    const char *force = dice / 8 % 2 == 0 ? " FORCE" : "";
+    gd_node_id nobody = used != 0 && dice / 16 % 2 == 0 ? used : GD_SIM_NODES_MAX + 1;
+    gd_sim_peer_address((unsigned)(used != 0 ? used : target), &address);
+    switch (dice % 6) {
+    case 0:
+        (void)snprintf(order, sizeof order, "RAFT ADD %" PRIu64 " %s%s%s",
+                       used != 0 ? used : config->members[0].id, address.text,
+                       dice / 32 % 2 == 0 ? " LEARNER" : "", force);
+        break;
+    case 1:
+        (void)snprintf(order, sizeof order, "RAFT REPLACE %u %" PRIu64 " %s%s", target,
+                       used != 0 ? used : config->members[0].id, address.text, force);
+        break;
+    case 2:
+        (void)snprintf(order, sizeof order, "RAFT REMOVE %" PRIu64 "%s", nobody, force);
+        break;
+    case 3:
+        (void)snprintf(order, sizeof order, "RAFT PROMOTE %" PRIu64 "%s", nobody, force);
+        break;
+    case 4:
+        (void)snprintf(order, sizeof order, "RAFT MOVE %" PRIu64 " %s%s", nobody, address.text,
+                       force);
+        break;
+    default:
+        (void)snprintf(order, sizeof order, "RAFT TRANSFER %" PRIu64, nobody);
+        break;
+    }
+    gd_sim_cluster_order(faults->cluster, leader, order);
+}
+
 /* An operator asks whoever leads; who is added is the first that never was a member. */
 static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                               unsigned target)
@@ -358,6 +437,10 @@ static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_
     }
     if (fault->kind == GD_SIM_FAULT_MOVE) {
         strike_move(faults, target);
+        return;
+    }
+    if (fault->kind == GD_SIM_FAULT_MISTAKE) {
+        strike_mistake(faults, target);
         return;
     }
     if (config == NULL) {

@@ -25,8 +25,8 @@ const size_t gd_sim_parameter_count = GD_COUNT(gd_sim_parameters);
 const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT] = {
     GD_SIM_FAULTS(FAULT_ROW)};
 
-static const char *const role_names[GD_SIM_ROLE_COUNT] = {"node",      "leader",   "follower",
-                                                          "candidate", "receiver", "elected"};
+static const char *const role_names[GD_SIM_ROLE_COUNT] = {
+    "node", "leader", "follower", "candidate", "receiver", "elected", "newcomer", "changing"};
 static const char *const when_names[] = {"before", "half", "after"};
 static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_OPEN] = "open",
@@ -340,16 +340,16 @@ static bool parse_target(struct line *line, struct gd_sim_fault *fault)
     const char *word = next_word(line);
     if (word == NULL) {
         return complain(line,
-                        "the fault lacks its target: node N, leader, follower, candidate or "
-                        "receiver",
+                        "the fault lacks its target: node N, leader, follower, candidate, "
+                        "receiver, elected, newcomer or changing",
                         NULL);
     }
     int role = find_name(word, role_names, GD_SIM_ROLE_COUNT);
     if (role < 0) {
         return complain(
             line,
-            "a fault's target is node N, leader, follower, candidate, receiver or elected,"
-            " not",
+            "a fault's target is node N, leader, follower, candidate, receiver, elected, newcomer "
+            "or changing, not",
             word);
     }
     fault->role = (enum gd_sim_role)role;

@@ -34,6 +34,7 @@ enum gd_sim_unit {
     X(settle, "settle", GD_SIM_TIME, 60 * GD_SIM_S, GD_SIM_S, 3600 * GD_SIM_S)                     \
     X(grow, "settle.grow", GD_SIM_FLAG, 0, 0, 1)                                                   \
     X(lost, "settle.lost", GD_SIM_COUNT, 0, 0, 3)                                                  \
+    X(quiet, "settle.quiet", GD_SIM_FLAG, 0, 0, 1)                                                 \
     X(heartbeat, "node.heartbeat", GD_SIM_TIME, 100 * GD_SIM_MS, GD_SIM_MS, 10 * GD_SIM_S)         \
     X(election_timeout, "node.election_timeout", GD_SIM_TIME, 1000 * GD_SIM_MS, 2 * GD_SIM_MS,     \
       60 * GD_SIM_S)                                                                               \
@@ -188,7 +189,8 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(DATABASE_SLOW, "database-slow", DATABASE, NODE, true)                                        \
     X(DATABASE_FLUSH, "database-flush", DATABASE, NODE, false)                                     \
     X(DATABASE_CUT, "database-cut", DATABASE, NODE, false)                                         \
-    X(BACKUP, "backup", SNAPSHOT, NODE, false)
+    X(BACKUP, "backup", SNAPSHOT, NODE, false)                                                     \
+    X(MISTAKE, "mistake", MEMBERSHIP, NODE, false)
 #define GD_SIM_FAULT_ENUM(name, text, class_, aim, lasts) GD_SIM_FAULT_##name,
 enum gd_sim_fault_kind { GD_SIM_FAULTS(GD_SIM_FAULT_ENUM) GD_SIM_FAULT_KIND_COUNT };
 
@@ -200,6 +202,8 @@ enum gd_sim_role {
     GD_SIM_ROLE_CANDIDATE, /* Waits for the next one, at most as long as the fault would last. */
     GD_SIM_ROLE_RECEIVER,  /* Whoever is next to get a snapshot; waits as above. */
     GD_SIM_ROLE_ELECTED,   /* Whoever is elected next, at that moment; waits as above. */
+    GD_SIM_ROLE_NEWCOMER,  /* Whoever joins, or has just become a voter; waits as above. */
+    GD_SIM_ROLE_CHANGING,  /* The leader while it changes the voters; waits as above. */
     GD_SIM_ROLE_COUNT
 };
 enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };

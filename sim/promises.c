@@ -14,23 +14,47 @@
  *   durability           A vote with its term, a candidate's last entry, an acknowledged entry and
  *                        an installed snapshot are on the sender's disk.
  *   one vote a term      A granted vote is the sender's vote.
+ *   votes are owed       A vote is refused for a reason: the sender has voted in this term, or knew
+ *                        a leader in it, or has more of the log (paper 5.2, 5.4.1). Whoever refuses
+ *                        without one may keep a cluster from ever electing anybody.
  *   log matching         An acknowledged entry is the leader's.
  *   leadership transfer  Who is asked to lead holds all that the leader has (thesis 3.10).
  *   read index           A read is safe no earlier than at all that was committed when it was
- *                        asked (thesis 6.4). */
+ *                        asked (thesis 6.4); and no question bears the name of one that an earlier
+ *                        start of the sender asked, whose answer may be on its way still. */
 #include "engine/message.h"
 #include "sim/checks_internal.h"
 #include <inttypes.h>
+
+/* The answer may have waited for the disk: within a term a vote and a leader, once there, do not
+ * go, and without a leader no log changes. Under leases time is a reason, too. */
+static void look_at_refusal(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                            const struct gd_message *m)
+{
+    const struct shadow *voter = &checks->shadows[id];
+    const struct shadow *candidate = &checks->shadows[m->to];
+    if (candidate->campaign != m->term || checks->plan->lease != 0 || gd_raft_vote(raft) != 0 ||
+        gd_raft_leader(raft) != 0 || voter->leader_term == m->term ||
+        gd_position_compare(gd_raft_last(raft), candidate->campaign_last) > 0) {
+        return;
+    }
+    gd_sim__violated(checks, "votes are owed",
+                     "node %u refuses node %" PRIu64 " its vote in term %" PRIu64
+                     ", and has voted for nobody, knew no leader in it, and has no more of the log",
+                     id, m->to, m->term);
+}
 
 static void look_at_vote(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                          const struct gd_message *m)
 {
     struct gd_raft_facts facts;
     gd_raft_facts(raft, &facts);
-    if (!m->vote_resp.granted || m->term != gd_raft_term(raft)) {
+    if (m->term != gd_raft_term(raft)) {
         return;
     }
-    if (gd_raft_vote(raft) != m->to) {
+    if (!m->vote_resp.granted) {
+        look_at_refusal(checks, id, raft, m);
+    } else if (gd_raft_vote(raft) != m->to) {
         gd_sim__violated(checks, "one vote a term",
                          "node %u grants node %" PRIu64 " its vote in term %" PRIu64
                          ", and has voted for %" PRIu64,
@@ -48,8 +72,13 @@ static void look_at_campaign(struct gd_sim_checks *checks, unsigned id, const st
 {
     bool pre = m->type == GD_MESSAGE_PRE_VOTE;
     struct gd_position last = m->vote.last;
+    struct shadow *shadow = &checks->shadows[id];
     struct gd_raft_facts facts;
     gd_raft_facts(raft, &facts);
+    if (!pre && m->term >= shadow->campaign) {
+        shadow->campaign = m->term;
+        shadow->campaign_last = last;
+    }
     if (m->term != gd_raft_term(raft) + (pre ? 1 : 0) ||
         gd_raft_role(raft) != (pre ? GD_ROLE_PRE_CANDIDATE : GD_ROLE_CANDIDATE)) {
         return;
@@ -107,6 +136,18 @@ static void look_at_install_resp(struct gd_sim_checks *checks, unsigned id,
     }
 }
 
+/* What a leader may count on: as far as the peer has said so, in this term and since its start. */
+static void note_told(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m,
+                      gd_index index)
+{
+    struct told *told = &checks->shadows[id].told[m->to];
+    if (told->term == m->term && told->boot == m->boot) {
+        told->index = index > told->index ? index : told->index;
+    } else if (m->term >= told->term) {
+        *told = (struct told){m->term, m->boot, index};
+    }
+}
+
 /* Configurations aside: one may follow in the very step in which the offer is made. */
 static void look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                           const struct gd_message *m)
@@ -137,8 +178,20 @@ static void look_at_read(struct gd_sim_checks *checks, unsigned id, const struct
 {
     bool asks = m->type == GD_MESSAGE_READ_INDEX;
     uint64_t token = asks ? m->read_index.token : m->read_index_resp.token;
+    struct shadow *shadow = &checks->shadows[id];
     struct asked_read *asked = &checks->asked[asks ? id : m->to][token % ASKED_READ_COUNT];
     if (asks) {
+        if (m->boot > shadow->token_boot) {
+            shadow->token_boot = m->boot;
+            shadow->token_floor = shadow->token_highest;
+        }
+        if (token <= shadow->token_floor && m->boot == shadow->token_boot) {
+            gd_sim__violated(checks, "read index",
+                             "node %u asks a question under the name %" PRIu64
+                             ", which an earlier start of it may have asked",
+                             id, token);
+        }
+        shadow->token_highest = token > shadow->token_highest ? token : shadow->token_highest;
         if (asked->token != token) { /* A copy of the same question asks no later. */
             *asked = (struct asked_read){token, checks->committed_last};
         }
@@ -169,36 +222,80 @@ static bool promises(struct gd_slice frame)
     }
 }
 
+/* What it says is kept, for others to be held against. */
+static void note(struct gd_sim_checks *checks, unsigned from, const struct gd_message *m)
+{
+    struct shadow *to = &checks->shadows[m->to];
+    if (m->type == GD_MESSAGE_APPEND_RESP && m->append_resp.success) {
+        note_told(checks, from, m, m->append_resp.last.index);
+    } else if (m->type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP && m->install_resp.done) {
+        note_told(checks, from, m, m->install_resp.position.index);
+    } else if (m->type == GD_MESSAGE_TIMEOUT_NOW) {
+        to->offered = m->term > to->offered ? m->term : to->offered;
+    }
+}
+
+static void look_at(struct gd_sim_checks *checks, unsigned from, const struct gd_raft *raft,
+                    const struct gd_message *m)
+{
+    switch (m->type) {
+    case GD_MESSAGE_VOTE_RESP:
+        look_at_vote(checks, from, raft, m);
+        break;
+    case GD_MESSAGE_PRE_VOTE:
+    case GD_MESSAGE_VOTE:
+        look_at_campaign(checks, from, raft, m);
+        break;
+    case GD_MESSAGE_APPEND_RESP:
+        look_at_append_resp(checks, from, raft, m);
+        break;
+    case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
+        look_at_install_resp(checks, from, raft, m);
+        break;
+    case GD_MESSAGE_TIMEOUT_NOW:
+        look_at_offer(checks, from, raft, m);
+        break;
+    default:
+        look_at_read(checks, from, m);
+        break;
+    }
+}
+
+/* A vote's question may come from who is a member by a configuration that the other has not yet,
+ * and so may a leader's word; an answer to one's own may not. */
+static void note_term(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                      struct gd_slice frame)
+{
+    struct shadow *shadow = &checks->shadows[to];
+    enum gd_message_type type = gd_message_frame_type(frame);
+    gd_term term = gd_message_frame_term(frame);
+    bool answer = type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP ||
+                  type == GD_MESSAGE_VOTE_RESP || type == GD_MESSAGE_PRE_VOTE_RESP;
+    if (term > shadow->heard && type != GD_MESSAGE_VOTE && type != GD_MESSAGE_PRE_VOTE) {
+        shadow->heard = term;
+    }
+    if (term > shadow->heard_inside && type != GD_MESSAGE_PRE_VOTE &&
+        (!answer || (shadow->members >> from & 1) != 0)) {
+        shadow->heard_inside = term;
+    }
+}
+
 void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
                         const struct gd_raft *raft, struct gd_slice frame)
 {
     struct gd_message m;
     size_t consumed;
-    if (raft == NULL || !promises(frame) ||
-        gd_message_decode(frame, frame.size, &consumed, &m) != GD_OK) {
+    if (from > GD_SIM_NODES_MAX || to > GD_SIM_NODES_MAX) {
         return;
     }
-    if (m.from == from && m.to == to && to <= GD_SIM_NODES_MAX) {
-        switch (m.type) {
-        case GD_MESSAGE_VOTE_RESP:
-            look_at_vote(checks, from, raft, &m);
-            break;
-        case GD_MESSAGE_PRE_VOTE:
-        case GD_MESSAGE_VOTE:
-            look_at_campaign(checks, from, raft, &m);
-            break;
-        case GD_MESSAGE_APPEND_RESP:
-            look_at_append_resp(checks, from, raft, &m);
-            break;
-        case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
-            look_at_install_resp(checks, from, raft, &m);
-            break;
-        case GD_MESSAGE_TIMEOUT_NOW:
-            look_at_offer(checks, from, raft, &m);
-            break;
-        default:
-            look_at_read(checks, from, &m);
-            break;
+    note_term(checks, from, to, frame);
+    if (!promises(frame) || gd_message_decode(frame, frame.size, &consumed, &m) != GD_OK) {
+        return;
+    }
+    if (m.from == from && m.to == to) {
+        note(checks, from, &m);
+        if (raft != NULL) {
+            look_at(checks, from, raft, &m);
         }
     }
     gd_message_release(&m);

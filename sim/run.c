@@ -10,6 +10,7 @@
  * see its end, when damage took what the promises rest on, or when the history could not be decided
  * within the limit. */
 #include "sim/run.h"
+#include "engine/prng.h"
 #include "sim/apart.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
@@ -38,6 +39,7 @@ struct run {
     gd_node_id joins;   /* Whom the operator adds at the end; 0: nobody. */
     gd_time_ns asked;   /* When the operator last asked for that. */
     gd_time_ns lose_at; /* When some are lost for good; UINT64_MAX: nobody is, or they are. */
+    bool lose_soon;     /* A change is on its way: it is about to be. */
     uint64_t elections; /* Won so far. */
     uint64_t second, second_events; /* The second under way, events before it. */
     /* What a trace shows of Raft. */
@@ -98,13 +100,24 @@ static void on_damaged(void *context, unsigned id, bool wiped)
     gd_sim_checks_damaged(run->checks, id, wiped);
 }
 
+static void on_witnessed(void *context, unsigned id, uint64_t lsn)
+{
+    struct run *run = context;
+    gd_sim_checks_witnessed(run->checks, id, lsn);
+}
+
 static void on_sent(void *context, unsigned from, unsigned to, struct gd_slice frame)
 {
     struct run *run = context;
     struct gd_node *node = gd_sim_cluster_node(run->cluster, from);
-    if (node != NULL && gd_sim_cluster_ready(run->cluster, from)) {
-        gd_sim_checks_sent(run->checks, from, to, gd_node_raft(node), frame);
-    }
+    bool ready = node != NULL && gd_sim_cluster_ready(run->cluster, from);
+    gd_sim_checks_sent(run->checks, from, to, ready ? gd_node_raft(node) : NULL, frame);
+}
+
+static void on_ordered(void *context, unsigned id, const char *command)
+{
+    struct run *run = context;
+    gd_sim_checks_ordered(run->checks, id, command);
 }
 
 static gd_time_ns clock_of(void *context, unsigned id)
@@ -211,14 +224,25 @@ static void lose(struct run *run)
     gd_sim_faults_lose(run->faults, gd_sim_checks_members(run->checks));
 }
 
-/* The worst moment to lose somebody is when a change of the members is on its way. */
+/* The worst moment to lose somebody is when a change of the members is on its way: when some have
+ * heard of it, and some have not. */
 static void watch_change(struct run *run)
 {
+    gd_time_ns now = gd_world_now(gd_sim_cluster_world(run->cluster));
+    struct gd_prng prng;
+    if (run->lose_soon) {
+        if (now >= run->lose_at) {
+            lose(run);
+        }
+        return;
+    }
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
         if (node != NULL && gd_node_raft(node) != NULL &&
             gd_config_joint(gd_raft_config(gd_node_raft(node)))) {
-            lose(run);
+            gd_prng_init(&prng, gd_prng_mix(run->plan->seed, UINT64_C(0x6368616e6765)));
+            run->lose_soon = true;
+            run->lose_at = now + gd_prng_below(&prng, 4 * run->plan->net_latency_max + 1);
             return;
         }
     }
@@ -558,6 +582,50 @@ static void compare_states(struct run *run)
     compare_databases(run);
 }
 
+/* What was under way when the network became calm; a connection that is dead is found out. */
+#define FADE (20 * GD_SIM_S)
+
+/* Where nothing goes wrong and nobody asks, nothing happens: a leader whom all hear stays leader,
+ * and nothing is written. */
+static void rest(struct run *run)
+{
+    struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    char text[160];
+    gd_sim_cluster_calm(run->cluster);
+    run_until(run, gd_world_now(world) + FADE + 2 * run->plan->election_timeout);
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    gd_term term = 0;
+    gd_index last = 0;
+    gd_time_ns end = gd_world_now(world) + 8 * run->plan->election_timeout;
+    while (!run->ended) {
+        unsigned now = gd_sim_cluster_leader(run->cluster);
+        const struct gd_raft *raft =
+            now != 0 ? gd_node_raft(gd_sim_cluster_node(run->cluster, now)) : NULL;
+        if (raft == NULL || now != leader || (term != 0 && gd_raft_term(raft) != term)) {
+            (void)snprintf(text, sizeof text,
+                           "nothing goes wrong any more, and node %u, leader of term %" PRIu64
+                           ", does not stay it: %s",
+                           leader, term, raft == NULL ? "nobody leads" : "another leads");
+            on_violated(run, "quiet", text);
+            return;
+        }
+        if (last != 0 && gd_raft_last(raft).index != last) {
+            (void)snprintf(text, sizeof text,
+                           "nobody asks anything, and the log of node %u grew from %" PRIu64
+                           " to %" PRIu64,
+                           leader, last, gd_raft_last(raft).index);
+            on_violated(run, "quiet", text);
+            return;
+        }
+        term = gd_raft_term(raft);
+        last = gd_raft_last(raft).index;
+        if (gd_world_now(world) >= end) {
+            return;
+        }
+        run_until(run, gd_world_now(world) + STEP);
+    }
+}
+
 static enum gd_sim_outcome judge(const struct run *run, bool ordered, char *text, size_t size)
 {
     const struct gd_sim_model *model = run->plan->database->model;
@@ -650,6 +718,8 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
                                              .gone = on_gone,
                                              .damaged = on_damaged,
                                              .dismissed = on_dismissed,
+                                             .witnessed = on_witnessed,
+                                             .ordered = on_ordered,
                                              .sent = on_sent,
                                              .context = run};
     cluster.hooks = (struct gd_world_hooks){.context = run, .event = on_event, .failed = on_failed};
@@ -662,6 +732,9 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
     make_up(run);
     if (!run->ended) {
         settle(run);
+    }
+    if (!run->ended && plan->quiet != 0) {
+        rest(run);
     }
     if (!run->ended) {
         compare_states(run);

@@ -593,11 +593,16 @@ static void order_ends(struct gd_timer *timer)
     order_close(timer->context);
 }
 
+/* The first byte tells whether it is done. */
 static void order_read(struct gd_stream *stream, enum gd_err err, struct gd_slice bytes)
 {
-    (void)err;
-    (void)bytes;
-    order_close(stream->context);
+    struct order *order = stream->context;
+    const struct gd_sim_workload_options *options = &order->all->options;
+    if (err == GD_OK && bytes.size > 0 && bytes.data[0] == '+' && !order->closing &&
+        options->ordered != NULL) {
+        options->ordered(options->context, order->node, order->command);
+    }
+    order_close(order);
 }
 
 static void order_written(struct gd_write *write, enum gd_err err)
@@ -633,6 +638,9 @@ void gd_sim_workload_order(struct gd_sim_workload *workload, unsigned node, cons
     struct order *order = gd_calloc(1, sizeof *order);
     struct gd_address address = {0};
     order->io = all->options.io;
+    order->all = all;
+    order->node = node;
+    (void)snprintf(order->command, sizeof order->command, "%s", command);
     order->stream.context = order;
     order->timer = (struct gd_timer){.fire = order_ends, .context = order};
     if (all->database->order != NULL) {

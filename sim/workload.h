@@ -21,6 +21,8 @@ struct gd_sim_workload_options {
     struct gd_sim_record *record;   /* The same. */
     /* A client saw what no history can excuse: an answer that is no answer. `text` is borrowed. */
     void (*violated)(void *context, const char *text);
+    /* An operator's order is answered as done. NULL: nobody asks. `command` is borrowed. */
+    void (*ordered)(void *context, unsigned node, const char *command);
     void *context;
 };
 struct gd_sim_workload *gd_sim_workload_new(const struct gd_sim_workload_options *options);
@@ -39,7 +41,7 @@ void gd_sim_workload_unfinished(const struct gd_sim_workload *workload, struct g
 /* Something has happened that clients notice (another node leads): for a while they ask again and
  * again, as those do that have just reconnected. */
 void gd_sim_workload_stir(struct gd_sim_workload *workload);
-/* An operator's order to a node, such as "RAFT SNAPSHOT"; nobody waits for the answer. */
+/* An operator's order to a node, such as "RAFT SNAPSHOT"; `ordered` is told when it is done. */
 void gd_sim_workload_order(struct gd_sim_workload *workload, unsigned node, const char *command);
 /* Breaches of the rule of expiry seen so far (see workload.c), told by `violated` as well. */
 #endif

@@ -68,6 +68,9 @@ struct order {
     struct gd_write write;
     bool closing;
     struct gd_bytes bytes;
+    struct workload_all *all;
+    unsigned node;
+    char command[GD_ADDRESS_SIZE + 64];
 };
 
 /* By the process's clock; from the start of the run. */

@@ -1,0 +1,51 @@
+/* witness.c - see witness.h. It looks at every byte for a record, in no order, and knows nothing of
+ * how a log is recovered: what it is held against is the recovery. */
+#include "sim/witness.h"
+#include "engine/wal_format.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "....0123456789abcdef.log": a segment and its number. */
+static bool is_segment(const char *path, uint64_t *number)
+{
+    const char *name = strrchr(path, '/');
+    char end[8] = "";
+    name = name != NULL ? name + 1 : path;
+    return strlen(name) == 20 && sscanf(name, "%16" SCNx64 "%7s", number, end) == 2 &&
+           strcmp(end, ".log") == 0;
+}
+
+static uint64_t highest(const uint8_t *bytes, size_t size, uint64_t segment)
+{
+    uint64_t durable = 0;
+    for (size_t at = 0; at < size; at++) {
+        struct gd__wal_record record;
+        if (gd__wal_record_decode(bytes + at, size - at, segment, &record) &&
+            record.durable > durable) {
+            durable = record.durable;
+        }
+    }
+    return durable;
+}
+
+uint64_t gd_sim_witness(const struct gd_world *world, uint32_t id)
+{
+    const char *path = NULL;
+    uint64_t durable = 0;
+    while ((path = gd_world_file_next(world, id, GD_WORLD_DURABLE, path)) != NULL) {
+        uint64_t number, size = 0;
+        if (!is_segment(path, &number) ||
+            !gd_world_file_size(world, id, GD_WORLD_DURABLE, path, &size) || size == 0) {
+            continue;
+        }
+        uint8_t *bytes = malloc((size_t)size);
+        GD_ASSERT(bytes != NULL);
+        uint64_t got = gd_world_file_read(world, id, GD_WORLD_DURABLE, path, 0, bytes, size);
+        uint64_t here = highest(bytes, (size_t)got, number);
+        durable = here > durable ? here : durable;
+        free(bytes);
+    }
+    return durable;
+}
