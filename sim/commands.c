@@ -321,11 +321,16 @@ static void ask_watched_set(struct gd_sim_client *client)
     add_flight(client, FLIGHT_CAS, "EXEC", operation);
 }
 
-static void ask_expiring(struct gd_sim_client *client)
+/* Times of each order of magnitude, in ms. */
+#define EXPIRY_MAX 4096
+#define EXPIRY_OCTAVES 9
+
+static void ask_expiring(struct gd_sim_client *client, bool reads_only)
 {
     struct gd_sim__kvs_clients *all = ours(client);
     unsigned key = (unsigned)gd_prng_below(&client->prng, EXPIRING_KEYS);
-    bool write = gd_prng_chance(&client->prng, 1, 3) && all->expiring_count[key] < EXPIRING_VALUES;
+    bool write = !reads_only && gd_prng_chance(&client->prng, 1, 3) &&
+                 all->expiring_count[key] < EXPIRING_VALUES;
     char name[16];
     char text[64];
     (void)snprintf(name, sizeof name, "x%u", key);
@@ -347,7 +352,8 @@ static void ask_expiring(struct gd_sim_client *client)
     (void)snprintf(text, sizeof text, "%zu", number);
     add_word(client, text);
     add_word(client, "PX");
-    (void)snprintf(text, sizeof text, "%" PRIu64, gd_prng_between(&client->prng, 1, 4000));
+    uint64_t longest = EXPIRY_MAX >> gd_prng_below(&client->prng, EXPIRY_OCTAVES);
+    (void)snprintf(text, sizeof text, "%" PRIu64, gd_prng_between(&client->prng, 1, longest));
     add_word(client, text);
 }
 
@@ -388,7 +394,7 @@ static void ask_one(struct gd_sim_client *client)
         ask_watch(client);
         break;
     case 5:
-        ask_expiring(client);
+        ask_expiring(client, false);
         break;
     case 6:
         ask_snap(client);
@@ -399,14 +405,33 @@ static void ask_one(struct gd_sim_client *client)
     }
 }
 
+/* Who only reads reads in all ways that the mix has. */
+static void ask_read(struct gd_sim_client *client)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    uint64_t dice = gd_prng_below(&client->prng, plan->mix_get + plan->mix_expire + plan->mix_mget +
+                                                     plan->mix_snap + 1);
+    if (dice < plan->mix_expire) {
+        ask_expiring(client, true);
+    } else if (dice < plan->mix_expire + plan->mix_mget) {
+        ask_mget(client);
+    } else if (dice < plan->mix_expire + plan->mix_mget + plan->mix_snap) {
+        ask_snap(client);
+    } else {
+        (void)ask_single(client, SINGLE_GET, draw_key(client));
+    }
+}
+
 void gd_sim__kvs_ask(struct gd_sim_client *client, enum gd_sim_want want)
 {
     switch (want) {
     case GD_SIM_WANT_LAST_WRITE:
         (void)ask_single(client, SINGLE_SET, draw_key(client));
         break;
-    case GD_SIM_WANT_LAST_READ:
     case GD_SIM_WANT_READ:
+        ask_read(client);
+        break;
+    case GD_SIM_WANT_LAST_READ:
         (void)ask_single(client, SINGLE_GET, draw_key(client));
         break;
     case GD_SIM_WANT_ANY:

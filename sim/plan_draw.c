@@ -30,7 +30,10 @@ enum part {
     PART_TOGETHER = 100,
     PART_DATABASE = 200, /* and behind it its class, and SQLite */
     PART_VERSIONS = 300,
-    PART_LOST
+    PART_LOST,
+    PART_SPARES,
+    PART_FAVOURITES,
+    PART_QUIET
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -256,9 +259,11 @@ static void draw_clock(struct gd_sim_plan *plan)
 static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
                       struct gd_sim_fault *fault)
 {
-    uint64_t dice = gd_prng_below(prng, 20);
+    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 26 : 20);
     fault->node = 0;
-    if (dice < 8) {
+    if (dice >= 20) { /* Where members change that is a moment worth a fault. */
+        fault->role = dice < 23 ? GD_SIM_ROLE_NEWCOMER : GD_SIM_ROLE_CHANGING;
+    } else if (dice < 8) {
         fault->role = GD_SIM_ROLE_LEADER;
     } else if (dice < 12) {
         fault->role = GD_SIM_ROLE_FOLLOWER;
@@ -440,12 +445,15 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     if (class_ == GD_SIM_CLASS_DISK_ROT && plan->nodes < 3) {
         return;
     }
-    if (class_ == GD_SIM_CLASS_MEMBERSHIP) {
-        plan->spares = gd_prng_between(&prng, 0, 2);
-    }
+    /* Orders one upon the other, too: a change meets the one before it, half done. */
+    bool hurried = class_ == GD_SIM_CLASS_MEMBERSHIP && gd_prng_chance(&prng, 1, 2);
     for (;;) {
         struct gd_sim_fault fault = {0};
-        at += gd_prng_between(&prng, gap / 4, gap * 2);
+        if (hurried && gd_prng_chance(&prng, 2, 3)) {
+            at += gd_prng_between(&prng, GD_SIM_MS, plan->election_timeout);
+        } else {
+            at += gd_prng_between(&prng, gap / 4, gap * 2);
+        }
         if (at >= end) {
             return;
         }
@@ -549,12 +557,35 @@ static void leave_room_for_the_dead(struct gd_sim_plan *plan)
 static void draw_lost(struct gd_sim_plan *plan)
 {
     struct gd_prng prng = stream_of(plan->seed, PART_LOST);
-    if (gd_prng_chance(&prng, 1, 3)) {
+    if (gd_prng_chance(&prng, 2, 5)) {
         plan->lost = gd_prng_between(&prng, 1, 3);
     }
-    if (gd_prng_chance(&prng, 1, 4)) {
+    if (gd_prng_chance(&prng, 1, 3)) {
         plan->grow = 1;
         plan->spares = plan->spares > 0 ? plan->spares : 1;
+    }
+}
+
+/* Where members change there is mostly somebody to add. */
+static void draw_spares(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_SPARES);
+    plan->spares = gd_prng_chance(&prng, 1, 8) ? 0 : gd_prng_between(&prng, 1, 2);
+}
+
+/* In some seeds one command or two are most of what is asked, whichever they are: what they do to
+ * each other is lost among many. */
+static void draw_favourites(struct gd_sim_plan *plan)
+{
+    uint64_t *const all[] = {
+        &plan->mix_get,   &plan->mix_set,    &plan->mix_del,    &plan->mix_incr, &plan->mix_append,
+        &plan->mix_setnx, &plan->mix_getdel, &plan->mix_getset, &plan->mix_mset, &plan->mix_mget,
+        &plan->mix_multi, &plan->mix_watch,  &plan->mix_expire, &plan->mix_snap, &plan->mix_load};
+    struct gd_prng prng = stream_of(plan->seed, PART_FAVOURITES);
+    uint64_t count = gd_prng_chance(&prng, 1, 4) ? gd_prng_between(&prng, 1, 2) : 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t which = gd_prng_below(&prng, GD_COUNT(all));
+        *all[which] = gd_prng_between(&prng, 100, 400);
     }
 }
 
@@ -566,20 +597,29 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     draw_node(plan);
     draw_workload(plan);
     draw_mix(plan);
+    draw_favourites(plan);
     draw_net(plan);
     draw_disk(plan);
     draw_clock(plan);
     draw_versions(plan);
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
+    bool has[GD_SIM_CLASS_DATABASE];
     for (unsigned i = 0; i < GD_SIM_CLASS_DATABASE; i++) {
-        bool has = gd_prng_chance(&prng, among, 10);
-        if (has) {
+        has[i] = gd_prng_chance(&prng, among, 10);
+    }
+    if (has[GD_SIM_CLASS_MEMBERSHIP]) {
+        draw_spares(plan);
+    }
+    for (unsigned i = 0; i < GD_SIM_CLASS_DATABASE; i++) {
+        if (has[i]) {
             draw_class(plan, (enum gd_sim_class)i);
         }
     }
     draw_together(plan);
     draw_lost(plan);
+    prng = stream_of(seed, PART_QUIET);
+    plan->quiet = gd_prng_chance(&prng, 1, 3);
     leave_room_for_the_dead(plan);
     /* Some hundreds of pieces a snapshot, whatever is stored: each is a turn of the node's loop. */
     if (plan->value_large_chance > 0 && plan->snapshot_piece_size != 0 &&
