@@ -280,7 +280,8 @@ static void begin_probe(struct gd_node *node)
     probe->timer = (struct gd_timer){.fire = on_probe_late, .context = node};
     if (gd_stream_connect(node->io, &probe->stream, &node->admin.admin.address,
                           on_probe_connected) != GD_OK) {
-        return; /* No descriptor: nothing is known, and nothing is against it. */
+        /* UNTESTED: no descriptor is left: nothing is known, and nothing is against it. */
+        return;
     }
     probe->open = true;
     node->handle_count++;

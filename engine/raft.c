@@ -326,7 +326,7 @@ static void on_message(struct gd_raft *raft, const struct gd_message *m)
         gd__reads_message(raft, m);
         break;
     default:
-        break; /* Not Raft's. */
+        break; /* Not Raft's. UNTESTED: the node keeps those to itself. */
     }
 }
 
@@ -552,11 +552,6 @@ int gd__raft_member(const struct gd_raft *raft, gd_node_id id)
     return -1;
 }
 
-gd_node_id gd_raft_id(const struct gd_raft *raft)
-{
-    return raft->options.id;
-}
-
 enum gd_role gd_raft_role(const struct gd_raft *raft)
 {
     return raft->role;
@@ -645,11 +640,6 @@ gd_term gd_raft_term_at(const struct gd_raft *raft, gd_index index)
 size_t gd_raft_log_size(const struct gd_raft *raft)
 {
     return raft->log.size;
-}
-
-size_t gd_raft_uncommitted_size(const struct gd_raft *raft)
-{
-    return raft->uncommitted_size;
 }
 
 int64_t gd_raft_stamp_ms(const struct gd_raft *raft)

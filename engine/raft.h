@@ -177,7 +177,6 @@ void gd_raft_step(struct gd_raft *raft, const struct gd_raft_event *event,
                   struct gd_raft_effects *effects);
 
 /* Facts. Positions are named apart: last (in memory), stored (durable here), commit. */
-gd_node_id gd_raft_id(const struct gd_raft *raft);
 enum gd_role gd_raft_role(const struct gd_raft *raft);
 gd_term gd_raft_term(const struct gd_raft *raft);
 gd_node_id gd_raft_vote(const struct gd_raft *raft);
@@ -199,7 +198,6 @@ struct gd_entry *gd_raft_entry(const struct gd_raft *raft, gd_index index);
 /* The term at `index`, 0 when not known. */
 gd_term gd_raft_term_at(const struct gd_raft *raft, gd_index index);
 size_t gd_raft_log_size(const struct gd_raft *raft); /* Bytes of entries in memory. */
-size_t gd_raft_uncommitted_size(const struct gd_raft *raft);
 /* How far the caller has applied: it may go back when a database has lost what it had. */
 void gd_raft_set_applied(struct gd_raft *raft, gd_index index);
 /* Bytes of committed entries that are not applied; whether that is the limit or more. */

@@ -340,7 +340,7 @@ enum gd_err gd_members_number(const struct gd_address *addresses, size_t count,
             }
             member.id += order < 0;
         }
-        if (gd_config_put(&numbered, &member) != GD_OK) {
+        if (gd_config_put(&numbered, &member) != GD_OK) { /* UNTESTED: they were counted. */
             return gd_error_set(error, GD_ERR_INVALID, "too many members");
         }
     }

@@ -375,7 +375,7 @@ static void start_request(struct gd__session *session, const struct gd_request *
         gd__slot_done(slot);
         break;
     case GD_REQUEST_MORE:
-        break;
+        break; /* UNTESTED: it is no request. */
     }
 }
 
@@ -524,7 +524,7 @@ static void on_incoming(struct gd_listener *listener)
     session->node = node;
     session->stream.context = session;
     if (gd_listener_accept(listener, &session->stream) != GD_OK) {
-        gd_free(session);
+        gd_free(session); /* UNTESTED: who came has gone again meanwhile. */
         return;
     }
     node->handle_count++;

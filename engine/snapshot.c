@@ -635,7 +635,7 @@ static void writer_step(struct gd_snapshot_store *store)
     case GD__WRITING_NONE:
     case GD__WRITING_READY:
     case GD__WRITING_TURN:
-        GD_ASSERT(false);
+        GD_ASSERT(false); /* UNTESTED: no operation is under way in these. */
     }
 }
 

@@ -288,7 +288,7 @@ static void receiver_step(struct gd_snapshot_store *store)
     case GD__RECEIVING_READY:
     case GD__RECEIVING_TURN:
     case GD__RECEIVING_VERIFY:
-        GD_ASSERT(false);
+        GD_ASSERT(false); /* UNTESTED: no operation is under way in these. */
     }
 }
 

@@ -13,7 +13,7 @@ const char *gd_role_text(enum gd_role role)
     case GD_ROLE_LEADER:
         return "leader";
     }
-    return "?";
+    return "?"; /* UNTESTED: these are all. */
 }
 
 const char *gd_progress_text(enum gd_progress_state state)
@@ -26,5 +26,5 @@ const char *gd_progress_text(enum gd_progress_state state)
     case GD_PROGRESS_SNAPSHOT:
         return "snapshot";
     }
-    return "?";
+    return "?"; /* UNTESTED: these are all. */
 }

@@ -67,7 +67,7 @@ static void spare_submit(struct gd_wal *wal, enum gd__wal_spare state)
     case GD__SPARE_NONE:
     case GD__SPARE_READY:
     case GD__SPARE_WAITING:
-        GD_ASSERT(false);
+        GD_ASSERT(false); /* UNTESTED: no operation is under way in these. */
     }
     gd__wal_submit(wal, &spare->op, op);
 }

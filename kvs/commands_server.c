@@ -959,5 +959,6 @@ void gd_kv_local(struct gd_kv_parser *parser, struct gd_kv_session *session,
             return;
         }
     }
+    /* UNTESTED: every row of ours that is LOCAL is in the table. */
     gd_reply_error(reply, "ERR this command cannot be answered here");
 }

@@ -148,7 +148,8 @@ void gd_proxy_table_release(struct gd_proxy_table *table)
     *table = (struct gd_proxy_table){0};
 }
 
-/* A row's `run` only says that it may stand inside MULTI: the database runs it. */
+/* A row's `run` only says that it may stand inside MULTI: the database runs it. UNTESTED: so nobody
+ * calls this. */
 static void run_elsewhere(struct gd_command_context *context)
 {
     (void)context;

@@ -216,11 +216,6 @@ void gd_proxy_link_connect(struct gd_proxy_link *link, gd_proxy_done_fn *done, v
     be_patient(link);
 }
 
-bool gd_proxy_link_is_up(const struct gd_proxy_link *link)
-{
-    return link->up != NULL;
-}
-
 void gd_proxy_write_command(struct gd_bytes *out, const struct gd_slice *args, size_t count)
 {
     gd_bytes_format(out, "*%zu\r\n", count);

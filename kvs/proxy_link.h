@@ -37,7 +37,6 @@ void gd_proxy_link_init(struct gd_proxy_link *link, struct gd_io *io,
                         const struct gd_address *address, gd_time_ns patience_ns);
 /* A fresh connection; one that is there goes first. */
 void gd_proxy_link_connect(struct gd_proxy_link *link, gd_proxy_done_fn *done, void *context);
-bool gd_proxy_link_is_up(const struct gd_proxy_link *link);
 /* Adds a command to the next exchange. */
 void gd_proxy_link_add(struct gd_proxy_link *link, const struct gd_slice *args, size_t count);
 void gd_proxy_link_add_words(struct gd_proxy_link *link, const char *const *words, size_t count);

@@ -187,7 +187,7 @@ static void run_randomblob(sqlite3_context *context, int count, sqlite3_value **
     }
     blob = sqlite3_malloc64((sqlite3_uint64)size);
     if (blob == NULL) {
-        sqlite3_result_error_nomem(context);
+        sqlite3_result_error_nomem(context); /* UNTESTED: the machine would be out of memory. */
         return;
     }
     for (sqlite3_int64 i = 0; i < size; i++) {
@@ -386,6 +386,7 @@ static enum gd_sql_result step_through(struct gd_sql_runner *runner, sqlite3_stm
     gd_bytes_clear(&runner->rows);
     *count = columns > 0 ? 1 : 0;
     if (columns > 0 && !add_row(&rows, statement, columns, true)) {
+        /* UNTESTED: no memory for a column's name. */
         return failed(runner, SQLITE_NOMEM);
     }
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -564,7 +565,7 @@ enum gd_sql_result gd_sql_run(struct gd_sql_runner *runner, enum gd_sql_mode mod
 
 /* ---------------------------------------------------------------- the commands */
 
-/* A row's `run` only says that it may stand inside MULTI. */
+/* A row's `run` only says that it may stand inside MULTI. UNTESTED: nobody calls it. */
 static void run_elsewhere(struct gd_command_context *context)
 {
     (void)context;

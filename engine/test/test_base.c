@@ -132,6 +132,7 @@ static void test_prng_is_the_published_one_and_bounded(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_in_range(counts[i], 800, 1200);
     }
+    assert_true(gd_prng_between(&prng, 0, UINT64_MAX) != gd_prng_between(&prng, 0, UINT64_MAX));
 }
 
 static void test_config_keeps_its_order_and_survives_its_bytes(void **state)
@@ -162,6 +163,29 @@ static void test_config_keeps_its_order_and_survives_its_bytes(void **state)
     gd_bytes_release(&bytes);
 }
 
+/* Each of a member's facts counts, the order of ids and the highest of them too. */
+static void test_config_equal(void **state)
+{
+    struct gd_config one = {0}, other;
+    struct gd_member member = {.id = 2, .roles = GD_MEMBER_VOTER};
+
+    (void)state;
+    assert_int_equal(gd_address_parse("h:1", &member.address), GD_OK);
+    assert_int_equal(gd_config_put(&one, &member), GD_OK);
+    for (int what = 0; what < 7; what++) {
+        other = one;
+        assert_true(gd_config_equal(&one, &other));
+        other.members[0].id += what == 0;
+        other.members[0].roles = what == 1 ? GD_MEMBER_LEARNER : other.members[0].roles;
+        other.members[0].life += what == 2;
+        other.members[0].replaces += what == 3;
+        other.members[0].address.text[0] = what == 4 ? 'g' : 'h';
+        other.count -= what == 5;
+        other.highest = what == 6 ? 9 : other.highest;
+        assert_false(gd_config_equal(&one, &other));
+    }
+}
+
 static void test_config_put_refuses_past_the_largest(void **state)
 {
     struct gd_config config = {0};
@@ -188,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_address_parse),
         cmocka_unit_test(test_prng_is_the_published_one_and_bounded),
         cmocka_unit_test(test_config_keeps_its_order_and_survives_its_bytes),
+        cmocka_unit_test(test_config_equal),
         cmocka_unit_test(test_config_put_refuses_past_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,12 +75,22 @@ static void test_rewrites(void **state)
 
 /* Redis 7's COMMAND, cut to a few rows. */
 static const char told[] =
-    "*5\r\n"
+    "*9\r\n"
+    "*7\r\n$6\r\nmemory\r\n:-2\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n"
+    "*7\r\n$6\r\nxgroup\r\n:-2\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n"
+    "*7\r\n$4\r\ncopy\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:2\r\n:1\r\n*0\r\n"
+    "*7\r\n$5\r\nxread\r\n:-4\r\n*2\r\n+readonly\r\n+blocking\r\n:0\r\n:0\r\n:0\r\n*0\r\n"
     "*7\r\n$3\r\nGET\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
     "*7\r\n$5\r\nlpush\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
     "*7\r\n$4\r\nspop\r\n:-2\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
     "*7\r\n$5\r\nnewbl\r\n:-2\r\n*2\r\n+write\r\n+blocking\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
     "*7\r\n$5\r\nother\r\n:1\r\n*1\r\n+admin\r\n:0\r\n:0\r\n:0\r\n*0\r\n";
+
+static const char *const odd[] = {
+    "*1\r\n*6\r\n$1\r\na\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", /* No flags. */
+    "*1\r\n*2\r\n$1\r\na\r\n:1\r\n",
+    "*1\r\n+a\r\n",
+};
 
 static void test_table(void **state)
 {
@@ -94,6 +104,13 @@ static void test_table(void **state)
         {"LPUSH l a", true, false, GD_COMMAND_WRITE},
         {"SPOP s", true, true, GD_COMMAND_WRITE},
         {"BLPOP l 0", true, true, GD_COMMAND_READ},
+        {"MEMORY DOCTOR", true, true, GD_COMMAND_READ},
+        {"MEMORY USAGE k", true, false, GD_COMMAND_READ},
+        {"XGROUP CREATECONSUMER s g c", true, true, GD_COMMAND_WRITE},
+        {"XGROUP CREATE s g 0", true, false, GD_COMMAND_WRITE},
+        {"COPY a b DB 1", true, true, GD_COMMAND_WRITE},
+        {"XREAD BLOCK 0 STREAMS s 0", true, true, GD_COMMAND_READ},
+        {"XREAD STREAMS block 0", true, false, GD_COMMAND_READ},
         {"EVAL x 0", true, true, GD_COMMAND_READ},
         {"WATCH k", true, true, GD_COMMAND_READ},
         {"SELECT 0", true, false, GD_COMMAND_LOCAL},
@@ -108,6 +125,18 @@ static void test_table(void **state)
     (void)state;
     assert_true(gd_proxy_table_learn(&table, gd_proxy_text(told)));
     assert_false(gd_proxy_table_learn(&table, gd_proxy_text("-ERR no\r\n")));
+    /* A row of another shape is passed over; a reply that is cut is none, and the table stays. */
+    for (size_t i = 0; i < GD_COUNT(odd); i++) {
+        struct gd_proxy_table strange = {0};
+        assert_true(gd_proxy_table_learn(&strange, gd_proxy_text(odd[i])));
+        assert_int_equal(strange.count, 0);
+        gd_proxy_table_release(&strange);
+    }
+    for (size_t cut = 1; cut < sizeof told - 1; cut++) {
+        struct gd_slice part = {(const uint8_t *)told, cut};
+        assert_false(gd_proxy_table_learn(&table, part));
+        assert_int_equal(table.count, 7);
+    }
     for (size_t i = 0; i < GD_COUNT(cases); i++) {
         char copy[256];
         struct gd_slice words[WORDS_MAX];
