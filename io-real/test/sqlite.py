@@ -286,7 +286,8 @@ def sqlite_commands():
         c.leader()
         shown = harness.client_status(c.nodes[2])
         assert "3 of 3 voters answer; there is a leader" in shown, shown
-        with c.nodes[0].client() as a, c.nodes[1].client() as b:
+        # One of the requests takes 50,000,000 steps before it is refused.
+        with c.nodes[0].client(timeout=harness.PATIENCE) as a, c.nodes[1].client() as b:
             assert a("SQL.EXEC", "CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE)") == 0
             assert a("SQL.EXEC", "INSERT INTO t(v) VALUES(?), (?)", "x", b"\x00\xff") == 2
             assert b("SQL.QUERY", "SELECT v, typeof(v) FROM t ORDER BY id") == [
