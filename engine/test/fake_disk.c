@@ -4,9 +4,86 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __GLIBC__
-#include <malloc.h>
+#ifndef __has_feature
+#define __has_feature(feature) 0
 #endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
+/* ---------------------------------------------------------------- memory */
+
+/* Thousands of crashes take and drop the same segments: most of the time would go into pages that
+ * the system takes back and gives anew, and under a sanitizer each would be a mapping of its own.
+ * So large pieces are kept, by the power of two above their size. */
+enum { LARGE = 16384 };
+struct piece {
+    size_t size;  /* Asked for. */
+    size_t class; /* 0: small; else there are 1 << class bytes. */
+};
+struct kept {
+    struct kept *next;
+};
+static struct kept *kept[sizeof(size_t) * 8];
+
+static void *memory_new(size_t size)
+{
+    size_t class = 0;
+    struct piece *piece = NULL;
+
+    while (size >= LARGE && (size_t)1 << class < size) {
+        class ++;
+    }
+    if (class > 0 && kept[class] != NULL) {
+        struct kept *found = kept[class];
+        kept[class] = found->next;
+        ASAN_UNPOISON_MEMORY_REGION(found, size);
+        piece = (struct piece *)(void *)found - 1;
+    } else {
+        piece = malloc(sizeof *piece + (class > 0 ? (size_t)1 << class : size));
+        if (piece == NULL) {
+            abort();
+        }
+        if (class > 0) {
+            ASAN_POISON_MEMORY_REGION((uint8_t *)(piece + 1) + size, ((size_t)1 << class) - size);
+        }
+    }
+    *piece = (struct piece){size, class};
+    return piece + 1;
+}
+
+static void memory_free(void *memory)
+{
+    struct piece *piece = memory;
+    struct kept *keep = memory;
+
+    if (memory == NULL) {
+        return;
+    }
+    piece--;
+    if (piece->class == 0) {
+        free(piece);
+        return;
+    }
+    keep->next = kept[piece->class];
+    kept[piece->class] = keep;
+    ASAN_POISON_MEMORY_REGION(keep + 1, ((size_t)1 << piece->class) - sizeof *keep);
+}
+
+static void *memory_resize(void *memory, size_t size)
+{
+    void *result = memory_new(size);
+
+    if (memory != NULL) {
+        size_t old = ((struct piece *)memory - 1)->size;
+        memcpy(result, memory, old < size ? old : size);
+        memory_free(memory);
+    }
+    return result;
+}
 
 /* ---------------------------------------------------------------- the process's heap */
 
@@ -19,11 +96,8 @@ static struct block heap = {&heap, &heap, 0, 0};
 
 void *gd_malloc(size_t size)
 {
-    struct block *block = malloc(sizeof *block + size);
+    struct block *block = memory_new(sizeof *block + size);
 
-    if (block == NULL) {
-        abort();
-    }
     *block = (struct block){heap.next, &heap, size, 0};
     heap.next->previous = block;
     heap.next = block;
@@ -45,7 +119,7 @@ void gd_free(void *pointer)
     block->next->previous = block->previous;
     block->previous->next = block->next;
     heap.size -= block->size;
-    free(block);
+    memory_free(block);
 }
 
 void *gd_calloc(size_t count, size_t size)
@@ -129,7 +203,7 @@ static bool inode_used(const struct fake_disk *fake, int inode)
 static void inode_resize(struct fake_inode *inode, uint64_t size)
 {
     if (size > inode->now_size) {
-        inode->now = realloc(inode->now, (size_t)size + 1);
+        inode->now = memory_resize(inode->now, (size_t)size + 1);
         memset(inode->now + inode->now_size, 0, (size_t)(size - inode->now_size));
     }
     inode->now_size = size;
@@ -140,8 +214,8 @@ static int inode_make(struct fake_disk *fake)
     for (int i = 0; i < FAKE_FILES_MAX; i++) {
         struct fake_inode *inode = &fake->inodes[i];
         if (inode->now == NULL) {
-            inode->now = calloc(1, 1);
-            inode->durable = calloc(1, 1);
+            inode->now = memory_new(1);
+            inode->durable = memory_new(1);
             inode->now_size = inode->durable_size = 0;
             return i;
         }
@@ -151,14 +225,15 @@ static int inode_make(struct fake_disk *fake)
 
 static void inode_free(struct fake_inode *inode)
 {
-    free(inode->now);
-    free(inode->durable);
+    memory_free(inode->now);
+    memory_free(inode->durable);
     *inode = (struct fake_inode){0};
 }
 
 static void inode_sync(struct fake_inode *inode)
 {
-    inode->durable = realloc(inode->durable, (size_t)inode->now_size + 1);
+    memory_free(inode->durable);
+    inode->durable = memory_new((size_t)inode->now_size + 1);
     memcpy(inode->durable, inode->now, (size_t)inode->now_size);
     inode->durable_size = inode->now_size;
 }
@@ -302,7 +377,7 @@ static enum gd_err on_file(struct fake_disk *fake, struct gd_disk_op *op, bool h
         if (!half) {
             if (inode->durable_size < op->offset + op->size) {
                 uint64_t size = op->offset + op->size;
-                inode->durable = realloc(inode->durable, (size_t)size + 1);
+                inode->durable = memory_resize(inode->durable, (size_t)size + 1);
                 memset(inode->durable + inode->durable_size, 0,
                        (size_t)(size - inode->durable_size));
                 inode->durable_size = size;
@@ -454,7 +529,7 @@ static void inode_crash(struct fake_disk *fake, struct fake_inode *inode)
                     : style == 1                ? inode->now_size
                     : fake_random(fake, 2) == 0 ? inode->now_size
                                                 : inode->durable_size;
-    uint8_t *left = calloc(1, (size_t)most + 1);
+    uint8_t *left = memory_new((size_t)most + 1);
 
     for (uint64_t at = 0; at < most; at += GD_SECTOR_SIZE) {
         uint64_t end = at + GD_SECTOR_SIZE < most ? at + GD_SECTOR_SIZE : most;
@@ -467,7 +542,7 @@ static void inode_crash(struct fake_disk *fake, struct fake_inode *inode)
             left[i] = fresh == (i < cut || style < 2) ? is : was;
         }
     }
-    free(inode->now);
+    memory_free(inode->now);
     inode->now = left;
     inode->now_size = size;
     inode_sync(inode);
@@ -573,12 +648,6 @@ static const struct gd_io_vtable vtable = {
 
 void fake_init(struct fake_disk *fake, uint64_t seed)
 {
-#ifdef __GLIBC__
-    /* Thousands of crashes allocate and drop the same segments: half of the time would go into
-     * pages that the system takes back and gives anew. */
-    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
-    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
     *fake = (struct fake_disk){.io = {&vtable}, .random = seed, .space = UINT64_MAX};
 }
 
@@ -596,8 +665,8 @@ void fake_copy(struct fake_disk *to, const struct fake_disk *from)
     for (int i = 0; i < FAKE_FILES_MAX; i++) {
         const struct fake_inode *inode = &from->inodes[i];
         if (inode->now != NULL) {
-            to->inodes[i].now = malloc((size_t)inode->now_size + 1);
-            to->inodes[i].durable = malloc((size_t)inode->durable_size + 1);
+            to->inodes[i].now = memory_new((size_t)inode->now_size + 1);
+            to->inodes[i].durable = memory_new((size_t)inode->durable_size + 1);
             memcpy(to->inodes[i].now, inode->now, (size_t)inode->now_size);
             memcpy(to->inodes[i].durable, inode->durable, (size_t)inode->durable_size);
         }
