@@ -21,6 +21,8 @@
  * - elections are not put off: but by a leader that speaks, a vote granted, or a campaign;
  * - lease: nobody is elected while another's lease runs;
  * - leader stickiness: who hears a leader helps nobody else to lead, but whom a leader asked to;
+ * - leaders are heard: who has heard no quorum for two election timeouts leads no more
+ * (thesis 6.2);
  * - outsiders disturb nobody: no term comes from an answer of who is no member (thesis 4.2.3);
  * - what peers said: a leader counts on a peer only as far as that has acknowledged it in this
  * term, and since the start of it that the leader knows;
@@ -797,6 +799,34 @@ static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct 
     shadow->lag_full = queues.lag_size >= checks->plan->lag_size;
 }
 
+/* A leader that is alone steps down, so that its clients turn elsewhere. A process that stood still
+ * finds the time over before it can act: some looks are granted. */
+#define UNHEARD_LOOKS 32
+static void look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_time_ns now = checks->clock(checks->context, id);
+    uint32_t heard = UINT32_C(1) << id;
+    if (gd_raft_role(raft) != GD_ROLE_LEADER) {
+        shadow->unheard = 0;
+        return;
+    }
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
+        struct gd_member_status status = {0};
+        if (peer != id && gd_raft_progress(raft, peer, now, &status) &&
+            status.last_contact_ns < 2 * checks->plan->election_timeout) {
+            heard |= UINT32_C(1) << peer;
+        }
+    }
+    shadow->unheard = gd_sim_quorum(gd_raft_config(raft), heard) ? 0 : shadow->unheard + 1;
+    if (shadow->unheard > UNHEARD_LOOKS) {
+        gd_sim__violated(checks, "leaders are heard",
+                         "node %u leads term %" PRIu64
+                         " and has heard no quorum for two election timeouts",
+                         id, gd_raft_term(raft));
+    }
+}
+
 /* A log that is cut under a peer costs it a snapshot, and under a load one after the other. Where
  * the limit is a few entries' bytes nothing is demanded; else no run fills it. */
 #define TAIL_WIDE (8 << 20)
@@ -866,6 +896,9 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     look_at_config(checks, id, raft);
     look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
+    if (shadow->looks % 4 == 0) {
+        look_at_contact(checks, id, raft);
+    }
     if (shadow->looks++ % 32 == 0) {
         look_at_queues(checks, id, node);
     }
@@ -875,6 +908,7 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
 {
     checks->shadows[id].running = false;
     checks->shadows[id].led = false;
+    checks->shadows[id].unheard = 0;
     checks->shadows[id].lag_full = false;
     checks->shadows[id].applied = 0;
     checks->shadows[id].leader_term = 0;

@@ -35,11 +35,17 @@ struct shadow {   /* Of one node. */
     struct gd_raft_facts facts;
     struct gd_sim_voters voters;
     uint64_t looks;
-    bool lag_full; /* At the last look as much as may be waited for the database. */
+    unsigned unheard; /* Looks in a row at which it led and no quorum had been heard for long. */
+    bool lag_full;    /* At the last look as much as may be waited for the database. */
     /* Elections: what its messages, and those to it, said. */
     gd_term campaign;                 /* The last term in which it asked for votes, ... */
     struct gd_position campaign_last; /* ... with this as its last entry. */
-    gd_term offered;                  /* The last term in which a leader asked it to lead. */
+    struct asked_vote {
+        gd_term term;              /* Of its last question to that node. */
+        uint32_t questions;        /* All of them; */
+        uint32_t before, answered; /* those of earlier terms, and answers to any. */
+    } asked_votes[GD_SIM_NODES_MAX + 1];
+    gd_term offered;      /* The last term in which a leader asked it to lead. */
     gd_term heard;        /* The highest term that anything but a vote's question told it. */
     gd_term heard_inside; /* The same of everything but answers of who is no member for it. */
     uint32_t members;     /* Of the configuration in force: bit n is node n. */

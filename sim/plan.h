@@ -33,6 +33,7 @@ enum gd_sim_unit {
     X(duration, "duration", GD_SIM_TIME, 60 * GD_SIM_S, GD_SIM_MS, 3600 * GD_SIM_S)                \
     X(settle, "settle", GD_SIM_TIME, 60 * GD_SIM_S, GD_SIM_S, 3600 * GD_SIM_S)                     \
     X(grow, "settle.grow", GD_SIM_FLAG, 0, 0, 1)                                                   \
+    X(asks, "settle.asks", GD_SIM_FLAG, 0, 0, 1)                                                   \
     X(lost, "settle.lost", GD_SIM_COUNT, 0, 0, 3)                                                  \
     X(quiet, "settle.quiet", GD_SIM_FLAG, 0, 0, 1)                                                 \
     X(heartbeat, "node.heartbeat", GD_SIM_TIME, 100 * GD_SIM_MS, GD_SIM_MS, 10 * GD_SIM_S)         \

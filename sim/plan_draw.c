@@ -562,6 +562,7 @@ static void draw_lost(struct gd_sim_plan *plan)
     }
     if (gd_prng_chance(&prng, 1, 3)) {
         plan->grow = 1;
+        plan->asks = gd_prng_chance(&prng, 1, 2);
         plan->spares = plan->spares > 0 ? plan->spares : 1;
     }
 }

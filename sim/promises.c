@@ -33,8 +33,11 @@ static void look_at_refusal(struct gd_sim_checks *checks, unsigned id, const str
 {
     const struct shadow *voter = &checks->shadows[id];
     const struct shadow *candidate = &checks->shadows[m->to];
-    if (candidate->campaign != m->term || checks->plan->lease != 0 || gd_raft_vote(raft) != 0 ||
-        gd_raft_leader(raft) != 0 || voter->leader_term == m->term ||
+    const struct asked_vote *asked = &candidate->asked_votes[id];
+    if (asked->term != m->term || asked->answered < asked->before ||
+        checks->plan->net_duplicate != 0 || candidate->campaign != m->term ||
+        checks->plan->lease != 0 || gd_raft_vote(raft) != 0 || gd_raft_leader(raft) != 0 ||
+        voter->leader_term == m->term ||
         gd_position_compare(gd_raft_last(raft), candidate->campaign_last) > 0) {
         return;
     }
@@ -226,7 +229,16 @@ static bool promises(struct gd_slice frame)
 static void note(struct gd_sim_checks *checks, unsigned from, const struct gd_message *m)
 {
     struct shadow *to = &checks->shadows[m->to];
-    if (m->type == GD_MESSAGE_APPEND_RESP && m->append_resp.success) {
+    if (m->type == GD_MESSAGE_VOTE) {
+        struct asked_vote *asked = &checks->shadows[from].asked_votes[m->to];
+        if (m->term > asked->term) {
+            asked->term = m->term;
+            asked->before = asked->questions;
+        }
+        asked->questions++;
+    } else if (m->type == GD_MESSAGE_VOTE_RESP) {
+        to->asked_votes[from].answered++;
+    } else if (m->type == GD_MESSAGE_APPEND_RESP && m->append_resp.success) {
         note_told(checks, from, m, m->append_resp.last.index);
     } else if (m->type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP && m->install_resp.done) {
         note_told(checks, from, m, m->install_resp.position.index);
@@ -293,10 +305,10 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
         return;
     }
     if (m.from == from && m.to == to) {
-        note(checks, from, &m);
         if (raft != NULL) {
             look_at(checks, from, raft, &m);
         }
+        note(checks, from, &m);
     }
     gd_message_release(&m);
 }

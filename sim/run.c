@@ -23,7 +23,8 @@
 #define EVENTS_MAX 5000000       /* A run with more is too long to be looked at. */
 #define SECOND_EVENTS_MAX 300000 /* In one second; a busy one has some thousand. */
 #define STEP (100 * GD_SIM_MS)
-#define UPTIME (2 * GD_SIM_S) /* Healed, and before some are lost: nodes start. */
+#define ASK_PATIENCE (10 * GD_SIM_S) /* With one who is asked to be let in. */
+#define UPTIME (2 * GD_SIM_S)        /* Healed, and before some are lost: nodes start. */
 #define MADE_UP_TIME (240 * GD_SIM_S)
 
 struct run {
@@ -341,6 +342,27 @@ static const struct gd_member *seat_of(const struct run *run, gd_node_id id)
     return gd_config_find(gd_raft_config(raft), id);
 }
 
+/* Or the spare asks by itself, any member; after a while, when that one may be gone, another. */
+static void ask_to_join(struct run *run, gd_time_ns now)
+{
+    unsigned total = gd_sim_plan_total(run->plan);
+    unsigned first = (unsigned)(now / GD_SIM_S);
+    if (run->asked != 0 && now < run->asked + ASK_PATIENCE) {
+        return;
+    }
+    for (unsigned i = 0; i < total; i++) {
+        unsigned id = (first + i) % total + 1;
+        if (seat_of(run, id) != NULL && gd_sim_cluster_ready(run->cluster, id) &&
+            !gd_sim_faults_lost(run->faults, id)) {
+            run->asked = now;
+            gd_sim_cluster_ask(run->cluster, (unsigned)run->joins, id);
+            gd_sim_cluster_crash(run->cluster, (unsigned)run->joins);
+            gd_sim_cluster_start(run->cluster, (unsigned)run->joins);
+            return;
+        }
+    }
+}
+
 /* The operator adds the next spare, and asks until it is done: a cluster that answers its clients
  * and cannot change is not whole. The number is the operator's own: who leads may know only of
  * those that are members now. */
@@ -364,6 +386,10 @@ static void grow(struct run *run)
         run->joins = gd_raft_id_highest(raft) + 1;
     }
     if (run->joins > gd_sim_plan_total(run->plan)) {
+        return;
+    }
+    if (run->plan->asks != 0) {
+        ask_to_join(run, now);
         return;
     }
     run->asked = now;
@@ -585,6 +611,55 @@ static void compare_states(struct run *run)
 /* What was under way when the network became calm; a connection that is dead is found out. */
 #define FADE (20 * GD_SIM_S)
 
+/* Could another voter than `leader` lead at once? */
+static bool has_successor(const struct run *run, unsigned leader, const struct gd_raft *raft)
+{
+    const struct gd_config *config = gd_raft_config(raft);
+    for (uint32_t i = 0; i < config->count; i++) {
+        unsigned id = (unsigned)config->members[i].id;
+        if (id != leader && (config->members[i].roles & GD_MEMBER_VOTER) != 0 &&
+            gd_sim_cluster_ready(run->cluster, id) && !gd_sim_faults_lost(run->faults, id) &&
+            caught_up(run, raft, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An operator who hands leadership over when all is well has it handed over: to the next term, and
+ * at once. Twice it may fail: a connection that is dead since long shows that when it is used. */
+#define HAND_OVER_TRIES 3
+static void hand_over(struct run *run)
+{
+    struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    for (unsigned i = 0; i < HAND_OVER_TRIES && !run->ended; i++) {
+        unsigned leader = gd_sim_cluster_leader(run->cluster), now = leader;
+        const struct gd_raft *raft =
+            leader != 0 ? gd_node_raft(gd_sim_cluster_node(run->cluster, leader)) : NULL;
+        gd_term term = raft != NULL ? gd_raft_term(raft) : 0;
+        gd_time_ns end = gd_world_now(world) + 3 * run->plan->election_timeout + GD_SIM_S;
+        if (raft != NULL && !has_successor(run, leader, raft)) {
+            return;
+        }
+        if (raft != NULL) {
+            gd_sim_cluster_order(run->cluster, leader, "RAFT TRANSFER");
+        }
+        while (!run->ended && gd_world_now(world) < end) {
+            run_until(run, gd_world_now(world) + STEP);
+            now = gd_sim_cluster_leader(run->cluster);
+            raft = now != 0 ? gd_node_raft(gd_sim_cluster_node(run->cluster, now)) : NULL;
+            if (raft != NULL && now != leader && gd_raft_term(raft) == term + 1) {
+                return;
+            }
+        }
+    }
+    if (!run->ended) {
+        on_violated(run, "leadership transfer",
+                    "nothing goes wrong any more, and leadership that an operator hands over is "
+                    "not taken, three times over");
+    }
+}
+
 /* Where nothing goes wrong and nobody asks, nothing happens: a leader whom all hear stays leader,
  * and nothing is written. */
 static void rest(struct run *run)
@@ -620,6 +695,7 @@ static void rest(struct run *run)
         term = gd_raft_term(raft);
         last = gd_raft_last(raft).index;
         if (gd_world_now(world) >= end) {
+            hand_over(run);
             return;
         }
         run_until(run, gd_world_now(world) + STEP);
