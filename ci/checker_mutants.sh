@@ -15,7 +15,9 @@ trap 'rm -rf "$work"' EXIT
 (cd "$TOP" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -p --parents -t "$work" 2>/dev/null)
 (cd "$work" && cmake -G Ninja -B build -S . -DCMAKE_BUILD_TYPE=Release >/dev/null) || die "cmake fails"
 build() { cmake --build "$work/build" --target test_brute >"$work/log" 2>&1; }
-try() { "$work/build/sim/test/test_brute" 100000 && "$work/build/sim/test/test_brute" all 3 13; }
+try() { "$work/build/sim/test/test_brute" 100000 && "$work/build/sim/test/test_brute" all 3 13 &&
+    "$work/build/sim/test/test_brute" long 40000 2 &&
+    "$work/build/sim/test/test_brute" long 40000 6; }
 build || { tail -20 "$work/log"; die "the clean tree does not build"; }
 try >"$work/said" 2>&1 || { head -3 "$work/said"; die "the clean tree fails"; }
 bad=0

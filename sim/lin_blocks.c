@@ -52,7 +52,7 @@ struct blocks {
     struct gd_lin_blocks_result *result;
     struct block *blocks; /* By value. */
     size_t value_count;
-    uint32_t *made;       /* By call: the value that it surely made and that was seen; NONE. */
+    uint32_t *made;       /* By call; the part's. */
     struct chain *chains; /* [0] is not used. */
     size_t chain_count;
 };
@@ -334,78 +334,84 @@ struct span {
     uint32_t chain, call, cell;
 };
 
-/* Of two that begin together, what could lie inside the other comes first, so that it does not. */
-static void sort_spans(struct span *spans, size_t count)
+/* Steps come first, then the chains. */
+static struct span span_of(const struct blocks *b, uint32_t number)
 {
-    struct gd_lin_pair *pairs = gd_lin_zeroed(count, sizeof *pairs);
-    struct span *copy = gd_lin_zeroed(count, sizeof *copy);
-    for (uint32_t i = 0; i < count; i++) {
-        pairs[i] = (struct gd_lin_pair){spans[i].from, i};
+    const struct gd_lin_kv_part_numbers *part = b->part;
+    if (number < part->step_count) {
+        const struct gd_lin_op *op = &part->ops[number];
+        return (struct span){.from = part->calls[op->call].call + 1,
+                             .to = part->calls[op->call].back + 1,
+                             .kind = SPAN_OUTSIDE,
+                             .chain = chain_of(b, number),
+                             .call = op->call,
+                             .cell = op->cell};
     }
-    gd_lin_sort(pairs, count);
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = spans[pairs[i].value];
-    }
-    memcpy(spans, copy, count * sizeof *spans);
-    free(pairs);
-    free(copy);
+    uint32_t c = number - (uint32_t)part->step_count + 1;
+    const struct chain *chain = &b->chains[c];
+    bool forward = chain->end < chain->begin;
+    return (struct span){.from = forward ? chain->end : chain->begin,
+                         .to = forward ? chain->begin : chain->end,
+                         .kind = forward ? SPAN_FORWARD : SPAN_BACKWARD,
+                         .chain = c,
+                         .call = forward ? chain->last : chain->first,
+                         .cell = part->values[chain->head].cell};
 }
 
-static size_t gather_spans(struct blocks *b, struct span *spans)
+/* By their beginning. Of two that begin together, what could lie inside the other comes first, so
+ * that it does not. */
+static size_t sort_spans(const struct blocks *b, struct gd_lin_pair *pairs)
 {
+    const struct gd_lin_kv_part_numbers *part = b->part;
     size_t count = 0;
-    for (uint32_t i = 0; i < b->part->step_count; i++) {
-        const struct gd_lin_call *call = &b->part->calls[b->part->ops[i].call];
-        bool outside = call->back != GD_LIN_OPEN && call->count == 1 && call->outside;
-        if (outside) {
-            spans[count++] = (struct span){.from = call->call + 1,
-                                           .to = call->back + 1,
-                                           .kind = SPAN_OUTSIDE,
-                                           .chain = chain_of(b, i),
-                                           .call = b->part->ops[i].call,
-                                           .cell = b->part->ops[i].cell};
+    for (uint32_t i = 0; i < part->step_count; i++) {
+        const struct gd_lin_call *call = &part->calls[part->ops[i].call];
+        if (call->back != GD_LIN_OPEN && call->count == 1 && call->outside) {
+            pairs[count++] = (struct gd_lin_pair){call->call + 1, i};
         }
     }
     for (uint32_t c = 1; c <= b->chain_count; c++) {
         const struct chain *chain = &b->chains[c];
-        bool forward = chain->end < chain->begin;
         if (chain->end != GD_LIN_OPEN) {
-            spans[count++] = (struct span){.from = forward ? chain->end : chain->begin,
-                                           .to = forward ? chain->begin : chain->end,
-                                           .kind = forward ? SPAN_FORWARD : SPAN_BACKWARD,
-                                           .chain = c,
-                                           .call = forward ? chain->last : chain->first,
-                                           .cell = b->part->values[chain->head].cell};
+            pairs[count++] =
+                (struct gd_lin_pair){chain->end < chain->begin ? chain->end : chain->begin,
+                                     (uint32_t)part->step_count + c - 1};
         }
     }
+    gd_lin_sort(pairs, count);
     return count;
 }
 
 static enum gd_lin_told compare_chains(struct blocks *b)
 {
-    struct span *spans = gd_lin_zeroed(b->part->step_count + b->chain_count, sizeof *spans);
-    const struct span **reaches = gd_lin_zeroed(b->part->cell_count, sizeof(const struct span *));
-    size_t count = gather_spans(b, spans);
+    const struct span none = {.kind = SPAN_OUTSIDE};
+    struct gd_lin_pair *pairs = gd_lin_zeroed(b->part->step_count + b->chain_count, sizeof *pairs);
+    /* By cell: the chain that reaches farthest; kind OUTSIDE: none yet. */
+    struct span *reaches = gd_lin_zeroed(b->part->cell_count, sizeof *reaches);
+    size_t count = sort_spans(b, pairs);
     enum gd_lin_told told = GD_LIN_TOLD_NOTHING;
-    sort_spans(spans, count);
+    for (size_t i = 0; i < b->part->cell_count; i++) {
+        reaches[i] = none;
+    }
     for (size_t k = 0; k < count && told == GD_LIN_TOLD_NOTHING; k++) {
-        const struct span *span = &spans[k];
-        const struct span *reach = reaches[span->cell];
-        bool inside = reach != NULL && reach->from < span->from && span->to < reach->to &&
-                      reach->chain != span->chain;
-        if (span->kind == SPAN_FORWARD && reach != NULL && span->from < reach->to) { /* B4 */
+        const struct span span = span_of(b, pairs[k].value);
+        struct span *reach = &reaches[span.cell];
+        bool met = reach->kind == SPAN_FORWARD;
+        bool inside =
+            met && reach->from < span.from && span.to < reach->to && reach->chain != span.chain;
+        if (span.kind == SPAN_FORWARD && met && span.from < reach->to) { /* B4 */
             told = wrong(
                 b, reach->call, "saw", b->chains[reach->chain].head,
-                "or what came of it, though the key had moved on: ", b->chains[span->chain].first);
-        } else if (inside && span->kind != SPAN_FORWARD) { /* B4, B5 */
+                "or what came of it, though the key had moved on: ", b->chains[span.chain].first);
+        } else if (inside && span.kind != SPAN_FORWARD) { /* B4, B5 */
             told = wrong(b, reach->call, "saw", b->chains[reach->chain].head,
-                         "or what came of it, which was gone by ", span->call);
+                         "or what came of it, which was gone by ", span.call);
         }
-        if (span->kind == SPAN_FORWARD && (reach == NULL || span->to > reach->to)) {
-            reaches[span->cell] = span;
+        if (span.kind == SPAN_FORWARD && (!met || span.to > reach->to)) {
+            *reach = span;
         }
     }
-    free(spans);
+    free(pairs);
     free(reaches);
     return told;
 }
@@ -729,7 +735,7 @@ static enum gd_lin_told look(struct blocks *b)
     if (told == GD_LIN_TOLD_NOTHING && is_whole(b)) {
         told = find_order(b);
     }
-    return told == GD_LIN_TOLD_NOTHING ? look_for_makers(b) : told;
+    return told;
 }
 
 enum gd_lin_told gd_lin_blocks(struct gd_lin_kv_part_numbers *part,
@@ -738,7 +744,9 @@ enum gd_lin_told gd_lin_blocks(struct gd_lin_kv_part_numbers *part,
     struct blocks b = {.part = part, .result = result, .value_count = part->value_count};
     *result = (struct gd_lin_blocks_result){.a = NONE, .b = NONE};
     b.blocks = gd_lin_zeroed(b.value_count, sizeof *b.blocks);
-    b.made = gd_lin_zeroed(part->call_count, sizeof *b.made);
+    part->made_by = gd_lin_room(part->made_by, &part->made_by_capacity, part->call_count,
+                                sizeof *part->made_by);
+    b.made = part->made_by;
     b.chains = gd_lin_zeroed(b.value_count + 1, sizeof *b.chains);
     memset(b.made, 0xff, part->call_count * sizeof *b.made);
     for (size_t v = 0; v < b.value_count; v++) {
@@ -751,7 +759,15 @@ enum gd_lin_told gd_lin_blocks(struct gd_lin_kv_part_numbers *part,
     }
     enum gd_lin_told told = look(&b);
     free(b.blocks);
-    free(b.made);
     free(b.chains);
     return told;
+}
+
+enum gd_lin_told gd_lin_blocks_in_time(struct gd_lin_kv_part_numbers *part,
+                                       struct gd_lin_blocks_result *result)
+{
+    struct blocks b = {
+        .part = part, .result = result, .value_count = part->value_count, .made = part->made_by};
+    *result = (struct gd_lin_blocks_result){.a = NONE, .b = NONE};
+    return look_for_makers(&b);
 }

@@ -3,7 +3,7 @@
 #ifndef GANDALF_SIM_LIN_KV_H
 #define GANDALF_SIM_LIN_KV_H
 #include "sim/lin_search.h"
-#include "sim/record.h"
+#include "sim/parts.h"
 
 #define GD_LIN_NOBODY UINT32_MAX
 
@@ -14,8 +14,9 @@ struct gd_lin_value {
     const char *text; /* Borrowed, or owned by the list of made ones; NULL: absent, or a text of
                          which nobody can tell more than its size. */
     size_t size;
-    uint64_t hash;
+    uint64_t hash; /* Of the text alone. */
     uint32_t cell;
+    uint32_t known;   /* Its number among the record's texts; 0: it is none. */
     uint32_t makers;  /* Operations that can make it; the beginning counts. */
     uint32_t maker;   /* The last of them: a call; GD_LIN_NOBODY: the beginning. */
     uint32_t from;    /* What its maker must find, if it is an append; GD_LIN_NO: not known. */
@@ -55,8 +56,11 @@ struct gd_lin_kv_part_numbers {
     size_t cell_count, cell_capacity;
     struct gd_lin_value *values;
     size_t value_count, value_capacity;
-    uint32_t *value_index;
+    uint32_t *value_index; /* Hash table of texts; not kept when `plain`. */
     size_t value_index_capacity;
+    uint32_t *value_of_known; /* By number of the record's text: the value that had it last. */
+    size_t known_capacity;
+    bool plain; /* One cell, without appends and counting: no text is met but the record's. */
     struct gd_lin_piece *pieces;
     size_t piece_count, piece_capacity;
     uint32_t *piece_index;
@@ -82,15 +86,18 @@ struct gd_lin_kv_part_numbers {
      * known by its text; and what is there at the beginning (one cell; NULL: nothing). */
     bool all_matter;
     const struct gd_sim_value *begin;
+    const uint16_t *kinds; /* By key: see parts.h; NULL: not known. */
     uint64_t *chain_begin; /* By chain; see lin_search.h. */
     size_t chain_count, chain_capacity;
+    uint32_t *made_by; /* By call: the value that it surely made and that was seen; GD_LIN_NO. */
+    size_t made_by_capacity;
 };
 
 /* lin_values.c */
-uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
-                         size_t size);
-uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
-                         size_t size);
+uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                         const struct gd_sim_value *text);
+uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                         const struct gd_sim_value *text);
 /* A text of that size under `cell` that nobody can tell from others. */
 uint32_t gd_lin_junk(struct gd_lin_kv_part_numbers *part, uint32_t cell, size_t size);
 /* Every text that can grow into one that matters, and how. */
@@ -106,11 +113,12 @@ void gd_lin_values_release(struct gd_lin_kv_part_numbers *part);
 void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_sim_record *record,
                          const size_t *operations, size_t count, const uint32_t *cell_of,
                          size_t cell_count, bool ordered);
-void gd_lin_numbers_alike(struct gd_lin_kv_part_numbers *part);
 void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part);
 /* The machine's step. */
 uint32_t gd_lin_kv_step(void *part, uint32_t what, uint32_t value);
 bool gd_lin_kv_once(void *part, uint32_t value);
+void gd_lin_kv_makes(void *part, struct gd_lin_makes *makes);
+uint32_t gd_lin_kv_alike(void *part);
 
 /* lin_blocks.c: what values that are made once tell. */
 enum gd_lin_told { GD_LIN_TOLD_NOTHING, GD_LIN_TOLD_LEGAL, GD_LIN_TOLD_ILLEGAL };
@@ -124,4 +132,7 @@ struct gd_lin_blocks_result {
 /* Narrows the calls' times, ranks them and puts them in chains on the way. */
 enum gd_lin_told gd_lin_blocks(struct gd_lin_kv_part_numbers *part,
                                struct gd_lin_blocks_result *result);
+/* Behind that, when it told nothing: whether somebody saw what nobody can have made in time. */
+enum gd_lin_told gd_lin_blocks_in_time(struct gd_lin_kv_part_numbers *part,
+                                       struct gd_lin_blocks_result *result);
 #endif

@@ -85,8 +85,7 @@ bool gd_lin_kv_once(void *part, uint32_t value)
 static uint32_t value_number(struct gd_lin_kv_part_numbers *part, uint32_t cell,
                              const struct gd_sim_value *value)
 {
-    return value->kind == GD_SIM_VALUE_TEXT ? gd_lin_value_of(part, cell, value->text, value->size)
-                                            : cell;
+    return value->kind == GD_SIM_VALUE_TEXT ? gd_lin_value_of(part, cell, value) : cell;
 }
 
 static uint32_t seen_number(struct gd_lin_kv_part_numbers *part, uint32_t cell,
@@ -122,7 +121,6 @@ static void add_maker(struct gd_lin_kv_part_numbers *part, uint32_t value, uint3
 static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_step *step,
                    uint32_t cell, uint32_t call, bool known)
 {
-    part->ops = gd_lin_grown(part->ops, &part->step_capacity, part->step_count, sizeof *part->ops);
     struct gd_lin_op *op = &part->ops[part->step_count++];
     *op = (struct gd_lin_op){.what = step->what,
                              .known = known,
@@ -150,7 +148,7 @@ static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_step
         op->input = value_number(part, cell, &step->input);
         break;
     case GD_SIM_DO_APPEND: {
-        op->piece = gd_lin_piece_of(part, cell, step->input.text, step->input.size);
+        op->piece = gd_lin_piece_of(part, cell, &step->input);
         part->pieces[op->piece].count++;
         part->pieces[op->piece].call = call;
         op->number = step->output.number;
@@ -225,6 +223,76 @@ static bool keeps(const struct gd_lin_op *op)
     }
 }
 
+/* The value that a step can bring, appending and counting apart; GD_LIN_NO: none. */
+static uint32_t brings(const struct gd_lin_op *op)
+{
+    if (keeps(op)) {
+        return GD_LIN_NO;
+    }
+    switch (op->what) {
+    case GD_SIM_DO_WRITE:
+    case GD_SIM_DO_SWAP:
+    case GD_SIM_DO_CAS:
+    case GD_SIM_DO_SETNX:
+        return op->input;
+    case GD_SIM_DO_DELETE:
+    case GD_SIM_DO_TAKE:
+        return op->cell;
+    default:
+        return GD_LIN_NO;
+    }
+}
+
+static void add_make(struct gd_lin_makes *makes, size_t *capacity, uint32_t call, uint32_t value)
+{
+    makes->makes = gd_lin_grown(makes->makes, capacity, makes->count, sizeof *makes->makes);
+    makes->makes[makes->count++] = (struct gd_lin_make){call, value};
+}
+
+static void sort_makes(struct gd_lin_makes *makes)
+{
+    struct gd_lin_pair *pairs = gd_lin_zeroed(makes->count, sizeof *pairs);
+    for (size_t i = 0; i < makes->count; i++) {
+        pairs[i] = (struct gd_lin_pair){makes->makes[i].call, makes->makes[i].value};
+    }
+    gd_lin_sort(pairs, makes->count);
+    for (size_t i = 0; i < makes->count; i++) {
+        makes->makes[i] = (struct gd_lin_make){(uint32_t)pairs[i].key, pairs[i].value};
+    }
+    free(pairs);
+}
+
+/* Of appends of one piece the last alone is known by its number, so what comes of a piece that is
+ * appended twice is not plain. */
+void gd_lin_kv_makes(void *context, struct gd_lin_makes *makes)
+{
+    const struct gd_lin_kv_part_numbers *part = context;
+    size_t capacity = 0;
+    *makes = (struct gd_lin_makes){.value_count = part->value_count};
+    makes->plain = gd_lin_zeroed(part->value_count, sizeof *makes->plain);
+    for (size_t i = 0; i < part->value_count; i++) {
+        makes->plain[i] = !part->values[i].number;
+    }
+    for (size_t i = 0; i < part->step_count; i++) {
+        uint32_t value = brings(&part->ops[i]);
+        if (value != GD_LIN_NO) {
+            add_make(makes, &capacity, part->ops[i].call, value);
+        }
+    }
+    for (size_t i = 0; i < part->edge_count; i++) {
+        const struct gd_lin_edge *edge = &part->edges[i];
+        if (edge->from == edge->to) {
+            continue;
+        }
+        if (part->pieces[edge->piece].count == 1) {
+            add_make(makes, &capacity, part->pieces[edge->piece].call, edge->to);
+        } else {
+            makes->plain[edge->to] = false;
+        }
+    }
+    sort_makes(makes);
+}
+
 /* Whether it, done, cannot lie within a time when others see one value after the other. */
 static bool is_outside(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op,
                        const struct gd_lin_step *step)
@@ -267,12 +335,32 @@ static void find_session_order(struct gd_lin_kv_part_numbers *part)
     }
 }
 
-static void mark_cells(struct gd_lin_kv_part_numbers *part, const size_t *operations, size_t count,
-                       const uint32_t *cell_of)
+/* The operations of a part lie all over the record. */
+static void look_ahead(const struct gd_sim_record *record, const size_t *operations, size_t count,
+                       size_t at)
 {
-    size_t *last = gd_lin_zeroed(part->cell_count, sizeof *last);
+    if (at + 16 < count) {
+        const struct gd_sim_operation *op = &record->operations[operations[at + 16]];
+        __builtin_prefetch(op);
+        __builtin_prefetch((const char *)op + 64);
+    }
+    if (at + 8 < count) {
+        const struct gd_sim_step *step =
+            &record->steps[record->operations[operations[at + 8]].first];
+        __builtin_prefetch(step);
+        __builtin_prefetch((const char *)step + 64);
+    }
+}
+
+/* What is done under each cell; how many steps there are. */
+static size_t mark_cells(struct gd_lin_kv_part_numbers *part, const size_t *operations,
+                         size_t count, const uint32_t *cell_of)
+{
+    size_t *last = gd_lin_zeroed(part->cell_count, sizeof *last), steps = 0;
     for (size_t i = 0; i < count; i++) {
         const struct gd_sim_operation *op = &part->record->operations[operations[i]];
+        look_ahead(part->record, operations, count, i);
+        steps += op->count;
         for (size_t k = 0; k < op->count; k++) {
             const struct gd_sim_step *step = &part->record->steps[op->first + k];
             uint32_t at = part->cell_count == 1 ? 0 : cell_of[step->key];
@@ -287,6 +375,25 @@ static void mark_cells(struct gd_lin_kv_part_numbers *part, const size_t *operat
         }
     }
     free(last);
+    return steps;
+}
+
+/* The same from what is known of the whole record. */
+static size_t know_cell(struct gd_lin_kv_part_numbers *part, unsigned kinds, size_t count)
+{
+    part->cells[0].appends = (kinds & 1u << GD_SIM_DO_APPEND) != 0;
+    part->cells[0].counts = (kinds & 1u << GD_SIM_DO_INCR) != 0;
+    part->cells[0].lengths = (kinds & GD_SIM_KIND_LENGTHS) != 0;
+    return count;
+}
+
+static unsigned kinds_of(const struct gd_lin_kv_part_numbers *part, const size_t *operations,
+                         size_t count)
+{
+    if (part->kinds == NULL || part->cell_count != 1 || count == 0) {
+        return GD_SIM_KIND_SEVERAL;
+    }
+    return part->kinds[part->record->steps[part->record->operations[operations[0]].first].key];
 }
 
 static void clear(struct gd_lin_kv_part_numbers *part, size_t cell_count)
@@ -316,12 +423,6 @@ static void clear(struct gd_lin_kv_part_numbers *part, size_t cell_count)
 /* Inputs that do not matter become junk, and each step learns what it needs. */
 static void finish_steps(struct gd_lin_kv_part_numbers *part)
 {
-    part->steps =
-        part->steps_capacity >= part->step_count ? part->steps : (free(part->steps), NULL);
-    if (part->steps == NULL) {
-        part->steps_capacity = part->step_count;
-        part->steps = gd_lin_zeroed(part->step_count, sizeof *part->steps);
-    }
     for (uint32_t i = 0; i < part->step_count; i++) {
         struct gd_lin_op *op = &part->ops[i];
         if (op->input >= part->cell_count && !part->values[op->input].matters) {
@@ -348,7 +449,21 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
     clear(part, cell_count);
     part->record = record;
     part->operations = operations;
-    mark_cells(part, operations, count, cell_of);
+    if (part->known_capacity < record->known_count) {
+        part->known_capacity = record->known_count + record->known_count / 2;
+        free(part->value_of_known);
+        part->value_of_known = gd_lin_zeroed(part->known_capacity, sizeof *part->value_of_known);
+    }
+    unsigned kinds = kinds_of(part, operations, count);
+    size_t steps = (kinds & GD_SIM_KIND_SEVERAL) != 0 ? mark_cells(part, operations, count, cell_of)
+                                                      : know_cell(part, kinds, count);
+    part->ops = gd_lin_room(part->ops, &part->step_capacity, steps, sizeof *part->ops);
+    part->steps = gd_lin_room(part->steps, &part->steps_capacity, steps, sizeof *part->steps);
+    part->calls = gd_lin_room(part->calls, &part->call_capacity, count, sizeof *part->calls);
+    part->numbers =
+        gd_lin_room(part->numbers, &part->number_capacity, count, sizeof *part->numbers);
+    part->plain = cell_count == 1 && !part->cells[0].appends && !part->cells[0].counts &&
+                  (part->begin == NULL || part->begin->kind != GD_SIM_VALUE_TEXT);
     for (uint32_t cell = 0; cell < cell_count; cell++) {
         part->values = gd_lin_grown(part->values, &part->value_capacity, part->value_count,
                                     sizeof *part->values);
@@ -357,7 +472,7 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
         part->start[cell] = cell;
     }
     if (part->begin != NULL && part->begin->kind == GD_SIM_VALUE_TEXT) {
-        uint32_t there = gd_lin_value_of(part, 0, part->begin->text, part->begin->size);
+        uint32_t there = gd_lin_value_of(part, 0, part->begin);
         part->values[0].makers = 0;
         part->values[there].makers = 1;
         part->values[there].matters = true;
@@ -365,14 +480,12 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
     }
     for (size_t at = 0; at < count; at++) {
         const struct gd_sim_operation *op = &record->operations[operations[at]];
+        look_ahead(record, operations, count, at);
         bool open = op->fate == GD_SIM_FATE_OPEN;
         if (open && !changes_something(record, op)) {
             continue;
         }
         uint32_t i = (uint32_t)part->call_count++;
-        part->calls = gd_lin_grown(part->calls, &part->call_capacity, i, sizeof *part->calls);
-        part->numbers =
-            gd_lin_grown(part->numbers, &part->number_capacity, i, sizeof *part->numbers);
         struct gd_lin_call *call = &part->calls[i];
         part->numbers[i] = operations[at];
         *call = (struct gd_lin_call){.call = op->call,
@@ -420,8 +533,9 @@ static void signature(const struct gd_lin_kv_part_numbers *part, const struct gd
     (void)part;
 }
 
-void gd_lin_numbers_alike(struct gd_lin_kv_part_numbers *part)
+uint32_t gd_lin_kv_alike(void *context)
 {
+    struct gd_lin_kv_part_numbers *part = context;
     struct alike {
         uint64_t key[5];
         uint32_t number;
@@ -457,6 +571,7 @@ void gd_lin_numbers_alike(struct gd_lin_kv_part_numbers *part)
         call->alike = table[at].number;
     }
     free(table);
+    return part->alike_count;
 }
 
 void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part)
@@ -469,5 +584,6 @@ void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part)
     free(part->numbers);
     free(part->start);
     free(part->chain_begin);
+    free(part->made_by);
     *part = (struct gd_lin_kv_part_numbers){0};
 }

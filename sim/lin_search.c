@@ -10,86 +10,27 @@
  *   S2. A pair of (what is taken, state) is tried once. Of open calls, those taken are compared as
  *       sets: who got there with less of them could do all that who took more can.
  *   S3. Of calls that are alike, only the one that must be done first is tried, and an open one
- * only when no other is there: in any order two of them may change places. S4. An open call is
- * taken only right before one that notices: that could not be without it, or would come out
- * differently. Otherwise it could as well be later, or never. S5. A value that never comes back is
- * not left while somebody must yet find it. S6. A chain is not begun while somebody who cannot lie
- * within it must be done before its last member is called. S7. What has no cell in common with the
- * one that must be done first, directly or by others that could come before it, is left for later.
+ *       only when no other is there: in any order two of them may change places.
+ *   S4. An open call is taken only right before one that notices: that could not be without it, or
+ *       would come out differently. Otherwise it could as well be later, or never.
+ *   S5. A value that never comes back is not left while somebody must yet find it.
+ *   S6. A chain is not begun while somebody who cannot lie within it must be done before its last
+ *       member is called.
+ *   S7. What has no cell in common with the one that must be done first, directly or by others that
+ *       could come before it, is left for later.
+ *   S8. A value is not left when those who must yet find it could not all find it again
+ *       (lin_supply.h): looked after once choices had to be taken back.
+ *   S9. What failed, failed by some cells: nothing that touches these alone could be put in order.
+ *       A choice before it that touches none of them is not worth another try.
+ *
  * The open calls stand apart, by likeness: a history with thousands of them costs nothing until one
  * is needed. */
-#include "sim/lin_search.h"
+#include "sim/lin_inner.h"
 #include "engine/prng.h"
 #include <stdlib.h>
 
-#define SPENT_COMPARED 48u /* Longer lists of open calls are compared for equality alone. */
-#define CHAIN_LOOK 512u    /* Points that S6 looks at. */
-
-struct node { /* A choice. */
-    size_t trail, undo;
-    size_t first, at, end; /* Its candidates on the stack, once there was need to list them. */
-    uint32_t best;         /* Tried first of all; GD_LIN_NO: none. */
-    bool listed, best_tried;
-};
-struct undo {
-    uint32_t cell, value;
-};
-struct entry { /* What was tried. */
-    uint64_t hash[2];
-    uint32_t spent, spent_count; /* In the arena. */
-    uint32_t next;               /* Another one with the same hash; 0: none. */
-};
-struct open_class {
-    uint32_t alike;
-    uint32_t *calls; /* Borrowed from `open_calls`: by call. */
-    uint32_t count, used;
-};
-struct search {
-    uint64_t comparisons; /* Of spent operations, in `remember`. */
-    const struct gd_lin_problem *problem;
-    const struct gd_lin_call *calls;
-    struct gd_lin_found *found;
-    uint32_t *next,
-        *previous;   /* Points: 0 the head, 1 + i the call of i, 1 + count + i its return. */
-    uint32_t *state; /* By cell. */
-    uint64_t state_hash;
-    struct undo *undone;
-    size_t undo_count, undo_capacity;
-    uint32_t *trail;
-    size_t trail_count;
-    size_t left; /* Calls not taken that must be. */
-    bool *taken;
-    struct node *nodes;
-    size_t node_count, node_capacity;
-    uint32_t *stack; /* Candidates. */
-    size_t stack_count, stack_capacity;
-    struct open_class *classes;
-    size_t class_count;
-    uint32_t *open_calls, *class_of; /* By call: its class, counted from 1. */
-    uint32_t *spent;                 /* Classes of the open calls taken, rising. */
-    size_t spent_count, spent_capacity;
-    uint32_t *watchers; /* By value: calls not taken that must find it. */
-    size_t watcher_capacity;
-    uint32_t *marks; /* By likeness: the listing that met it last. */
-    uint32_t mark;
-    uint64_t set[2]; /* Hash of what is taken, open calls apart. */
-    uint32_t *index; /* Hash table of entries, counted from 1. */
-    size_t index_capacity;
-    struct entry *entries;
-    size_t entry_count, entry_capacity;
-    uint32_t *arena;
-    size_t arena_count, arena_capacity;
-    size_t kept; /* So many at the head of the longest order are still the trail's. */
-    uint64_t relevant;
-    bool sessions; /* Some calls wait for others. */
-};
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    a = (a ^ (b * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
-    a = (a ^ (a >> 31)) * UINT64_C(0x94d049bb133111eb);
-    return a ^ (a >> 29);
-}
+#define CHAIN_LOOK 512u /* Points that S6 looks at. */
+#define ROUND 1000u     /* Choices taken back before it begins again, at first. */
 
 /* ---------------------------------------------------------------- the list of points */
 
@@ -166,7 +107,7 @@ static void set_cell(struct search *s, uint32_t cell, uint32_t value)
 {
     s->undone = gd_lin_grown(s->undone, &s->undo_capacity, s->undo_count, sizeof *s->undone);
     s->undone[s->undo_count++] = (struct undo){cell, s->state[cell]};
-    s->state_hash += mix(cell, value) - mix(cell, s->state[cell]);
+    s->state_hash += gd__lin_mix(cell, value) - gd__lin_mix(cell, s->state[cell]);
     s->state[cell] = value;
 }
 
@@ -174,9 +115,15 @@ static void go_back_to(struct search *s, size_t undo)
 {
     while (s->undo_count > undo) {
         const struct undo *last = &s->undone[--s->undo_count];
-        s->state_hash += mix(last->cell, last->value) - mix(last->cell, s->state[last->cell]);
+        s->state_hash +=
+            gd__lin_mix(last->cell, last->value) - gd__lin_mix(last->cell, s->state[last->cell]);
         s->state[last->cell] = last->value;
     }
+}
+
+static uint64_t cell_bit(uint32_t cell)
+{
+    return UINT64_C(1) << cell % 64;
 }
 
 static bool apply(struct search *s, const struct gd_lin_call *call)
@@ -190,6 +137,7 @@ static bool apply(struct search *s, const struct gd_lin_call *call)
                              ? GD_LIN_NO
                              : machine->step(machine->context, step->what, now);
         if (value == GD_LIN_NO) {
+            s->blame = cell_bit(step->cell);
             go_back_to(s, undo);
             return false;
         }
@@ -230,13 +178,28 @@ static void watch(struct search *s, const struct gd_lin_call *call, uint32_t mor
 }
 
 /* S5: has a change behind `undo` left a value that somebody must yet find? */
-static bool left_too_early(const struct search *s, size_t undo)
+static bool left_too_early(struct search *s, size_t undo)
 {
     const struct gd_lin_machine *machine = &s->problem->machine;
     for (size_t i = undo; i < s->undo_count && machine->once != NULL; i++) {
         uint32_t value = s->undone[i].value;
         if (value < s->watcher_capacity && s->watchers[value] > 0 &&
             s->state[s->undone[i].cell] != value && machine->once(machine->context, value)) {
+            s->blame = cell_bit(s->undone[i].cell);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* S8: has a change behind `undo` left a value that cannot come back for all who must yet find it?
+ */
+static bool lacks_something(struct search *s, size_t undo)
+{
+    for (size_t i = undo; i < s->undo_count && s->supplied; i++) {
+        uint32_t value = s->undone[i].value;
+        if (s->state[s->undone[i].cell] != value && gd_lin_supply_lacks(&s->supply, value)) {
+            s->blame = cell_bit(s->undone[i].cell);
             return true;
         }
     }
@@ -273,13 +236,16 @@ static void take(struct search *s, uint32_t i)
     const struct gd_lin_call *call = &s->calls[i];
     s->trail[s->trail_count++] = i;
     s->taken[i] = true;
+    if (s->supplied) {
+        gd_lin_supply_take(&s->supply, i);
+    }
     if (call->back == GD_LIN_OPEN) {
         spend(s, s->class_of[i]);
         return;
     }
     watch(s, call, (uint32_t)-1);
-    s->set[0] += mix(i, 1);
-    s->set[1] += mix(i, 2);
+    s->set[0] += gd__lin_mix(i, 1);
+    s->set[1] += gd__lin_mix(i, 2);
     s->left--;
     unlink_point(s, 1 + i);
     unlink_point(s, return_point(s, i));
@@ -291,101 +257,19 @@ static void put_back(struct search *s)
     const struct gd_lin_call *call = &s->calls[i];
     s->kept = s->trail_count < s->kept ? s->trail_count : s->kept;
     s->taken[i] = false;
+    if (s->supplied) {
+        gd_lin_supply_put_back(&s->supply, i);
+    }
     if (call->back == GD_LIN_OPEN) {
         earn(s, s->class_of[i]);
         return;
     }
     watch(s, call, 1);
-    s->set[0] -= mix(i, 1);
-    s->set[1] -= mix(i, 2);
+    s->set[0] -= gd__lin_mix(i, 1);
+    s->set[1] -= gd__lin_mix(i, 2);
     s->left++;
     relink_point(s, return_point(s, i));
     relink_point(s, 1 + i);
-}
-
-/* ---------------------------------------------------------------- what was tried */
-
-static uint64_t held(const struct search *s)
-{
-    return s->index_capacity * sizeof *s->index + s->entry_capacity * sizeof *s->entries +
-           s->arena_capacity * sizeof *s->arena + s->node_capacity * sizeof *s->nodes +
-           s->stack_capacity * sizeof *s->stack + s->undo_capacity * sizeof *s->undone +
-           s->watcher_capacity * sizeof *s->watchers +
-           s->problem->call_count * (2 * 8 + 4 + 1 + 8 + sizeof *s->calls);
-}
-
-/* Whether the spent ones of an entry are all among those spent now. */
-static bool within(const struct search *s, const struct entry *entry)
-{
-    const uint32_t *a = s->arena + entry->spent;
-    size_t k = 0;
-    for (size_t i = 0; i < entry->spent_count; i++, k++) {
-        while (k < s->spent_count && s->spent[k] < a[i]) {
-            k++;
-        }
-        if (k == s->spent_count || s->spent[k] != a[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void make_index(struct search *s)
-{
-    if (2 * s->entry_count < s->index_capacity) {
-        return;
-    }
-    free(s->index);
-    s->index_capacity = s->index_capacity == 0 ? 64 : 2 * s->index_capacity;
-    s->index = gd_lin_zeroed(s->index_capacity, sizeof *s->index);
-    for (uint32_t i = 1; i <= s->entry_count; i++) {
-        size_t at = (size_t)s->entries[i - 1].hash[0] & (s->index_capacity - 1);
-        while (s->index[at] != 0 &&
-               (s->entries[s->index[at] - 1].hash[0] != s->entries[i - 1].hash[0] ||
-                s->entries[s->index[at] - 1].hash[1] != s->entries[i - 1].hash[1])) {
-            at = (at + 1) & (s->index_capacity - 1);
-        }
-        s->entries[i - 1].next = s->index[at];
-        s->index[at] = i;
-    }
-}
-
-/* S2: false when this, or something at least as good, was tried before. */
-static bool remember(struct search *s)
-{
-    uint64_t hash[2] = {s->set[0] + mix(s->state_hash, 3), s->set[1] + mix(s->state_hash, 4)};
-    bool compared = s->spent_count <= SPENT_COMPARED;
-    for (size_t i = 0; i < s->spent_count && !compared; i++) {
-        hash[0] += mix(s->spent[i] + i, 5);
-        hash[1] += mix(s->spent[i] + i, 6);
-    }
-    make_index(s);
-    size_t at = (size_t)hash[0] & (s->index_capacity - 1);
-    while (s->index[at] != 0 && (s->entries[s->index[at] - 1].hash[0] != hash[0] ||
-                                 s->entries[s->index[at] - 1].hash[1] != hash[1])) {
-        at = (at + 1) & (s->index_capacity - 1);
-    }
-    for (uint32_t i = s->index[at]; i != 0; i = s->entries[i - 1].next) {
-        if (!compared || within(s, &s->entries[i - 1])) {
-            return false;
-        }
-        if (++s->comparisons % 64 == 0) {
-            s->found->steps++; /* A long chain is work, too, that a limit must see. */
-        }
-    }
-    s->entries = gd_lin_grown(s->entries, &s->entry_capacity, s->entry_count, sizeof *s->entries);
-    struct entry *entry = &s->entries[s->entry_count++];
-    *entry = (struct entry){.hash = {hash[0], hash[1]}, .next = s->index[at]};
-    s->index[at] = (uint32_t)s->entry_count;
-    if (compared && s->spent_count > 0) {
-        entry->spent = (uint32_t)s->arena_count;
-        entry->spent_count = (uint32_t)s->spent_count;
-        s->arena = gd_lin_grown(s->arena, &s->arena_capacity, s->arena_count + s->spent_count,
-                                sizeof *s->arena);
-        memcpy(s->arena + s->arena_count, s->spent, s->spent_count * sizeof *s->spent);
-        s->arena_count += s->spent_count;
-    }
-    return true;
 }
 
 /* ---------------------------------------------------------------- who may come next */
@@ -452,6 +336,20 @@ static void take_readers(struct search *s)
     } while (again);
 }
 
+/* Who is tried first: the least. Those that are alike stay in their order. */
+static uint64_t turn_of(const struct search *s, uint32_t i)
+{
+    const struct gd_lin_call *call = &s->calls[i];
+    uint64_t noise = 0;
+    if (s->round > 0) {
+        uint64_t whose = call->alike != 0 ? s->problem->call_count + call->alike : i;
+        noise = gd__lin_mix(whose, s->round) % s->noise;
+    }
+    /* What was done although nobody heard of it was done soon, mostly. */
+    return call->back == GD_LIN_OPEN ? UINT64_MAX / 2 - call->call / 2 + 2 * noise
+                                     : call->rank + noise;
+}
+
 /* Does `i` come before `k` among candidates? Who needs the very value that is there goes first: it
  * may not be there again in time. */
 static bool sooner(const struct search *s, uint32_t i, uint32_t k)
@@ -462,7 +360,7 @@ static bool sooner(const struct search *s, uint32_t i, uint32_t k)
     if (finds_a != finds_b) {
         return finds_a;
     }
-    return s->calls[i].rank < s->calls[k].rank;
+    return turn_of(s, i) < turn_of(s, k);
 }
 
 static uint32_t pick_best(const struct search *s)
@@ -488,13 +386,60 @@ static void push_candidate(struct search *s, size_t first, uint32_t i)
     s->stack[at] = i;
 }
 
+/* The open calls, by likeness, each kind by call. */
+static void gather_open(struct search *s)
+{
+    const struct gd_lin_machine *machine = &s->problem->machine;
+    size_t count = s->problem->call_count, n = 0;
+    uint32_t alike_count =
+        machine->alike != NULL ? machine->alike(machine->context) : s->problem->alike_count;
+    uint32_t *class_of_alike = gd_lin_zeroed(alike_count + 1, sizeof *class_of_alike);
+    s->marks = gd_lin_zeroed(alike_count + 1, sizeof *s->marks);
+    s->listed = true;
+    struct gd_lin_pair *by_call = gd_lin_zeroed(count, sizeof *by_call);
+    for (uint32_t i = 0; i < count; i++) {
+        if (s->calls[i].back == GD_LIN_OPEN) {
+            by_call[n++] = (struct gd_lin_pair){s->calls[i].call, i};
+        }
+    }
+    gd_lin_sort(by_call, n);
+    s->open_calls = gd_lin_zeroed(n, sizeof *s->open_calls);
+    s->classes = gd_lin_zeroed(n, sizeof *s->classes);
+    s->class_of = gd_lin_zeroed(count, sizeof *s->class_of);
+    for (size_t k = 0; k < n; k++) {
+        uint32_t alike = s->calls[by_call[k].value].alike, class = class_of_alike[alike];
+        if (alike == 0 || class == 0) {
+            class = (uint32_t)++s->class_count;
+            s->classes[class - 1].alike = alike;
+            class_of_alike[alike] = class;
+        }
+        s->class_of[by_call[k].value] = class;
+        s->classes[class - 1].count++;
+    }
+    uint32_t *place = s->open_calls;
+    for (size_t k = 0; k < s->class_count; k++) {
+        s->classes[k].calls = place;
+        place += s->classes[k].count;
+        s->classes[k].count = 0;
+    }
+    for (size_t k = 0; k < n; k++) {
+        struct open_class *class = &s->classes[s->class_of[by_call[k].value] - 1];
+        class->calls[class->count++] = by_call[k].value;
+    }
+    free(class_of_alike);
+    free(by_call);
+}
+
 /* All but the best one: by rank, of those alike the first (S3); then open ones. */
 static void list_candidates(struct search *s, struct node *node)
 {
     uint64_t now = first_return(s);
     size_t kept;
+    if (!s->listed) {
+        gather_open(s);
+    }
     s->mark++;
-    node->first = s->stack_count;
+    node->first = (uint32_t)s->stack_count;
     for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
         uint32_t i = call_of(s, at);
         if (!s->calls[i].reads_only && i != node->best && may_come(s, &s->calls[i])) {
@@ -524,7 +469,7 @@ static void list_candidates(struct search *s, struct node *node)
         }
     }
     node->at = node->first;
-    node->end = s->stack_count;
+    node->end = (uint32_t)s->stack_count;
     node->listed = true;
 }
 
@@ -593,6 +538,9 @@ static bool try_call(struct search *s, uint32_t i)
         s->trail_count > 0 ? &s->calls[s->trail[s->trail_count - 1]] : NULL;
     if (last != NULL && last->back == GD_LIN_OPEN &&
         !notices(s, last, call, s->nodes[s->node_count - 2].undo)) {
+        /* That `call` fails here, the choice of it before `last` has to show. */
+        s->blame = 0;
+        s->nodes[s->node_count - 1].leans = true;
         return false;
     }
     if (!apply(s, call)) {
@@ -600,11 +548,12 @@ static bool try_call(struct search *s, uint32_t i)
     }
     bool changed = has_changed(s, undo);
     if ((call->back == GD_LIN_OPEN && !changed) || (changed && begins_too_early(s, i))) {
+        s->blame = changed ? call->cells : 0;
         go_back_to(s, undo);
         return false;
     }
     take(s, i);
-    if (left_too_early(s, undo) || !remember(s)) {
+    if (left_too_early(s, undo) || lacks_something(s, undo)) {
         put_back(s);
         go_back_to(s, undo);
         return false;
@@ -679,7 +628,7 @@ static bool over_limit(struct search *s)
     }
     return (limits->steps != 0 && s->found->steps > limits->steps) ||
            (s->found->steps % 1024 == 0 &&
-            ((limits->memory != 0 && held(s) > limits->memory) ||
+            ((limits->memory != 0 && gd__lin_held(s) > limits->memory) ||
              (limits->stop != NULL && limits->stop(limits->context))));
 }
 
@@ -687,9 +636,10 @@ static void new_node(struct search *s)
 {
     find_relevant(s);
     s->nodes = gd_lin_grown(s->nodes, &s->node_capacity, s->node_count, sizeof *s->nodes);
-    s->nodes[s->node_count++] = (struct node){.trail = s->trail_count,
-                                              .undo = s->undo_count,
-                                              .first = s->stack_count,
+    s->nodes[s->node_count++] = (struct node){.trail = (uint32_t)s->trail_count,
+                                              .undo = (uint32_t)s->undo_count,
+                                              .first = (uint32_t)s->stack_count,
+                                              .state_hash = s->state_hash,
                                               .best = pick_best(s)};
 }
 
@@ -716,11 +666,123 @@ static void return_to_node(struct search *s)
     find_relevant(s);
 }
 
+/* The lists of S8, as they stand now. */
+static void begin_supply(struct search *s)
+{
+    if (s->problem->machine.makes == NULL) {
+        return;
+    }
+    gd_lin_supply_make(&s->supply, s->problem);
+    for (size_t i = 0; i < s->trail_count; i++) {
+        gd_lin_supply_take(&s->supply, s->trail[i]);
+    }
+    s->supplied = true;
+}
+
+static void go_to(struct search *s, uint32_t call)
+{
+    s->nodes[s->node_count - 1].choice = call;
+    if (try_call(s, call)) {
+        take_readers(s);
+        if (!gd__lin_was_tried(s) && !gd__lin_goes_round(s)) {
+            new_node(s);
+            return;
+        }
+        return_to_node(s);
+    }
+    s->nodes[s->node_count - 1].blame |= s->blame;
+}
+
+/* Of who waits to be read and touches the cells in `blame`: the cells that keep him from it. */
+static uint64_t blame_readers(struct search *s, uint64_t blame)
+{
+    uint64_t before;
+    do {
+        before = blame;
+        for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
+            const struct gd_lin_call *call = &s->calls[call_of(s, at)];
+            if (call->reads_only && call->count > 1 && (call->cells & blame) != 0 &&
+                !apply(s, call)) {
+                blame |= s->blame;
+            }
+        }
+    } while (blame != before);
+    return blame;
+}
+
+/* Of a node whose candidates have all failed: what they failed by, the one that had to come next,
+ * those that others had to come before, and readers that found something else. */
+static uint64_t blame_of(struct search *s, const struct node *node)
+{
+    uint64_t blame = node->blame;
+    uint32_t at = s->next[0];
+    if (s->problem->cell_count == 1 || s->problem->plain) {
+        return UINT64_MAX;
+    }
+    for (; at != 0 && !is_return(s, at); at = s->next[at]) {
+        const struct gd_lin_call *call = &s->calls[call_of(s, at)];
+        if (call->after != 0 && !s->taken[call->after - 1]) {
+            blame |= s->calls[call->after - 1].cells;
+        }
+    }
+    return at == 0 ? UINT64_MAX : blame_readers(s, blame | s->calls[call_of(s, at)].cells);
+}
+
+/* S9. False: there is no choice left. */
+static bool take_choice_back(struct search *s)
+{
+    const struct node *node = &s->nodes[s->node_count - 1];
+    uint64_t blame = blame_of(s, node);
+    bool leans = node->leans;
+    s->stack_count = node->first;
+    gd__lin_remember(s, leans ? UINT64_MAX : blame);
+    if (s->taken_back++ == s->problem->patience) {
+        begin_supply(s);
+    }
+    if (--s->node_count == 0) {
+        return false;
+    }
+    return_to_node(s);
+    struct node *above = &s->nodes[s->node_count - 1];
+    uint64_t cells = s->calls[above->choice].cells;
+    if (leans || (cells & blame) != 0) {
+        above->blame |= blame;
+    } else {
+        above->blame = blame;
+        above->at = above->end = 0;
+        above->listed = above->best_tried = true;
+    }
+    return true;
+}
+
+/* Some luck decides how long a search takes. Every so many choices it begins again with its
+ * candidates in a somewhat different order; what was tried stays tried. */
+static void begin_again(struct search *s)
+{
+    uint64_t sum = 0, count = 1;
+    for (size_t i = 0; i < s->problem->call_count && s->round == 0; i++) {
+        const struct gd_lin_call *call = &s->calls[i];
+        if (call->back != GD_LIN_OPEN) {
+            sum += (call->back - call->call) / s->problem->call_count;
+            count = call->back > UINT64_MAX / 4 ? 0 : count;
+        }
+    }
+    s->noise = s->round == 0 ? 2 * sum * count + 1 : s->noise;
+    s->round++;
+    s->begin_again_at = s->taken_back + ROUND + s->taken_back / 4;
+    s->node_count = 1;
+    s->stack_count = 0;
+    return_to_node(s);
+    s->node_count = 0;
+    new_node(s);
+}
+
 static enum gd_lin_verdict run(struct search *s)
 {
     size_t end_capacity = 0;
     take_readers(s);
     new_node(s);
+    s->begin_again_at = ROUND;
     for (;;) {
         if (s->left == 0) {
             if (!s->problem->every_end) {
@@ -737,63 +799,26 @@ static enum gd_lin_verdict run(struct search *s)
                 note_longest(s);
                 return GD_LIN_INCONCLUSIVE;
             }
-            if (try_call(s, i)) {
-                take_readers(s);
-                new_node(s);
-            }
+            go_to(s, i);
             continue;
         }
         if (s->left > 0) {
             note_longest(s);
         }
-        s->stack_count = s->nodes[s->node_count - 1].first;
-        if (--s->node_count == 0) {
+        if (s->problem->choices_back != 0 && s->taken_back >= s->problem->choices_back) {
+            return GD_LIN_INCONCLUSIVE;
+        }
+        if (s->taken_back >= s->begin_again_at && !s->problem->every_end) {
+            begin_again(s);
+            continue;
+        }
+        if (!take_choice_back(s)) {
             return s->found->end_count > 0 ? GD_LIN_LEGAL : GD_LIN_ILLEGAL;
         }
-        return_to_node(s);
     }
 }
 
 /* ---------------------------------------------------------------- beginning and end */
-
-/* The open calls, by likeness, each kind by call. */
-static void gather_open(struct search *s)
-{
-    size_t count = s->problem->call_count, n = 0;
-    uint32_t *class_of_alike = gd_lin_zeroed(s->problem->alike_count + 1, sizeof *class_of_alike);
-    struct gd_lin_pair *by_call = gd_lin_zeroed(count, sizeof *by_call);
-    for (uint32_t i = 0; i < count; i++) {
-        if (s->calls[i].back == GD_LIN_OPEN) {
-            by_call[n++] = (struct gd_lin_pair){s->calls[i].call, i};
-        }
-    }
-    gd_lin_sort(by_call, n);
-    s->open_calls = gd_lin_zeroed(n, sizeof *s->open_calls);
-    s->classes = gd_lin_zeroed(n, sizeof *s->classes);
-    s->class_of = gd_lin_zeroed(count, sizeof *s->class_of);
-    for (size_t k = 0; k < n; k++) {
-        uint32_t alike = s->calls[by_call[k].value].alike, class = class_of_alike[alike];
-        if (alike == 0 || class == 0) {
-            class = (uint32_t)++s->class_count;
-            s->classes[class - 1].alike = alike;
-            class_of_alike[alike] = class;
-        }
-        s->class_of[by_call[k].value] = class;
-        s->classes[class - 1].count++;
-    }
-    uint32_t *place = s->open_calls;
-    for (size_t k = 0; k < s->class_count; k++) {
-        s->classes[k].calls = place;
-        place += s->classes[k].count;
-        s->classes[k].count = 0;
-    }
-    for (size_t k = 0; k < n; k++) {
-        struct open_class *class = &s->classes[s->class_of[by_call[k].value] - 1];
-        class->calls[class->count++] = by_call[k].value;
-    }
-    free(class_of_alike);
-    free(by_call);
-}
 
 static void begin(struct search *s)
 {
@@ -802,16 +827,17 @@ static void begin(struct search *s)
     s->previous = gd_lin_zeroed(2 * count + 1, sizeof *s->previous);
     s->trail = gd_lin_zeroed(count, sizeof *s->trail);
     s->taken = gd_lin_zeroed(count, sizeof *s->taken);
-    s->marks = gd_lin_zeroed(s->problem->alike_count + 1, sizeof *s->marks);
     s->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->state);
     s->found->order = gd_lin_zeroed(count, sizeof *s->found->order);
     s->found->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->found->state);
     for (uint32_t cell = 0; cell < s->problem->cell_count; cell++) {
         s->state[cell] = s->problem->start[cell];
-        s->state_hash += mix(cell, s->state[cell]);
+        s->state_hash += gd__lin_mix(cell, s->state[cell]);
     }
     build_points(s);
-    gather_open(s);
+    if (s->problem->cell_count > 1) {
+        gather_open(s); /* find_relevant looks at them. */
+    }
     for (size_t i = 0; i < count; i++) {
         watch(s, &s->calls[i], 1);
         s->sessions = s->sessions || s->calls[i].after != 0;
@@ -833,7 +859,7 @@ void gd_lin_search(const struct gd_lin_problem *problem, struct gd_lin_found *fo
         found->order_count = s->trail_count;
         found->stuck = GD_LIN_NO;
     }
-    found->memory = held(s);
+    found->memory = gd__lin_held(s);
     free(s->next);
     free(s->previous);
     free(s->state);
@@ -851,6 +877,7 @@ void gd_lin_search(const struct gd_lin_problem *problem, struct gd_lin_found *fo
     free(s->index);
     free(s->entries);
     free(s->arena);
+    gd_lin_supply_release(&s->supply);
     free(s);
 }
 

@@ -7,6 +7,16 @@
 #define GD_LIN_BEFORE_MAX 6u
 #define GD_LIN_NO UINT32_MAX /* A step that cannot be. */
 
+struct gd_lin_make {
+    uint32_t call, value;
+};
+struct gd_lin_makes {
+    struct gd_lin_make *makes; /* Owned: by call; whatever a call may bring. */
+    size_t count;
+    bool *plain; /* Owned: by value; whether all that can bring it are listed. */
+    size_t value_count;
+};
+
 /* The state is a row of cells (keys), each with the number of a value in it. */
 struct gd_lin_machine {
     void *context;
@@ -14,6 +24,11 @@ struct gd_lin_machine {
     uint32_t (*step)(void *context, uint32_t what, uint32_t value);
     /* Whether it can be in force once at most: left, it never comes back. NULL: nobody knows. */
     bool (*once)(void *context, uint32_t value);
+    /* Who can bring which value. NULL: nobody knows. */
+    void (*makes)(void *context, struct gd_lin_makes *makes);
+    /* Gives the calls their likeness; the greatest and one. NULL: they have it, or none. Asked once
+     * there is a choice. */
+    uint32_t (*alike)(void *context);
 };
 struct gd_lin_step {
     uint32_t cell, what;
@@ -38,12 +53,15 @@ struct gd_lin_problem {
     const struct gd_lin_step *steps;
     const uint32_t *start; /* By cell. */
     size_t cell_count;
-    uint32_t alike_count; /* The greatest `alike` and one. */
+    uint32_t alike_count; /* The greatest `alike` and one, if nobody is asked. */
     /* By chain: the latest call of its members. A chain is a set of calls that nothing which is
      * `outside` comes between. NULL: there are none. */
     const uint64_t *chain_begin;
     const struct gd_lin_limits *limits;
-    bool every_end; /* Looks for all states that there can be at the end, not for an order. */
+    uint32_t patience;   /* So many choices are taken back before what is costly to set up. */
+    size_t choices_back; /* After so many it is INCONCLUSIVE; 0: no limit. */
+    bool plain;          /* Without S9: for tests, which compare the two. */
+    bool every_end;      /* Looks for all states that there can be at the end, not for an order. */
 };
 struct gd_lin_end {   /* A state at the end, and which open calls it took: `spent_count` of them. */
     uint32_t *values; /* Owned, by cell. */
@@ -74,6 +92,8 @@ void gd_lin_sort(struct gd_lin_pair *pairs, size_t count);
 
 /* Memory, zeroed; ends the program when there is none. */
 void *gd_lin_zeroed(size_t count, size_t size);
+/* Room for `count`, whatever was in it before. */
+void *gd_lin_room(void *array, size_t *capacity, size_t count, size_t size);
 /* Room for one more behind `count`. */
 void *gd_lin_grown(void *array, size_t *capacity, size_t count, size_t size);
 #endif

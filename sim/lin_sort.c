@@ -3,6 +3,7 @@
  * Times are numbers with few significant bits apart from what they share: a radix sort over those
  * bits takes a few passes, and is stable, so that ties keep the order of the history. */
 #include "sim/lin_search.h"
+#include "sim/big.h"
 #include <stdlib.h>
 
 #define RADIX_BITS 11
@@ -10,22 +11,34 @@
 
 void *gd_lin_zeroed(size_t count, size_t size)
 {
+    if (count * size >= GD_SIM_BIG) {
+        return memset(gd_sim_big(count * size), 0, count * size);
+    }
     void *array = calloc(count > 0 ? count : 1, size);
     GD_ASSERT(array != NULL);
     return array;
 }
 
+void *gd_lin_room(void *array, size_t *capacity, size_t count, size_t size)
+{
+    if (count > *capacity || array == NULL) {
+        free(array);
+        *capacity = count + count / 4;
+        array = gd_sim_big(*capacity * size);
+    }
+    return array;
+}
+
 void *gd_lin_grown(void *array, size_t *capacity, size_t count, size_t size)
 {
+    size_t old = *capacity;
     if (count < *capacity) {
         return array;
     }
     while (*capacity <= count) {
         *capacity = *capacity == 0 ? 16 : *capacity * 2;
     }
-    array = realloc(array, *capacity * size);
-    GD_ASSERT(array != NULL);
-    return array;
+    return gd_sim_bigger(array, old * size, *capacity * size);
 }
 
 static void insertion_sort(struct gd_lin_pair *pairs, size_t count)
@@ -73,7 +86,7 @@ void gd_lin_sort(struct gd_lin_pair *pairs, size_t count)
         insertion_sort(pairs, count);
         return;
     }
-    struct gd_lin_pair *other = gd_lin_zeroed(count, sizeof *other);
+    struct gd_lin_pair *other = gd_sim_big(count * sizeof *other);
     struct gd_lin_pair *from = pairs, *to = other;
     for (unsigned shift = 0; shift < 64 && (most - least) >> shift > 0; shift += RADIX_BITS) {
         radix_pass(from, to, count, least, shift);

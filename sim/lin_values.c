@@ -11,33 +11,14 @@
  * Exceptions, so that nothing is lost: with INCR, texts that are numbers or could become one stay
  * what they are; where lengths are told, junk has its length. */
 #include "sim/lin_kv.h"
+#include "sim/text_hash.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Byte by byte, so that the hash of every beginning is known on the way. */
-static uint64_t hash_more(uint64_t hash, char byte)
+static size_t spread(uint64_t hash, uint32_t cell)
 {
-    return (hash ^ (uint8_t)byte) * UINT64_C(0x100000001b3);
-}
-
-static uint64_t hash_begin(uint32_t cell)
-{
-    return UINT64_C(0xcbf29ce484222325) + cell;
-}
-
-static uint64_t hash_of(uint32_t cell, const char *text, size_t size)
-{
-    uint64_t hash = hash_begin(cell);
-    for (size_t i = 0; i < size; i++) {
-        hash = hash_more(hash, text[i]);
-    }
-    return hash;
-}
-
-static size_t spread(uint64_t hash)
-{
-    hash *= UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash + cell) * UINT64_C(0x9e3779b97f4a7c15);
     return (size_t)(hash ^ hash >> 32);
 }
 
@@ -73,7 +54,7 @@ static uint32_t *value_place(const struct gd_lin_kv_part_numbers *part, uint32_t
                              const char *text, size_t size, uint64_t hash)
 {
     size_t mask = part->value_index_capacity - 1;
-    for (size_t at = spread(hash) & mask;; at = (at + 1) & mask) {
+    for (size_t at = spread(hash, cell) & mask;; at = (at + 1) & mask) {
         uint32_t number = part->value_index[at];
         const struct gd_lin_value *value = &part->values[number];
         if (number == 0 || (value->hash == hash && value->size == size && value->cell == cell &&
@@ -127,17 +108,41 @@ static uint32_t value_with_hash(struct gd_lin_kv_part_numbers *part, uint32_t ce
     return *place;
 }
 
-uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
-                         size_t size)
+static uint32_t value_new(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                          const struct gd_sim_value *text)
 {
-    return value_with_hash(part, cell, text, size, hash_of(cell, text, size));
+    uint64_t hash = text->known != 0 ? text->hash : gd_sim_text_hash(text->text, text->size);
+    if (!part->plain) {
+        return value_with_hash(part, cell, text->text, text->size, hash);
+    }
+    uint32_t number = add_value(part, cell, text->text, text->size);
+    part->values[number].hash = hash;
+    return number;
+}
+
+uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                         const struct gd_sim_value *text)
+{
+    if (text->known == 0) {
+        return value_new(part, cell, text);
+    }
+    uint32_t number = part->value_of_known[text->known];
+    if (number < part->value_count && part->values[number].known == text->known &&
+        part->values[number].cell == cell) {
+        return number;
+    }
+    number = value_new(part, cell, text);
+    part->values[number].known = text->known;
+    part->value_of_known[text->known] = number;
+    return number;
 }
 
 /* The same for a text that is nobody's yet. */
 static uint32_t value_of_made(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
                               size_t size)
 {
-    uint64_t hash = hash_of(cell, text, size);
+    uint64_t hash = gd_sim_text_hash(text, size);
+    GD_ASSERT(!part->plain);
     grow_value_index(part);
     uint32_t *place = value_place(part, cell, text, size, hash);
     if (*place == 0) {
@@ -187,7 +192,7 @@ static uint32_t *piece_place(const struct gd_lin_kv_part_numbers *part, uint32_t
                              const char *text, size_t size, uint64_t hash)
 {
     size_t mask = part->piece_index_capacity - 1;
-    for (size_t at = spread(hash) & mask;; at = (at + 1) & mask) {
+    for (size_t at = spread(hash, cell) & mask;; at = (at + 1) & mask) {
         uint32_t number = part->piece_index[at];
         const struct gd_lin_piece *piece = number == 0 ? NULL : &part->pieces[number - 1];
         if (piece == NULL || (piece->hash == hash && piece->size == size && piece->cell == cell &&
@@ -209,10 +214,12 @@ static void note_length(struct gd_lin_kv_part_numbers *part, size_t size)
     part->lengths[part->length_count++] = size;
 }
 
-uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
-                         size_t size)
+uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                         const struct gd_sim_value *value)
 {
-    uint64_t hash = hash_of(cell, text, size);
+    const char *text = value->text;
+    size_t size = value->size;
+    uint64_t hash = value->known != 0 ? value->hash : gd_sim_text_hash(text, size);
     if (2 * part->piece_count >= part->piece_index_capacity) {
         free(part->piece_index);
         part->piece_index_capacity =
@@ -242,7 +249,7 @@ static uint32_t *edge_place(const struct gd_lin_kv_part_numbers *part, uint32_t 
 {
     size_t mask = part->edge_index_capacity - 1;
     uint64_t hash = (uint64_t)from << 32 | piece;
-    for (size_t at = spread(hash) & mask;; at = (at + 1) & mask) {
+    for (size_t at = spread(hash, 0) & mask;; at = (at + 1) & mask) {
         uint32_t number = part->edge_index[at];
         if (number == 0 ||
             (part->edges[number - 1].from == from && part->edges[number - 1].piece == piece)) {
@@ -277,7 +284,7 @@ struct looking {
         uint32_t value, root; /* `root`: a text that begins with it, whose hashes may be at hand. */
     } * stack;
     size_t count, capacity;
-    uint64_t *hashes; /* Of each beginning of `hashed`. */
+    uint64_t *hashes; /* Of each beginning of `hashed` that is whole words. */
     size_t hash_capacity;
     uint32_t hashed;
 };
@@ -306,7 +313,7 @@ static void look_into(struct gd_lin_kv_part_numbers *part, struct looking *looki
             continue;
         }
         const char *end = value.text + rest;
-        uint32_t piece = *piece_place(part, value.cell, end, size, hash_of(value.cell, end, size));
+        uint32_t piece = *piece_place(part, value.cell, end, size, gd_sim_text_hash(end, size));
         if (piece-- == 0) {
             continue;
         }
@@ -316,7 +323,9 @@ static void look_into(struct gd_lin_kv_part_numbers *part, struct looking *looki
         }
         value.makers += part->pieces[piece].count;
         value.maker = part->pieces[piece].call;
-        value.from = value_with_hash(part, value.cell, value.text, rest, looking->hashes[rest]);
+        value.from = value_with_hash(
+            part, value.cell, value.text, rest,
+            gd_sim_hash_end(looking->hashes[rest / 8], value.text + rest / 8 * 8, rest));
         add_edge(part, value.from, piece, number);
         look_later(part, looking, value.from, looking->hashed);
         if (rest == 0) { /* What is absent and what is empty give the same. */
@@ -347,11 +356,11 @@ void gd_lin_look_into(struct gd_lin_kv_part_numbers *part)
             }
             if (looking.hashed == GD_LIN_NO ||
                 looking.hashed != looking.stack[looking.count].root) {
-                looking.hashes = gd_lin_grown(looking.hashes, &looking.hash_capacity, size + 1,
+                looking.hashes = gd_lin_grown(looking.hashes, &looking.hash_capacity, size / 8 + 1,
                                               sizeof *looking.hashes);
-                looking.hashes[0] = hash_begin(part->values[value].cell);
-                for (size_t k = 0; k < size; k++) {
-                    looking.hashes[k + 1] = hash_more(looking.hashes[k], text[k]);
+                looking.hashes[0] = GD_SIM_HASH_BEGIN;
+                for (size_t k = 0; k < size / 8; k++) {
+                    looking.hashes[k + 1] = gd_sim_hash_word(looking.hashes[k], text + 8 * k);
                 }
                 looking.hashed = value;
             }
@@ -364,7 +373,7 @@ void gd_lin_look_into(struct gd_lin_kv_part_numbers *part)
     for (uint32_t i = (uint32_t)part->cell_count; i < part->value_count; i++) {
         struct gd_lin_value *value = &part->values[i];
         if (value->looked_into && value->from == value->cell) {
-            uint32_t empty = gd_lin_value_of(part, value->cell, "", 0);
+            uint32_t empty = value_with_hash(part, value->cell, "", 0, gd_sim_text_hash("", 0));
             value = &part->values[i];
             value->from = part->values[empty].makers > 0 ? GD_LIN_NO : value->cell;
         }
@@ -417,6 +426,7 @@ void gd_lin_values_release(struct gd_lin_kv_part_numbers *part)
     free(part->made);
     free(part->values);
     free(part->value_index);
+    free(part->value_of_known);
     free(part->pieces);
     free(part->piece_index);
     free(part->lengths);

@@ -153,24 +153,75 @@ static void put_stuck(const struct judge *judge, uint32_t a, uint32_t b,
     }
 }
 
-static void search(struct judge *judge, const struct gd_lin_limits *limits,
+static void search(struct judge *judge, const struct gd_lin_limits *limits, size_t choices_back,
                    struct gd_lin_found *found)
 {
     struct gd_lin_kv_part_numbers *numbers = &judge->numbers;
-    gd_lin_numbers_alike(numbers);
     struct gd_lin_problem problem = {
         .calls = numbers->calls,
         .call_count = numbers->call_count,
         .steps = numbers->steps,
         .start = numbers->start,
         .cell_count = numbers->cell_count,
-        .alike_count = numbers->alike_count,
         .chain_begin =
             numbers->cell_count == 1 && numbers->chain_count > 0 ? numbers->chain_begin : NULL,
         .limits = limits};
     problem.machine = (struct gd_lin_machine){.context = numbers, .step = gd_lin_kv_step};
     problem.machine.once = gd_lin_kv_once;
+    problem.machine.makes = gd_lin_kv_makes;
+    problem.machine.alike = gd_lin_kv_alike;
+    problem.choices_back = choices_back;
+    problem.plain = judge->options->way == GD_LIN_WAY_SEARCH_ALONE;
+    problem.patience = judge->options->way == GD_LIN_WAY_USUAL ? 32 : 0;
     gd_lin_search(&problem, found);
+}
+
+static void take_blocks(struct judge *judge, enum gd_lin_told told,
+                        const struct gd_lin_blocks_result *blocks, struct gd_lin_kv_part *part,
+                        bool words)
+{
+    struct gd_lin_result *result = &part->result;
+    result->path = GD_LIN_PATH_BLOCKS;
+    result->verdict = told == GD_LIN_TOLD_LEGAL ? GD_LIN_LEGAL : GD_LIN_ILLEGAL;
+    put_order(judge, blocks->order, blocks->order_count, result);
+    free(blocks->order);
+    if (told == GD_LIN_TOLD_ILLEGAL && words) {
+        put_stuck(judge, blocks->a, blocks->b, result);
+        say_blocks(judge, blocks, part);
+    }
+}
+
+static void take_found(struct judge *judge, const struct gd_lin_found *found,
+                       struct gd_lin_kv_part *part, bool words)
+{
+    struct gd_lin_result *result = &part->result;
+    result->path = GD_LIN_PATH_SEARCH;
+    result->verdict = found->verdict;
+    put_order(judge, found->order, found->order_count, result);
+    if (found->verdict != GD_LIN_LEGAL && words) {
+        put_stuck(judge, found->stuck, GD_LIN_NO, result);
+        say_search(judge, found, part);
+        say_states(judge, found, part);
+    }
+}
+
+static void count_work(const struct gd_lin_found *found, struct gd_lin_result *result)
+{
+    result->steps += found->steps;
+    result->memory = found->memory > result->memory ? found->memory : result->memory;
+}
+
+/* Whether there is an order that is found nearly without taking a choice back, as for nearly all
+ * parts that are legal: then what only saves work later is not needed. */
+static bool hurry(struct judge *judge, struct gd_lin_found *found, struct gd_lin_result *result)
+{
+    search(judge, &judge->options->limits, 200 + judge->numbers.call_count / 16, found);
+    count_work(found, result);
+    if (found->verdict != GD_LIN_LEGAL) {
+        gd_lin_found_release(found);
+        return false;
+    }
+    return true;
 }
 
 /* The verdict on `part`'s operations as `record` tells them. */
@@ -178,38 +229,34 @@ static void decide(struct judge *judge, struct gd_lin_kv_part *part, bool words)
 {
     struct gd_lin_blocks_result told;
     struct gd_lin_found found;
-    struct gd_lin_result *result = &part->result;
+    enum gd_lin_told blocks = GD_LIN_TOLD_NOTHING;
+    bool ask = judge->options->way != GD_LIN_WAY_SEARCH_ALONE;
     gd_lin_numbers_make(&judge->numbers, judge->record, part->operations, part->operation_count,
                         judge->cell_of, part->key_count, judge->options->ordered);
-    result->verdict = GD_LIN_LEGAL;
-    result->path = GD_LIN_PATH_EMPTY;
+    part->result.verdict = GD_LIN_LEGAL;
+    part->result.path = GD_LIN_PATH_EMPTY;
     if (judge->numbers.call_count == 0) {
         return;
     }
-    enum gd_lin_told blocks =
-        judge->options->search_only ? GD_LIN_TOLD_NOTHING : gd_lin_blocks(&judge->numbers, &told);
-    if (blocks != GD_LIN_TOLD_NOTHING) {
-        result->path = GD_LIN_PATH_BLOCKS;
-        result->verdict = blocks == GD_LIN_TOLD_LEGAL ? GD_LIN_LEGAL : GD_LIN_ILLEGAL;
-        put_order(judge, told.order, told.order_count, result);
-        free(told.order);
-        if (blocks == GD_LIN_TOLD_ILLEGAL && words) {
-            put_stuck(judge, told.a, told.b, result);
-            say_blocks(judge, &told, part);
-        }
+    if (ask) {
+        blocks = gd_lin_blocks(&judge->numbers, &told);
+    }
+    if (judge->options->way == GD_LIN_WAY_USUAL && blocks == GD_LIN_TOLD_NOTHING &&
+        hurry(judge, &found, &part->result)) {
+        take_found(judge, &found, part, words);
+        gd_lin_found_release(&found);
         return;
     }
-    result->path = GD_LIN_PATH_SEARCH;
-    search(judge, &judge->options->limits, &found);
-    result->verdict = found.verdict;
-    result->steps += found.steps;
-    result->memory = found.memory > result->memory ? found.memory : result->memory;
-    put_order(judge, found.order, found.order_count, result);
-    if (found.verdict != GD_LIN_LEGAL && words) {
-        put_stuck(judge, found.stuck, GD_LIN_NO, result);
-        say_search(judge, &found, part);
-        say_states(judge, &found, part);
+    if (ask && blocks == GD_LIN_TOLD_NOTHING) {
+        blocks = gd_lin_blocks_in_time(&judge->numbers, &told);
     }
+    if (blocks != GD_LIN_TOLD_NOTHING) {
+        take_blocks(judge, blocks, &told, part, words);
+        return;
+    }
+    search(judge, &judge->options->limits, 0, &found);
+    count_work(&found, &part->result);
+    take_found(judge, &found, part, words);
     gd_lin_found_release(&found);
 }
 
@@ -277,7 +324,7 @@ static void begin_prefix(struct prefix *prefix, const struct judge *judge,
     prefix->part.result = (struct gd_lin_result){.order = NULL};
     prefix->part.why = prefix->part.states = NULL;
     prefix->judge.record = &prefix->record;
-    prefix->judge.numbers = (struct gd_lin_kv_part_numbers){.record = NULL};
+    prefix->judge.numbers = (struct gd_lin_kv_part_numbers){.kinds = judge->numbers.kinds};
     for (size_t i = 0; i < part->operation_count; i++) {
         const struct gd_sim_operation *op = &judge->record->operations[part->operations[i]];
         if (op->fate == GD_SIM_FATE_DONE) {
@@ -334,7 +381,7 @@ static void explain(struct judge *judge, struct gd_lin_kv_part *part)
             struct gd_lin_limits limits = judge->options->limits;
             struct gd_lin_found found;
             limits.steps = limits.steps == 0 || limits.steps > 100000 ? 100000 : limits.steps;
-            search(&prefix.judge, &limits, &found);
+            search(&prefix.judge, &limits, 0, &found);
             put_order(&prefix.judge, found.order, found.order_count, &prefix.part.result);
             say_states(&prefix.judge, &found, &prefix.part);
             gd_lin_found_release(&found);
@@ -414,6 +461,7 @@ static void *work(void *context)
 {
     struct crew *crew = context;
     struct judge judge = {.record = crew->record, .options = crew->options};
+    judge.numbers.kinds = crew->answer->split.kinds;
     judge.cell_of = gd_lin_zeroed(crew->answer->split.key_count, sizeof *judge.cell_of);
     for (;;) {
         size_t i = atomic_fetch_add(&crew->next, 1);

@@ -4,12 +4,17 @@
 #include "sim/linearize.h"
 #include "sim/parts.h"
 
+enum gd_lin_way { /* For tests, which compare them. */
+                  GD_LIN_WAY_USUAL,
+                  GD_LIN_WAY_ALL_FIRST, /* All that blocks can tell, before anything is searched. */
+                  GD_LIN_WAY_SEARCH_ALONE /* No blocks, and a search that jumps over nothing. */
+};
 struct gd_lin_kv_options {
-    bool ordered;     /* A session's requests take effect in the order in which they were sent. */
-    bool explain;     /* Takes the time to tell an illegal part's earliest illegal prefix. */
-    bool all;         /* Judges every part, also when one is illegal already. */
-    bool search_only; /* Asks no blocks: for tests, which compare the two. */
-    unsigned jobs;    /* Threads for the parts; 0 and 1: the caller's alone. */
+    bool ordered; /* A session's requests take effect in the order in which they were sent. */
+    bool explain; /* Takes the time to tell an illegal part's earliest illegal prefix. */
+    bool all;     /* Judges every part, also when one is illegal already. */
+    enum gd_lin_way way;
+    unsigned jobs; /* Threads for the parts; 0 and 1: the caller's alone. */
     struct gd_lin_limits limits;
 };
 struct gd_lin_kv_part {   /* A key, or keys that a transaction binds. */

@@ -1,32 +1,37 @@
 /* record.c - what the clients did and saw; see record.h. Memory is libc's: it must outlive the
  * simulated processes, whose own is dropped whole. */
 #include "sim/record.h"
+#include "sim/big.h"
 #include "sim/json_text.h"
+#include "sim/text_hash.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define CHUNK_SIZE 16384u
 
 static void *grown(void *array, size_t *capacity, size_t count, size_t size)
 {
     if (count < *capacity) {
         return array;
     }
-    *capacity = *capacity == 0 ? 64 : *capacity * 2;
-    array = realloc(array, *capacity * size);
-    GD_ASSERT(array != NULL);
-    return array;
+    size_t old = *capacity;
+    *capacity = old == 0 ? 64 : old * 2;
+    return gd_sim_bigger(array, old * size, *capacity * size);
 }
 
 void gd_sim_record_release(struct gd_sim_record *record)
 {
-    for (size_t i = 0; i < record->text_count; i++) {
-        free(record->texts[i]);
+    for (size_t i = 0; i < record->chunk_count; i++) {
+        free(record->chunks[i]);
     }
     for (size_t i = 0; i < record->key_name_count; i++) {
         free(record->key_names[i]);
     }
     free(record->key_names);
-    free(record->texts);
+    free(record->chunks);
+    free(record->known);
+    free(record->known_index);
     free(record->steps);
     free(record->operations);
     *record = (struct gd_sim_record){0};
@@ -88,17 +93,35 @@ void gd_sim_record_return(struct gd_sim_record *record, size_t operation, enum g
     record->refused_count += fate == GD_SIM_FATE_NO_EFFECT;
 }
 
+static char *new_chunk(struct gd_sim_record *record, size_t size)
+{
+    char *chunk = malloc(size);
+    GD_ASSERT(chunk != NULL);
+    record->chunks =
+        grown(record->chunks, &record->chunk_capacity, record->chunk_count, sizeof *record->chunks);
+    record->chunks[record->chunk_count++] = chunk;
+    return chunk;
+}
+
+/* A copy, with a zero behind it. Many small ones share a chunk. */
 static char *keep(struct gd_sim_record *record, const void *text, size_t size)
 {
-    char *copy = malloc(size + 1);
-    GD_ASSERT(copy != NULL);
+    char *copy;
+    if (size >= CHUNK_SIZE / 8) {
+        copy = new_chunk(record, size + 1);
+    } else {
+        if (record->chunk_left < size + 1) {
+            record->chunk_next = new_chunk(record, CHUNK_SIZE);
+            record->chunk_left = CHUNK_SIZE;
+        }
+        copy = record->chunk_next;
+        record->chunk_next += size + 1;
+        record->chunk_left -= size + 1;
+    }
     if (size > 0) {
         memcpy(copy, text, size);
     }
     copy[size] = '\0';
-    record->texts =
-        grown(record->texts, &record->text_capacity, record->text_count, sizeof *record->texts);
-    record->texts[record->text_count++] = copy;
     return copy;
 }
 
@@ -107,10 +130,57 @@ struct gd_slice gd_sim_record_keep(struct gd_sim_record *record, struct gd_slice
     return (struct gd_slice){(const uint8_t *)keep(record, bytes.data, bytes.size), bytes.size};
 }
 
+static uint32_t *known_place(const struct gd_sim_record *record, const char *text, size_t size,
+                             uint64_t hash)
+{
+    size_t mask = record->known_index_capacity - 1;
+    for (size_t at = (size_t)hash & mask;; at = (at + 1) & mask) {
+        const struct gd_sim_known_text *known = &record->known[record->known_index[at]];
+        if (record->known_index[at] == 0 || (known->hash == hash && known->size == size &&
+                                             (size == 0 || memcmp(known->text, text, size) == 0))) {
+            return &record->known_index[at];
+        }
+    }
+}
+
+static void grow_known(struct gd_sim_record *record)
+{
+    if (record->known_count == 0) {
+        record->known_count = 1;
+    }
+    record->known =
+        grown(record->known, &record->known_capacity, record->known_count, sizeof *record->known);
+    if (2 * record->known_count < record->known_index_capacity) {
+        return;
+    }
+    free(record->known_index);
+    record->known_index_capacity =
+        record->known_index_capacity == 0 ? 64 : 2 * record->known_index_capacity;
+    record->known_index = calloc(record->known_index_capacity, sizeof *record->known_index);
+    GD_ASSERT(record->known_index != NULL);
+    for (uint32_t i = 1; i < record->known_count; i++) {
+        const struct gd_sim_known_text *known = &record->known[i];
+        *known_place(record, known->text, known->size, known->hash) = i;
+    }
+}
+
 struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size)
 {
-    return (struct gd_sim_value){
-        .kind = GD_SIM_VALUE_TEXT, .text = keep(record, text, size), .size = size};
+    text = size == 0 ? "" : text;
+    uint64_t hash = gd_sim_text_hash(text, size);
+    grow_known(record);
+    uint32_t *place = known_place(record, text, size, hash);
+    if (*place == 0) {
+        GD_ASSERT(record->known_count < UINT32_MAX);
+        *place = (uint32_t)record->known_count++;
+        record->known[*place] = (struct gd_sim_known_text){
+            .text = keep(record, text, size), .size = size, .hash = hash};
+    }
+    return (struct gd_sim_value){.kind = GD_SIM_VALUE_TEXT,
+                                 .known = *place,
+                                 .hash = hash,
+                                 .text = record->known[*place].text,
+                                 .size = size};
 }
 
 struct gd_sim_value gd_sim_value_number(int64_t number)

@@ -28,9 +28,19 @@ enum gd_sim_value_kind {
 };
 struct gd_sim_value {
     enum gd_sim_value_kind kind;
-    int64_t number;
-    const char *text; /* Owned by the record; terminated; its bytes are printable ASCII. */
+    uint32_t known; /* TEXT: its number among the record's texts, equal ones having the same; 0: of
+                       no record. */
+    union {
+        int64_t number;
+        uint64_t hash; /* TEXT: of it (text_hash.h). */
+    };
+    const char *text; /* Owned by the record; terminated. */
     size_t size;
+};
+struct gd_sim_known_text {
+    const char *text; /* In the record's memory. */
+    size_t size;
+    uint64_t hash; /* text_hash.h */
 };
 struct gd_sim_step { /* What is done to one key. */
     enum gd_sim_do what;
@@ -63,8 +73,14 @@ struct gd_sim_record {
     size_t step_count, step_capacity;
     char **key_names; /* Owned, each of them too; NULL: key 3 is "k3". */
     size_t key_name_count, key_name_capacity;
-    char **texts; /* Owned, each of them too. */
-    size_t text_count, text_capacity;
+    char **chunks; /* Owned, each of them too: what texts and slices are kept in. */
+    size_t chunk_count, chunk_capacity;
+    char *chunk_next; /* In the newest for small ones, where `chunk_left` bytes are free. */
+    size_t chunk_left;
+    struct gd_sim_known_text *known; /* Owned: by number; [0] is not used. */
+    size_t known_count, known_capacity;
+    uint32_t *known_index; /* Owned: hash table of numbers. */
+    size_t known_index_capacity;
     uint64_t done_count, unknown_count, refused_count;
 };
 void gd_sim_record_release(struct gd_sim_record *record);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define STATES_MAX 64u
+#define PATIENCE 32u   /* See lin_search.h. */
 #define STEPS_EACH 64u /* For an operation, when states are listed; and so many besides: */
 #define STEPS_LEAST 20000u
 
@@ -171,19 +172,20 @@ static void search(struct gd_lin_stream *stream, const struct gd_lin_limits *lim
                    struct gd_lin_found *found)
 {
     struct gd_lin_kv_part_numbers *numbers = &stream->numbers;
-    gd_lin_numbers_alike(numbers);
     struct gd_lin_problem problem = {.calls = numbers->calls,
                                      .call_count = numbers->call_count,
                                      .steps = numbers->steps,
                                      .start = numbers->start,
                                      .cell_count = 1,
-                                     .alike_count = numbers->alike_count,
                                      .chain_begin =
                                          numbers->chain_count > 0 ? numbers->chain_begin : NULL,
                                      .limits = limits,
                                      .every_end = every_end};
     problem.machine = (struct gd_lin_machine){.context = numbers, .step = gd_lin_kv_step};
     problem.machine.once = gd_lin_kv_once;
+    problem.machine.makes = gd_lin_kv_makes;
+    problem.machine.alike = gd_lin_kv_alike;
+    problem.patience = PATIENCE;
     gd_lin_search(&problem, found);
 }
 
@@ -231,7 +233,11 @@ static enum gd_lin_verdict judge_from(struct gd_lin_stream *stream, const struct
     } else if (blocks == GD_LIN_TOLD_NOTHING || ends != NULL) {
         search(stream, limits, ends != NULL, &found);
         verdict = found.verdict;
-        if (verdict == GD_LIN_ILLEGAL) {
+        if (verdict != GD_LIN_LEGAL &&
+            gd_lin_blocks_in_time(&stream->numbers, &told) == GD_LIN_TOLD_ILLEGAL) {
+            verdict = GD_LIN_ILLEGAL;
+            say(stream, told.a, told.b);
+        } else if (verdict == GD_LIN_ILLEGAL) {
             say(stream, found.stuck, GD_LIN_NO);
         }
         for (size_t i = 0; i < found.end_count && verdict == GD_LIN_LEGAL; i++) {
@@ -425,6 +431,7 @@ static enum gd_lin_verdict go_on(struct gd_lin_stream *stream, uint64_t time, bo
     enum gd_lin_verdict verdict = GD_LIN_LEGAL;
     gd_sim_parts_find(&parts, stream->record);
     take_in(stream, &parts);
+    stream->numbers.kinds = parts.kinds;
     stream->done = gd_lin_zeroed(stream->record->operation_count, sizeof *stream->done);
     for (size_t i = 0; i < parts.count && verdict != GD_LIN_ILLEGAL; i++) {
         const size_t *operations = parts.operations + parts.operation_first[i];

@@ -6,6 +6,9 @@
  * first KINDS of the table below, in every arrangement of calls and returns: "all 5 7" is registers
  * with two values, complete
  *
+ *     test_brute long [HISTORIES [SEED]]   longer ones, of more keys, of which not every order can
+ * be tried: what is made from a hidden order must be legal, and all ways of the checker must agree
+ *
  * A history is made from a hidden order, so about half are legal; in the others an output, or a
  * time, is changed. */
 #include "engine/prng.h"
@@ -14,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OPERATIONS_MAX 8
+#define OPERATIONS_MAX 48
+#define BRUTE_MAX 8 /* Operations of which every order is tried. */
 #define STEPS_MAX 3
-#define KEYS_MAX 3
+#define KEYS_MAX 5
+#define BRUTE_KEYS_MAX 3
 
 struct made { /* A step. */
     enum gd_sim_do what;
@@ -235,28 +240,39 @@ static void spoil(struct gd_prng *prng, struct history *history)
     }
 }
 
-static void draw(struct gd_prng *prng, struct history *history)
+/* False: something was changed, so it need not be legal. */
+static bool draw(struct gd_prng *prng, struct history *history, bool lengthy)
 {
     bool plain = gd_prng_chance(prng, 1, 4), unique = gd_prng_chance(prng, 2, 3);
     bool many = gd_prng_chance(prng, 1, 3);
     unsigned spread = (unsigned)gd_prng_between(prng, 1, 12);
     struct states states = {.text = {""}}, next;
 
-    *history = (struct history){.count = (unsigned)gd_prng_between(prng, 2, OPERATIONS_MAX)};
-    history->keys = many ? (unsigned)gd_prng_between(prng, 2, KEYS_MAX) : 1;
+    memset(history, 0, sizeof *history);
+    history->count = (unsigned)(lengthy ? gd_prng_between(prng, BRUTE_MAX, OPERATIONS_MAX)
+                                        : gd_prng_between(prng, 2, BRUTE_MAX));
+    many = many || (lengthy && gd_prng_chance(prng, 1, 2));
+    history->keys =
+        many ? (unsigned)gd_prng_between(prng, 2, lengthy ? KEYS_MAX : BRUTE_KEYS_MAX) : 1;
+    spread *= lengthy ? 2 : 1;
+    bool lost = lengthy && gd_prng_chance(prng, 1, 2);
     history->ordered = gd_prng_chance(prng, 1, 4);
     for (unsigned i = 0; i < history->count; i++) {
         struct operation *op = &history->ops[i];
-        unsigned point = 20 + 4 * i;
+        unsigned point = 30 + 4 * i;
         op->count = many ? (unsigned)gd_prng_between(prng, 1, STEPS_MAX) : 1;
         for (unsigned k = 0; k < op->count; k++) {
-            draw_step(prng, history, &op->steps[k], STEPS_MAX * i + k, plain, unique);
+            struct made *made = &op->steps[k];
+            draw_step(prng, history, made, STEPS_MAX * i + k, plain, unique);
+            if (made->what == GD_SIM_DO_APPEND && strlen(states.text[made->key]) > 80) {
+                made->what = GD_SIM_DO_WRITE; /* There is no room for more. */
+            }
         }
         op->call = point - (unsigned)gd_prng_below(prng, spread + 1);
         op->back = point + (unsigned)gd_prng_below(prng, spread + 1);
         op->session = (unsigned)gd_prng_below(prng, 3);
         perform(op, &states, &next, op->steps);
-        op->open = gd_prng_chance(prng, 1, 8);
+        op->open = gd_prng_chance(prng, 1, lengthy && lost ? 3 : 8);
         if (!op->open || gd_prng_chance(prng, 1, 2)) {
             states = next;
         }
@@ -268,9 +284,11 @@ static void draw(struct gd_prng *prng, struct history *history)
             }
         }
     }
-    if (gd_prng_chance(prng, 2, 3)) {
+    bool spoilt = gd_prng_chance(prng, 2, 3);
+    if (spoilt) {
         spoil(prng, history);
     }
+    return !spoilt;
 }
 
 static void record_step(const struct made *made, bool open, struct gd_sim_record *to)
@@ -324,10 +342,11 @@ static int disagree(const struct gd_sim_record *made, uint64_t seed, uint64_t nt
 }
 
 /* What the checker says, by all of its ways or by the search alone. Its order is played again. */
-static enum gd_lin_verdict judge(const struct gd_sim_record *made, bool ordered, bool search_only,
-                                 enum gd_lin_path *path, const char **what)
+static enum gd_lin_verdict judge(const struct gd_sim_record *made, bool ordered,
+                                 enum gd_lin_way way, enum gd_lin_path *path, const char **what)
 {
-    struct gd_lin_kv_options options = {.ordered = ordered, .search_only = search_only};
+    struct gd_lin_kv_options options = {.ordered = ordered, .way = way};
+    options.limits.steps = 300000;
     struct gd_lin_kv answer;
     enum gd_lin_verdict verdict;
 
@@ -383,8 +402,13 @@ static const char *check_one(const struct history *history, struct gd_sim_record
 
     record(history, made);
     *right = brute(history, (1u << history->count) - 1, &nothing);
-    enum gd_lin_verdict verdict = judge(made, history->ordered, false, path, &what);
-    enum gd_lin_verdict searched = judge(made, history->ordered, true, &scrap, &what);
+    enum gd_lin_verdict verdict = judge(made, history->ordered, GD_LIN_WAY_USUAL, path, &what);
+    enum gd_lin_verdict searched =
+        judge(made, history->ordered, GD_LIN_WAY_SEARCH_ALONE, &scrap, &what);
+    if (what == NULL &&
+        judge(made, history->ordered, GD_LIN_WAY_ALL_FIRST, path, &what) != verdict) {
+        what = *right ? "it is legal, all asked" : "it is illegal, all asked";
+    }
     if (what == NULL && verdict != (*right ? GD_LIN_LEGAL : GD_LIN_ILLEGAL)) {
         what = *right ? "it is legal" : "it is illegal";
     }
@@ -483,8 +507,54 @@ static int check_all(unsigned count, unsigned kind_count)
     return 0;
 }
 
+/* Of longer histories: what must be legal, and what the ways of the checker must agree on. */
+static const char *check_long(const struct history *history, const struct gd_sim_record *made,
+                              bool right, uint64_t *undecided)
+{
+    enum gd_lin_path path;
+    const char *what = NULL;
+    enum gd_lin_verdict verdict = judge(made, history->ordered, GD_LIN_WAY_USUAL, &path, &what);
+    enum gd_lin_verdict searched =
+        judge(made, history->ordered, GD_LIN_WAY_SEARCH_ALONE, &path, &what);
+    if (what == NULL && right && (verdict == GD_LIN_ILLEGAL || searched == GD_LIN_ILLEGAL)) {
+        what = "it is legal";
+    }
+    if (verdict == GD_LIN_INCONCLUSIVE || searched == GD_LIN_INCONCLUSIVE) {
+        *undecided += 1;
+    } else if (what == NULL && verdict != searched) {
+        what = "the search alone says something else";
+    }
+    return what;
+}
+
+static int check_many_long(uint64_t histories, uint64_t seed)
+{
+    uint64_t undecided = 0;
+    struct gd_prng prng;
+    gd_prng_init(&prng, seed);
+    for (uint64_t nth = 0; nth < histories; nth++) {
+        static struct history history;
+        struct gd_sim_record made;
+        bool right = draw(&prng, &history, true);
+        record(&history, &made);
+        const char *what = check_long(&history, &made, right, &undecided);
+        if (what != NULL) {
+            return disagree(&made, seed, nth, what);
+        }
+        gd_sim_record_release(&made);
+    }
+    (void)printf("%llu long histories from seed %llu: %llu undecided\n",
+                 (unsigned long long)histories, (unsigned long long)seed,
+                 (unsigned long long)undecided);
+    return undecided * 50 > histories ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc >= 2 && strcmp(argv[1], "long") == 0) {
+        return check_many_long(argc > 2 ? strtoull(argv[2], NULL, 10) : 10000,
+                               argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
+    }
     if (argc == 4 && strcmp(argv[1], "all") == 0) {
         unsigned count = (unsigned)atoi(argv[2]), some = (unsigned)atoi(argv[3]);
         return count < 1 || count > 6 || some < 1 || some > GD_COUNT(kinds)
@@ -498,11 +568,11 @@ int main(int argc, char **argv)
 
     gd_prng_init(&prng, seed);
     for (uint64_t nth = 0; nth < histories; nth++) {
-        struct history history;
+        static struct history history;
         struct gd_sim_record made;
         enum gd_lin_path path;
         bool right;
-        draw(&prng, &history);
+        (void)draw(&prng, &history, false);
         const char *what = check_one(&history, &made, &right, &path);
         if (what != NULL) {
             return disagree(&made, seed, nth, what);

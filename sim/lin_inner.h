@@ -1,0 +1,92 @@
+/* lin_inner.h - the search's own state, for its files. */
+#ifndef GANDALF_SIM_LIN_INNER_H
+#define GANDALF_SIM_LIN_INNER_H
+#include "sim/lin_supply.h"
+
+struct node { /* A choice. */
+    uint64_t state_hash;
+    uint32_t trail, undo;
+    uint32_t first, at, end; /* Its candidates on the stack, once there was need to list them. */
+    uint32_t best;           /* Tried first of all; GD_LIN_NO: none. */
+    uint32_t choice;         /* Tried last. */
+    uint64_t blame;          /* Cells, as in a call, that what was tried failed by. */
+    bool listed, best_tried;
+    bool leans; /* On the choices that are yet to be tried where this one was made. */
+};
+struct undo {
+    uint32_t cell, value;
+};
+struct entry { /* What was tried. */
+    uint64_t hash[2];
+    uint64_t blame;
+    uint32_t spent, spent_count; /* In the arena. */
+    uint32_t next;               /* Another one with the same hash; 0: none. */
+};
+struct open_class {
+    uint32_t alike;
+    uint32_t *calls; /* Borrowed from `open_calls`: by call. */
+    uint32_t count, used;
+};
+struct search {
+    uint64_t comparisons; /* Of spent operations, in `remember`. */
+    const struct gd_lin_problem *problem;
+    const struct gd_lin_call *calls;
+    struct gd_lin_found *found;
+    uint32_t *next,
+        *previous;   /* Points: 0 the head, 1 + i the call of i, 1 + count + i its return. */
+    uint32_t *state; /* By cell. */
+    uint64_t state_hash;
+    struct undo *undone;
+    size_t undo_count, undo_capacity;
+    uint32_t *trail;
+    size_t trail_count;
+    size_t left; /* Calls not taken that must be. */
+    bool *taken;
+    struct node *nodes;
+    size_t node_count, node_capacity;
+    uint32_t *stack; /* Candidates. */
+    size_t stack_count, stack_capacity;
+    struct open_class *classes;
+    size_t class_count;
+    uint32_t *open_calls, *class_of; /* By call: its class, counted from 1. */
+    uint32_t *spent;                 /* Classes of the open calls taken, rising. */
+    size_t spent_count, spent_capacity;
+    uint32_t *watchers; /* By value: calls not taken that must find it. */
+    size_t watcher_capacity;
+    uint32_t *marks; /* By likeness: the listing that met it last. */
+    uint32_t mark;
+    uint64_t set[2]; /* Hash of what is taken, open calls apart. */
+    uint32_t *index; /* Hash table of entries, counted from 1. */
+    size_t index_capacity;
+    struct entry *entries;
+    size_t entry_count, entry_capacity;
+    uint32_t *arena;
+    size_t arena_count, arena_capacity;
+    size_t kept; /* So many at the head of the longest order are still the trail's. */
+    uint64_t relevant;
+    uint64_t blame; /* Of the last that failed. */
+    bool sessions;  /* Some calls wait for others. */
+    struct gd_lin_supply supply;
+    bool supplied, listed; /* `listed`: likeness is known, and open calls are gathered. */
+    size_t taken_back;     /* Choices. */
+    size_t begin_again_at; /* So many. */
+    uint64_t noise;        /* By which rounds, but the first, differ in whom they try first. */
+    uint32_t round;
+};
+
+static inline uint64_t gd__lin_mix(uint64_t a, uint64_t b)
+{
+    a = (a ^ (b * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
+    a = (a ^ (a >> 31)) * UINT64_C(0x94d049bb133111eb);
+    return a ^ (a >> 29);
+}
+
+/* lin_tried.c. S2: was this, or something at least as good, tried before? Sets the blame. */
+bool gd__lin_was_tried(struct search *s);
+/* Did open calls alone lead back to a state that was there before them? Sets the blame. */
+bool gd__lin_goes_round(struct search *s);
+/* All that can follow was tried, and failed by `blame`. */
+void gd__lin_remember(struct search *s, uint64_t blame);
+/* Bytes. */
+uint64_t gd__lin_held(const struct search *s);
+#endif
