@@ -61,6 +61,7 @@ static void begin_leadership(struct gd_raft *raft)
     raft->leader = raft->options.id;
     raft->transfer_target = 0;
     raft->transferred = false;
+    raft->unstored = (struct gd__lag){0};
     raft->uncommitted_size = 0; /* What is inherited counts, too. */
     for (gd_index index = raft->commit + 1; index <= raft->log.last; index++) {
         raft->uncommitted_size += gd_entry_weight(gd_log_entry(&raft->log, index));

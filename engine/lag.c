@@ -1,4 +1,5 @@
-/* lag.c - committed entries that wait for the database: how many bytes, and that they are bounded.
+/* lag.c - entries that wait for the database, or for a leader's own disk: how many bytes, and that
+ * they are bounded.
  *
  * Why. A database may be away for hours, or slower than its cluster. What is committed meanwhile
  * stays in this node's log until it is applied, and no snapshot can take its place. So there is a
@@ -11,6 +12,10 @@
  * ever, and the leader finds out where the log ends. If the leader has cut its log meanwhile a
  * snapshot comes, which replaces what waits.
  *
+ * A leader's own disk may hang while the others' go on committing. What it has not stored yet waits
+ * in its log and in its disk's queue; beyond the limit for what is uncommitted it takes no more,
+ * and the node offers the lead to another (writes.c). A follower is bounded by its leader's window.
+ *
  * Rejected. Refusing truly: the leader would probe and send at the pace of the network. Counting
  * all that is not applied: a suffix that will never be committed would hold a log up for ever.
  *
@@ -18,12 +23,9 @@
  *   L1. `size` is the weight of the entries in (from, to], all of them in the log. */
 #include "engine/raft_internal.h"
 
-size_t gd__lag_size(struct gd_raft *raft)
+/* What the entries in (from, to] weigh, where `lag` knows it of some of them. */
+static size_t size_of(const struct gd_raft *raft, struct gd__lag *lag, gd_index from, gd_index to)
 {
-    struct gd__lag *lag = &raft->lag;
-    gd_index from = raft->applied > raft->log.before.index ? raft->applied : raft->log.before.index;
-    gd_index to = raft->commit > from ? raft->commit : from;
-
     if (lag->from < raft->log.before.index || from < lag->from || to < lag->to) {
         *lag = (struct gd__lag){.from = from, .to = from};
     }
@@ -34,6 +36,20 @@ size_t gd__lag_size(struct gd_raft *raft)
         lag->size -= gd_entry_weight(gd_log_entry(&raft->log, ++lag->from));
     }
     return lag->size; /* L1 */
+}
+
+size_t gd__lag_size(struct gd_raft *raft)
+{
+    gd_index from = raft->applied > raft->log.before.index ? raft->applied : raft->log.before.index;
+
+    return size_of(raft, &raft->lag, from, raft->commit > from ? raft->commit : from);
+}
+
+bool gd__disk_behind(struct gd_raft *raft)
+{
+    GD_ASSERT(raft->role == GD_ROLE_LEADER); /* V4: what is counted is not cut. */
+    return size_of(raft, &raft->unstored, raft->stored, raft->log.last) >=
+           raft->options.uncommitted_size_max;
 }
 
 bool gd__lag_full(struct gd_raft *raft)
@@ -54,4 +70,9 @@ size_t gd_raft_lag_size(struct gd_raft *raft)
 bool gd_raft_lag_full(struct gd_raft *raft)
 {
     return gd__lag_full(raft);
+}
+
+bool gd_raft_disk_behind(struct gd_raft *raft)
+{
+    return raft->role == GD_ROLE_LEADER && gd__disk_behind(raft);
 }

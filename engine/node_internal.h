@@ -185,6 +185,7 @@ struct gd__writes {
     bool refused;         /* Raft took none just now: wait for its next step from elsewhere. */
     bool missing;         /* The leader lacks one: a resend is due. */
     gd_time_ns resent_ns; /* When that was last done; 0: never. */
+    gd_time_ns disk_ns;   /* Since when this leader's disk is too far behind; 0: it is not. */
 };
 /* A client's write. The slot is answered later. `body` is copied. */
 void gd__write_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body);

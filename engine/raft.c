@@ -211,6 +211,11 @@ static void on_propose(struct gd_raft *raft, const struct gd_raft_event *event)
         effects->result = GD_ERR_BUSY;
         return;
     }
+    if (gd__disk_behind(raft)) {
+        GD_REACHED("proposal refused: the leader's own disk is too far behind");
+        effects->result = GD_ERR_BUSY;
+        return;
+    }
     effects->first_index = raft->log.last + 1;
     for (size_t i = 0; i < event->propose.count; i++) {
         gd_index index = gd__raft_lead_append(raft, gd_entry_share(event->propose.entries[i]));

@@ -29,7 +29,8 @@ struct gd_raft_options {
     size_t batch_size_max;       /* Bytes of entries in one AppendMsg (one entry may exceed it). */
     size_t window_size_max;      /* Bytes of entries in flight to one peer. */
     uint32_t window_count_max;   /* AppendMsgs in flight to one peer. */
-    size_t uncommitted_size_max; /* Bytes; beyond it a proposal is GD_ERR_BUSY. */
+    size_t uncommitted_size_max; /* Bytes; beyond it a proposal is GD_ERR_BUSY. It is also the
+                                    limit for what the leader's own disk has not stored. */
     gd_time_ns push_delay_ns;    /* How long a peer that waits for nothing may not know what is
                                     committed: mostly the next append tells it. 0: told at once. */
     gd_time_ns round_delay_ns;   /* How long a read's round asks no more peers than a majority
@@ -203,6 +204,8 @@ void gd_raft_set_applied(struct gd_raft *raft, gd_index index);
 /* Bytes of committed entries that are not applied; whether that is the limit or more. */
 size_t gd_raft_lag_size(struct gd_raft *raft);
 bool gd_raft_lag_full(struct gd_raft *raft);
+/* Does this node lead, and is its own disk so far behind that it takes no proposals? */
+bool gd_raft_disk_behind(struct gd_raft *raft);
 /* The last stamp in the log or snapshot: the next entry's is no lower. */
 int64_t gd_raft_stamp_ms(const struct gd_raft *raft);
 /* Fills state, match, next, lag and last contact; false when not leader or no such peer. */

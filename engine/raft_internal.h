@@ -109,6 +109,7 @@ struct gd_raft {
         gd_index from, to; /* Entries in (from, to] are counted. */
         size_t size;       /* Bytes. */
     } lag;
+    struct gd__lag unstored; /* What waits for a leader's own disk. */
 
     /* Reads. */
     struct gd__read_wait *waits; /* Owned. */
@@ -189,7 +190,8 @@ struct gd__progress *gd__replication_find(struct gd_raft *raft, gd_node_id id);
 
 /* lag.c */
 size_t gd__lag_size(struct gd_raft *raft);
-bool gd__lag_full(struct gd_raft *raft); /* No further entries from others, no proposals. */
+bool gd__lag_full(struct gd_raft *raft);    /* No further entries from others, no proposals. */
+bool gd__disk_behind(struct gd_raft *raft); /* Leader: no proposals. */
 
 /* read_index.c */
 void gd__reads_event(struct gd_raft *raft, uint64_t token);

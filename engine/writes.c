@@ -202,6 +202,24 @@ static bool propose_batch(struct gd_node *node)
     return result == GD_OK;
 }
 
+/* The other disks go on, and this leader's does not: another should lead, if that lasts. */
+static void look_at_disk(struct gd_node *node)
+{
+    struct gd__writes *writes = &node->writes;
+    struct gd_raft_event event = {.kind = GD_RAFT_TRANSFER};
+    gd_time_ns now = gd_io_now(node->io);
+
+    if (!gd_raft_disk_behind(node->raft)) {
+        writes->disk_ns = 0;
+    } else if (writes->disk_ns == 0) {
+        writes->disk_ns = now;
+    } else if (now - writes->disk_ns >= node->options.election_timeout_ms * GD_NS_PER_MS) {
+        GD_REACHED("leader hands over: its disk is too far behind");
+        writes->disk_ns = 0;
+        (void)gd__node_step(node, &event);
+    }
+}
+
 static void answer_forwarded(struct gd_node *node, const struct gd__forwarded *one,
                              enum gd_err result, gd_index index)
 {
@@ -364,6 +382,9 @@ void gd__writes_pump(struct gd_node *node)
 {
     struct gd__peer *leader;
 
+    if (node->forwarded_count > 0 || node->writes.send_from < node->writes.next) {
+        look_at_disk(node);
+    }
     propose_forwarded(node);
     if (node->writes.send_from >= node->writes.next) {
         return;

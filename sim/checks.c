@@ -780,6 +780,34 @@ static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
     }
 }
 
+/* A leader whose own disk is behind by as much as may be uncommitted takes no requests, though the
+ * others' disks go on. Called while the shadow still shows the log as it was before the event. */
+static void look_at_own_disk(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    gd_index last = gd_raft_last(raft).index;
+    uint64_t size = 0;
+    bool asked = false;
+    if (!shadow->led || gd_raft_role(raft) != GD_ROLE_LEADER ||
+        shadow->term != gd_raft_term(raft) || last <= shadow->last.index) {
+        return;
+    }
+    for (gd_index i = shadow->stored.index + 1; i <= last; i++) {
+        const struct gd_entry *entry = gd_raft_entry(raft, i);
+        if (entry != NULL && i <= shadow->last.index) {
+            size += entry->size;
+        } else if (entry != NULL) {
+            asked = asked || entry->type == GD_ENTRY_REQUEST;
+        }
+    }
+    if (asked && size >= checks->plan->uncommitted_size) {
+        gd_sim__violated(checks, "bounded queues",
+                         "node %u leads and takes requests with %" PRIu64
+                         " bytes that its own disk has not stored; the limit is %" PRIu64,
+                         id, size, checks->plan->uncommitted_size);
+    }
+}
+
 /* Who waits for its database with as much as may wait takes nothing more. Called while the shadow
  * still shows the log as it was before the event. */
 static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
@@ -882,6 +910,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
         look_at_start(checks, id, raft, node);
     }
     look_at_uncommitted(checks, id, raft);
+    look_at_own_disk(checks, id, raft);
     look_at_cut(checks, id, raft);
     look_at_lag(checks, id, raft, node);
     bool changed = gd_position_compare(gd_raft_last(raft), shadow->last) != 0;

@@ -388,6 +388,75 @@ static void test_no_vote_breaks_a_lease_by_way_of_a_term_learnt_before(void **st
     gd_raft_free(raft);
 }
 
+/* ---------------------------------------------------------------- a leader and its disk, and
+ * others' */
+
+static void answered(struct gd_message message)
+{
+    message.to = 3;
+    message.boot = 1;
+    message.term = gd_raft_term(raft) + (message.type == GD_MESSAGE_PRE_VOTE_RESP ? 1 : 0);
+    step((struct gd_raft_event){.kind = GD_RAFT_MESSAGE, .message = &message});
+}
+
+static enum gd_err propose(size_t size)
+{
+    struct gd_entry *entry = gd_entry_new(GD_ENTRY_REQUEST, NULL, size);
+
+    memset(entry->data, 0, size);
+    step((struct gd_raft_event){
+        .kind = GD_RAFT_PROPOSE, .propose.entries = &entry, .propose.count = 1});
+    gd_entry_drop(entry);
+    return effects.result;
+}
+
+/* Node 3 leads the other two, by the vote of 1. */
+static void lead_three(void)
+{
+    const struct gd_config config = config_of(1, 3, GD_MEMBER_VOTER);
+    struct gd_message yes = {
+        .type = GD_MESSAGE_PRE_VOTE_RESP, .from = 1, .vote_resp.granted = true};
+
+    begin(&config);
+    later_ns = 200 * GD_NS_PER_MS;
+    step((struct gd_raft_event){.kind = GD_RAFT_TICK});
+    answered(yes);
+    persisted(effects.persist.sequence, (struct gd_position){0, 0});
+    yes.type = GD_MESSAGE_VOTE_RESP;
+    answered(yes);
+    assert_int_equal(gd_raft_role(raft), GD_ROLE_LEADER);
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+}
+
+/* Where the others' disks do the committing, what this leader's own has not stored stays bounded:
+ * its queue and its log would hold it all. */
+static void test_leader_takes_no_more_than_its_own_disk_may_be_behind(void **state)
+{
+    struct gd_message resp = {.type = GD_MESSAGE_APPEND_RESP, .append_resp.success = true};
+    enum gd_err err = GD_OK;
+    uint64_t last = 0;
+    size_t taken = 0;
+
+    (void)state;
+    lead_three();
+    while (err == GD_OK && taken < 100) {
+        err = propose(100);
+        taken += err == GD_OK ? 1 : 0;
+        last = effects.persist.sequence != 0 ? effects.persist.sequence : last;
+        resp.append_resp.last = gd_raft_last(raft);
+        for (resp.from = 1; resp.from <= 2; resp.from++) {
+            answered(resp);
+        }
+        assert_int_equal(gd_raft_commit(raft), gd_raft_last(raft).index);
+    }
+    assert_in_range(taken, 2, 11);
+    assert_int_equal(err, GD_ERR_BUSY);
+    persisted(last, gd_raft_last(raft));
+    assert_int_equal(propose(100), GD_OK);
+    later_ns = 0;
+    gd_raft_free(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_append_refuses_terms_that_cannot_be),
         cmocka_unit_test(test_learner_is_woken_when_its_leader_is_silent),
         cmocka_unit_test(test_start_takes_the_term_of_a_snapshot_that_was_durable_first),
+        cmocka_unit_test(test_leader_takes_no_more_than_its_own_disk_may_be_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
