@@ -192,14 +192,21 @@ static void send_chunk(struct gd_raft *raft, struct gd__progress *p)
     p->chunk_ns = raft->now;
 }
 
+/* The newest is to be sent from its beginning. */
+static void choose_snapshot(const struct gd_raft *raft, struct gd__progress *p)
+{
+    p->snapshot = raft->snapshot.position;
+    p->snapshot_size = raft->snapshot.size;
+    p->snapshot_offset = 0;
+    p->chunk_ns = raft->now;
+}
+
 static void to_snapshot(struct gd_raft *raft, struct gd__progress *p)
 {
     GD_REACHED("peer needs a snapshot");
     empty_window(p);
     p->state = GD_PROGRESS_SNAPSHOT;
-    p->snapshot = raft->snapshot.position;
-    p->snapshot_size = raft->snapshot.size;
-    p->snapshot_offset = 0;
+    choose_snapshot(raft, p);
     send_chunk(raft, p);
 }
 
@@ -487,7 +494,10 @@ static void on_install_resp(struct gd_raft *raft, const struct gd_message *m)
         return;
     }
     if (resp->offset == 0 || resp->offset > p->snapshot_size) {
-        to_snapshot(raft, p); /* It begins anew: with the newest. */
+        /* It begins anew, with the newest: in time, since what failed there (a full disk, say)
+         * would fail again and again at the network's pace. */
+        GD_REACHED("snapshot begun anew for a peer that could not take it");
+        choose_snapshot(raft, p);
         return;
     }
     p->snapshot_offset = resp->offset;

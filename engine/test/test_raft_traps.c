@@ -410,6 +410,16 @@ static enum gd_err propose(size_t size)
     return effects.result;
 }
 
+static size_t sent(enum gd_message_type type)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < effects.send_count; i++) {
+        count += effects.sends[i].message.type == type;
+    }
+    return count;
+}
+
 /* Node 3 leads the other two, by the vote of 1. */
 static void lead_three(void)
 {
@@ -457,6 +467,45 @@ static void test_leader_takes_no_more_than_its_own_disk_may_be_behind(void **sta
     gd_raft_free(raft);
 }
 
+/* Whoever cannot store a snapshot's first chunk (its disk is full, say) is not asked again at the
+ * network's pace. */
+static void test_snapshot_that_is_not_taken_is_offered_again_in_time(void **state)
+{
+    const struct gd_config alone = config_of(3, 3, GD_MEMBER_VOTER);
+    struct gd_config next = alone;
+    struct gd_member learner = {.id = 4, .roles = GD_MEMBER_LEARNER};
+    struct gd_snapshot_meta meta = {.config = alone, .size = 10};
+    struct gd_message refusal = {.type = GD_MESSAGE_APPEND_RESP, .from = 4};
+    struct gd_message nothing = {.type = GD_MESSAGE_INSTALL_SNAPSHOT_RESP, .from = 4};
+
+    (void)state;
+    begin(&alone);
+    step((struct gd_raft_event){.kind = GD_RAFT_TICK});
+    persisted(effects.persist.sequence, (struct gd_position){0, 0});
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+    assert_int_equal(propose(10), GD_OK);
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+    meta.position = gd_raft_last(raft);
+    step((struct gd_raft_event){.kind = GD_RAFT_SNAPSHOT_TAKEN, .snapshot = &meta});
+    assert_int_equal(gd_address_parse("h:1", &learner.address), GD_OK);
+    assert_int_equal(gd_config_put(&next, &learner), GD_OK);
+    assert_int_equal(change(&next), GD_OK);
+    persisted(effects.persist.sequence, gd_raft_last(raft));
+    refusal.append_resp.rejected = gd_raft_last(raft).index;
+    answered(refusal);
+    assert_int_equal(sent(GD_MESSAGE_INSTALL_SNAPSHOT), 1);
+    nothing.install_resp.position = meta.position;
+    for (int i = 0; i < 3; i++) {
+        answered(nothing);
+        assert_int_equal(sent(GD_MESSAGE_INSTALL_SNAPSHOT), 0);
+    }
+    later_ns = 150 * GD_NS_PER_MS;
+    step((struct gd_raft_event){.kind = GD_RAFT_TICK});
+    assert_int_equal(sent(GD_MESSAGE_INSTALL_SNAPSHOT), 1);
+    later_ns = 0;
+    gd_raft_free(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_learner_is_woken_when_its_leader_is_silent),
         cmocka_unit_test(test_start_takes_the_term_of_a_snapshot_that_was_durable_first),
         cmocka_unit_test(test_leader_takes_no_more_than_its_own_disk_may_be_behind),
+        cmocka_unit_test(test_snapshot_that_is_not_taken_is_offered_again_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
