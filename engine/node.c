@@ -242,6 +242,9 @@ static void on_watch(struct gd_timer *timer)
         }                                                                                          \
     } while (0)
 
+/* What a frame with one entry has around a request's body, at most. */
+enum { FRAME_ROOM = 4096 };
+
 static void set_defaults(struct gd_node_options *o)
 {
     DEFAULT(heartbeat_ms, 100);
@@ -261,6 +264,9 @@ static void set_defaults(struct gd_node_options *o)
     DEFAULT(lag_size_max, (size_t)256 << 20);
     DEFAULT(pending_size_max, (size_t)256 << 20);
     DEFAULT(request_size_max, ((size_t)512 << 20) + ((size_t)1 << 20));
+    if (o->request_size_max > GD_FRAME_SIZE_MAX - FRAME_ROOM) {
+        o->request_size_max = GD_FRAME_SIZE_MAX - FRAME_ROOM;
+    }
     DEFAULT(session_output_size_max, (size_t)256 << 20);
     DEFAULT(peer_output_size_max, (size_t)64 << 20);
     DEFAULT(session_count_max, 10000);

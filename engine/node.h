@@ -58,7 +58,8 @@ struct gd_node_options {
     size_t lag_size_max;            /* 256 MiB of committed entries that wait for the database: a
                                        follower takes no more, a leader answers -BUSY. */
     size_t pending_size_max;        /* 256 MiB of requests waiting for anything: beyond it -BUSY. */
-    size_t request_size_max;        /* 512 MiB and some: one request's body. */
+    size_t request_size_max;        /* 512 MiB and some: one request's body. It fits into a frame
+                                       between peers (640 MiB), whatever is given. */
     size_t session_output_size_max; /* 256 MiB unsent to one client: it is closed. */
     size_t peer_output_size_max;    /* 64 MiB unsent to one peer: messages are dropped. */
     uint32_t session_count_max;     /* 10000 clients. */

@@ -80,7 +80,7 @@ static const struct key keys[] = {
     {"tail_count", KIND_NUMBER, AT(tail_count), 1, INT64_MAX, "10000",
      "entries kept behind a snapshot for slow followers"},
     {"max_clients", KIND_NUMBER, AT(max_clients), 1, 1000000, "10000", "clients at a time"},
-    {"proto_max_bulk_len", KIND_SIZE, AT(proto_max_bulk_len), 1024, 2 * GIB, "512mb",
+    {"proto_max_bulk_len", KIND_SIZE, AT(proto_max_bulk_len), 1024, GIB / 2, "512mb",
      "the longest value in a request"},
     {"client_output_limit", KIND_SIZE, AT(client_output_limit), 65536, 64 * GIB, "256mb",
      "bytes unsent to one client, beyond which it is closed"},

@@ -127,6 +127,7 @@ static void test_config_file_errors(void **state)
         {"negative", "timeout: -5\n", ":1:", "timeout: bad value"},
         {"overflow", "id: 99999999999999999999999\n", ":1:", "id: bad value"},
         {"empty number", "id:\n", ":1:", "id: bad value \"\""},
+        {"more than a frame", "proto_max_bulk_len: 1gb\n", ":1:", "proto_max_bulk_len: bad value"},
         {"size unit", "segment_size: 5xb\n", ":1:", "segment_size: bad value"},
         {"segment not whole blocks", "segment_size: 70001\n", "", "multiple of 4096"},
         {"yes or no", "join: maybe\n", ":1:", "give a member's host:port, yes or no"},
