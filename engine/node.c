@@ -47,14 +47,21 @@ void gd__node_log(struct gd_node *node, enum gd_log_level level, const char *for
 
 /* ---------------------------------------------------------------- messages out */
 
+/* While a disk hangs every heartbeat, and every read's round, adds an answer: beyond the limit they
+ * are dropped, as on a full connection. */
 static void hold(struct gd_node *node, const struct gd_raft_send *send)
 {
-    struct gd__held *held = gd_calloc(1, sizeof *held);
+    struct gd__held *held;
 
+    if (node->held_size > node->options.peer_output_size_max) {
+        GD_REACHED("message that waits for the disk dropped: there are too many");
+        return;
+    }
+    held = gd_calloc(1, sizeof *held);
     held->after = send->after;
     held->to = send->message.to;
     gd_message_encode(&send->message, &held->frame);
-    node->held_size += held->frame.size;
+    node->held_size += sizeof *held + held->frame.size;
     if (node->held_last == NULL) {
         node->held_first = held;
     } else {
@@ -71,7 +78,7 @@ static void drop_first_held(struct gd_node *node)
     if (node->held_first == NULL) {
         node->held_last = NULL;
     }
-    node->held_size -= held->frame.size;
+    node->held_size -= sizeof *held + held->frame.size;
     gd_bytes_release(&held->frame);
     gd_free(held);
 }
@@ -486,6 +493,7 @@ void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues)
         .pending_size = node->writes.size + node->reads.size + node->forwarded_size,
         .log_size = node->raft == NULL ? 0 : gd_raft_log_size(node->raft),
         .wal_size = node->wal == NULL ? 0 : gd_wal_queued(node->wal),
+        .held_size = node->held_size,
         .session_count = node->session_total,
     };
     if (node->raft != NULL) {

@@ -99,7 +99,8 @@ uint64_t gd_node_digest(const struct gd_node *node);
 /* Bytes in the node's queues, for bounds: requests pending, replies unsent, messages unsent. */
 struct gd_node_queues {
     size_t pending_size, session_output_size, peer_output_size, log_size, wal_size;
-    size_t lag_size; /* Of committed entries that wait for the database. */
+    size_t lag_size;  /* Of committed entries that wait for the database. */
+    size_t held_size; /* Of messages that wait for the disk. */
     size_t session_count;
 };
 void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues);

@@ -749,6 +749,12 @@ static void look_at_queues(struct gd_sim_checks *checks, unsigned id, const stru
                          "node %u has %zu bytes unsent to its peers; the limit is %" PRIu64, id,
                          queues.peer_output_size, output);
     }
+    if (queues.held_size > plan->peer_output_size + plan->batch_size + request) {
+        gd_sim__violated(checks, "bounded queues",
+                         "node %u holds %zu bytes of messages back for its disk; the limit is "
+                         "%" PRIu64,
+                         id, queues.held_size, plan->peer_output_size);
+    }
 }
 
 /* What a leader takes in while something is uncommitted stays within the limit. Called while the
