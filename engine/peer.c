@@ -32,6 +32,7 @@
 
 enum {
     HELLO_SIZE_MAX = 4096,
+    STRANGERS_MAX = 2 * GD_MEMBERS_MAX, /* Connections that have not said Hello yet. */
     RETRY_MS_MIN = 50,
     RETRY_MS_MAX = 2000,
     STEADY_MS = 1000,
@@ -790,6 +791,23 @@ static void on_inbound_read(struct gd_stream *stream, enum gd_err err, struct gd
     }
 }
 
+/* Who says nothing costs a descriptor each: of many the one that came first goes. */
+static void limit_strangers(struct gd_node *node)
+{
+    struct gd__inbound *oldest = NULL;
+    size_t count = 0;
+
+    for (struct gd__inbound *inbound = node->inbounds; inbound != NULL; inbound = inbound->next) {
+        if (inbound->from == 0 && !inbound->closing) {
+            oldest = inbound; /* They stand newest first. */
+            count++;
+        }
+    }
+    if (count > STRANGERS_MAX) {
+        close_inbound(oldest);
+    }
+}
+
 static void on_incoming(struct gd_listener *listener)
 {
     struct gd_node *node = listener->context;
@@ -809,6 +827,7 @@ static void on_incoming(struct gd_listener *listener)
     }
     node->inbounds = inbound;
     gd_stream_read_start(&inbound->stream, on_inbound_read);
+    limit_strangers(node);
 }
 
 void gd__peers_listen(struct gd_node *node)

@@ -19,8 +19,9 @@ enum {
     EXIT_FINE = 0,
     EXIT_WRONG = 1,
     EXIT_USAGE = 2,
-    STOP_LIMIT_MS = 4000, /* For the node's own way out ... */
-    STOP_GUARD_MS = 4700  /* ... and the end of all patience. */
+    DESCRIPTORS_KEPT = 192, /* For the log, snapshots, peers, and who knocks at their port. */
+    STOP_LIMIT_MS = 4000,   /* For the node's own way out ... */
+    STOP_GUARD_MS = 4700    /* ... and the end of all patience. */
 };
 
 struct program {
@@ -86,14 +87,31 @@ static void on_stop_signal(void *context, int signum)
     gd_node_stop(program->node, STOP_LIMIT_MS);
 }
 
-/* A descriptor for each client: as many as the system lets us have. */
-static void raise_descriptor_limit(void)
+/* A descriptor for each client: as many as the system lets us have. But not the last ones: without
+ * one for the log's next segment the node would have to stop. */
+static void limit_clients(struct program *program)
 {
+    struct gd_node_config *config = &program->config;
     struct rlimit limit;
+    uint64_t room;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return;
+    }
+    room = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT
+                                                 : limit.rlim_cur / 2;
+    if (config->max_clients > room) {
+        gd_io_log(gd_uv_io(program->uv), GD_LOG_WARNING,
+                  "the system allows %llu open files: max_clients is %llu, not %llu; raise the "
+                  "limit (ulimit -n)",
+                  (unsigned long long)limit.rlim_cur, (unsigned long long)room,
+                  (unsigned long long)config->max_clients);
+        config->max_clients = room;
     }
 }
 
@@ -157,12 +175,12 @@ static int run(struct program *program)
 {
     struct gd_error error = {0};
 
-    raise_descriptor_limit();
     program->uv = gd_uv_new(program->config.data_dir, &error);
     if (program->uv == NULL) {
         return complain(program, &error, EXIT_WRONG);
     }
     gd_uv_set_log_level(program->uv, (enum gd_log_level)program->config.log_level);
+    limit_clients(program);
     if (program->given->serve(&program->config, gd_uv_io(program->uv), &program->served, &error) !=
         GD_OK) {
         gd_uv_free(program->uv);

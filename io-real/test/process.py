@@ -770,6 +770,34 @@ def nonsense():
 
 
 @test
+def silence_at_the_peers_port():
+    """Who connects there and says nothing takes no more than a few descriptors; a peer finds a place."""
+    with Cluster() as c:
+        leader = c.leader()
+        crowd = [socket.create_connection(("127.0.0.1", leader.port)) for _ in range(300)]
+
+        def most_are_closed():
+            gone = 0
+            for s in crowd:
+                s.setblocking(False)
+                try:
+                    gone += s.recv(1) == b""
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    gone += 1
+            return gone >= 200
+
+        wait_until("closed connections", most_are_closed)
+        follower = next(n for n in c.nodes if n is not leader)
+        follower.kill()
+        follower.start()
+        put(follower, "k", "v")
+        for s in crowd:
+            s.close()
+
+
+@test
 def protocol_errors():
     """Wrong RESP gets Redis's own words, and the connection is closed."""
     with Cluster(count=1, proto_max_bulk_len="64kb") as c:
