@@ -31,6 +31,7 @@
  * - ids are used once: who was a member and is none now never is one again (see orders.c);
  * - one change at a time: a leader changes members only behind a committed change, and once an
  *   entry of its own term is committed (thesis 4.1);
+ * - voters have caught up: whoever joins votes when its disk has the change before (thesis 4.2.1);
  * - quorums meet: of two configurations that follow each other, any two quorums;
  * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as
  * long as its limit in bytes allows;
@@ -626,6 +627,28 @@ static void look_at_change(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+/* No quorum waits for who has nothing yet. */
+static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                              const struct gd_config *previous, gd_index before,
+                              const struct gd_config *config)
+{
+    struct gd_position needed = {gd_raft_term_at(raft, before), before};
+    for (uint32_t i = 0; i < previous->count; i++) {
+        const struct gd_member *old = &previous->members[i];
+        const struct gd_member *now = gd_config_find(config, old->id);
+        if (gd_raft_role(raft) == GD_ROLE_LEADER && checks->shadows[id].led && now != NULL &&
+            (old->roles & GD_MEMBER_JOINING) != 0 && (now->roles & GD_MEMBER_VOTER) != 0 &&
+            !checks->shadows[old->id].damaged && needed.term != 0 &&
+            !gd_sim__holds(checks, (unsigned)old->id, needed)) {
+            gd_sim__violated(checks, "voters have caught up",
+                             "node %u makes node %" PRIu64
+                             " a voter, whose disk does not hold entry %" PRIu64
+                             ", the change before",
+                             id, old->id, before);
+        }
+    }
+}
+
 /* All that are committed up to `commit` and newer than those known, the oldest first. */
 static void follow_members(struct gd_sim_checks *checks, const struct gd_raft *raft,
                            gd_index commit)
@@ -665,6 +688,7 @@ static void look_at_config(struct gd_sim_checks *checks, unsigned id, const stru
             break; /* A snapshot's: what was before it is not known here. */
         }
         look_at_change(checks, id, raft, index, before);
+        look_at_newcomers(checks, id, raft, previous, before, config);
         if (!gd_sim_quorums_meet(previous, config)) {
             gd_sim__violated(checks, "quorums meet",
                              "on node %u the configuration at %" PRIu64
