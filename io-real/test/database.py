@@ -523,8 +523,9 @@ def scripts_under_kills():
                               i % 50, name)
                             moved.append(name)
                         except Error as e:
-                            if not str(e).startswith(("UNKNOWN", "DBDOWN", "CLUSTERDOWN", "BUSY",
-                                                      "NOSCRIPT", "ERR not enough")):
+                            if str(e).startswith(("DBDOWN", "CLUSTERDOWN", "BUSY")):
+                                break  # Another node may do better.
+                            if not str(e).startswith(("UNKNOWN", "NOSCRIPT", "ERR not enough")):
                                 wrong.append(str(e))
                                 return
             except (OSError, EOFError):
