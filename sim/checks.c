@@ -31,7 +31,8 @@
  * - ids are used once: who was a member and is none now never is one again (see orders.c);
  * - one change at a time: a leader changes members only behind a committed change, and once an
  *   entry of its own term is committed (thesis 4.1);
- * - voters have caught up: whoever joins votes when its disk has the change before (thesis 4.2.1);
+ * - voters have caught up: whoever joins votes when its disk has the change by which it does
+ * (thesis 4.2.1);
  * - quorums meet: of two configurations that follow each other, any two quorums;
  * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as
  * long as its limit in bytes allows;
@@ -627,15 +628,31 @@ static void look_at_change(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+/* The entry by which `id`, which joins by the one at `index`, came to join, as far as is known. */
+static gd_index joined_at(const struct gd_raft *raft, gd_node_id id, gd_index index)
+{
+    gd_index before = index;
+    while (index > 1) {
+        const struct gd_config *config = gd_raft_config_at(raft, index - 1, &before);
+        const struct gd_member *member = gd_config_find(config, id);
+        if (before >= index || member == NULL || (member->roles & GD_MEMBER_JOINING) == 0) {
+            return index;
+        }
+        index = before;
+    }
+    return index;
+}
+
 /* No quorum waits for who has nothing yet. */
 static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                               const struct gd_config *previous, gd_index before,
                               const struct gd_config *config)
 {
-    struct gd_position needed = {gd_raft_term_at(raft, before), before};
     for (uint32_t i = 0; i < previous->count; i++) {
         const struct gd_member *old = &previous->members[i];
         const struct gd_member *now = gd_config_find(config, old->id);
+        gd_index joined = joined_at(raft, old->id, before);
+        struct gd_position needed = {gd_raft_term_at(raft, joined), joined};
         if (gd_raft_role(raft) == GD_ROLE_LEADER && checks->shadows[id].led && now != NULL &&
             (old->roles & GD_MEMBER_JOINING) != 0 && (now->roles & GD_MEMBER_VOTER) != 0 &&
             !checks->shadows[old->id].damaged && needed.term != 0 &&
@@ -643,8 +660,8 @@ static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const s
             gd_sim__violated(checks, "voters have caught up",
                              "node %u makes node %" PRIu64
                              " a voter, whose disk does not hold entry %" PRIu64
-                             ", the change before",
-                             id, old->id, before);
+                             ", by which it joins",
+                             id, old->id, joined);
         }
     }
 }
