@@ -497,6 +497,20 @@ static bool in_force(const struct gd_node *node)
     }
 }
 
+/* Given up, by the core or with the leadership, it must not keep other requests waiting. */
+static void look_at_transfer(struct gd_node *node)
+{
+    struct gd_raft_facts facts;
+
+    gd_raft_facts(node->raft, &facts);
+    if (gd_raft_role(node->raft) != GD_ROLE_LEADER && gd_raft_leader(node->raft) != 0) {
+        finish(node, GD_OUTCOME_DONE, "");
+    } else if (gd_raft_role(node->raft) == GD_ROLE_LEADER && facts.transfer_target == 0) {
+        GD_REACHED("transfer given up, and told");
+        finish(node, GD_OUTCOME_REFUSED, "leadership was not taken over in time");
+    }
+}
+
 /* A change that has been begun: is it done, or never to be? */
 static void look(struct gd_node *node)
 {
@@ -505,9 +519,7 @@ static void look(struct gd_node *node)
     bool brings = admin->kind == GD_ADMIN_ADD || admin->kind == GD_ADMIN_REPLACE;
 
     if (!is_change(admin->kind)) {
-        if (gd_raft_role(node->raft) != GD_ROLE_LEADER && gd_raft_leader(node->raft) != 0) {
-            finish(node, GD_OUTCOME_DONE, "");
-        }
+        look_at_transfer(node);
     } else if (at_rest(node)) {
         if (brings && fresh == NULL) {
             GD_REACHED("new member removed before it had caught up");
