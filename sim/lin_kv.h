@@ -31,6 +31,7 @@ struct gd_lin_piece { /* What is appended. */
     size_t size;
     uint64_t hash;
     uint32_t cell, count, call; /* Appends of it, and the last of them. */
+    bool seen;                  /* Some text that matters ends with it. */
 };
 struct gd_lin_edge { /* `from` and then `piece` is `to`. */
     uint32_t from, piece, to;

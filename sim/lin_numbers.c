@@ -510,7 +510,22 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
 
 /* ---------------------------------------------------------------- likeness */
 
-/* What tells two calls of one step apart, apart from their times. */
+#define SIGNATURE 5u
+
+/* What is appended; where no text that matters ends with it, its size is all that there is to tell.
+ */
+static uint32_t appended(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op)
+{
+    const struct gd_lin_piece *piece = &part->pieces[op->piece];
+    const struct gd_lin_cell *cell = &part->cells[op->cell];
+    if (piece->seen || piece->size == 0 || part->all_matter || cell->counts ||
+        piece->size >= GD_LIN_NO / 2) {
+        return op->piece;
+    }
+    return GD_LIN_NO / 2 + (cell->lengths ? (uint32_t)piece->size : 0);
+}
+
+/* What tells two steps apart, apart from their times. */
 static void signature(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op,
                       uint64_t *key)
 {
@@ -527,18 +542,54 @@ static void signature(const struct gd_lin_kv_part_numbers *part, const struct gd
     key[0] = (uint64_t)what | (uint64_t)known << 8 | (uint64_t)(known ? op->output : 0) << 16 |
              (uint64_t)op->cell << 32;
     key[1] = (uint64_t)op->input << 32 | op->old;
-    key[2] = (uint64_t)(known ? op->seen : 0) << 32 | op->piece;
+    key[2] = (uint64_t)(known ? op->seen : 0) << 32 |
+             (what == GD_SIM_DO_APPEND ? appended(part, op) : 0);
     key[3] = (uint64_t)op->add;
     key[4] = known ? (uint64_t)op->number : 0;
-    (void)part;
+}
+
+static uint64_t hash_of(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_call *call)
+{
+    uint64_t key[SIGNATURE], hash = call->count;
+    for (uint32_t i = 0; i < call->count; i++) {
+        signature(part, &part->ops[call->first + i], key);
+        for (size_t k = 0; k < SIGNATURE; k++) {
+            hash = (hash ^ key[k]) * UINT64_C(0x9e3779b97f4a7c15);
+            hash ^= hash >> 29;
+        }
+    }
+    return hash;
+}
+
+static bool are_alike(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_call *a,
+                      const struct gd_lin_call *b)
+{
+    uint64_t key[2][SIGNATURE];
+    bool alike = a->count == b->count;
+    for (uint32_t i = 0; i < a->count && alike; i++) {
+        signature(part, &part->ops[a->first + i], key[0]);
+        signature(part, &part->ops[b->first + i], key[1]);
+        alike = memcmp(key[0], key[1], sizeof key[0]) == 0;
+    }
+    return alike;
+}
+
+/* Whether two like it could change places, as far as the times let them. */
+static bool may_be_alike(const struct gd_lin_kv_part_numbers *part, size_t i)
+{
+    const struct gd_lin_call *call = &part->calls[i];
+    bool open = call->back == GD_LIN_OPEN;
+    bool in_order = part->ordered && part->record->operations[part->numbers[i]].session != 0;
+    return !call->reads_only && call->chain == 0 && (open || !in_order) &&
+           (open || call->rank == call->back);
 }
 
 uint32_t gd_lin_kv_alike(void *context)
 {
     struct gd_lin_kv_part_numbers *part = context;
     struct alike {
-        uint64_t key[5];
-        uint32_t number;
+        uint64_t hash;
+        uint32_t call, number; /* The first of its kind; the kind, 0: nobody yet. */
     };
     size_t capacity = 16;
     while (capacity < 2 * part->call_count) {
@@ -546,27 +597,19 @@ uint32_t gd_lin_kv_alike(void *context)
     }
     struct alike *table = gd_lin_zeroed(capacity, sizeof *table);
     part->alike_count = 1;
-    for (size_t i = 0; i < part->call_count; i++) {
+    for (uint32_t i = 0; i < part->call_count; i++) {
         struct gd_lin_call *call = &part->calls[i];
-        uint64_t key[5], hash = 0;
-        if (call->count != 1 || call->reads_only || call->chain != 0 ||
-            (part->ordered && part->record->operations[part->numbers[i]].session != 0 &&
-             call->back != GD_LIN_OPEN) ||
-            (call->back != GD_LIN_OPEN && call->rank != call->back)) {
+        if (!may_be_alike(part, i)) {
             continue;
         }
-        signature(part, &part->ops[call->first], key);
-        for (size_t k = 0; k < GD_COUNT(key); k++) {
-            hash = (hash ^ key[k]) * UINT64_C(0x9e3779b97f4a7c15);
-            hash ^= hash >> 29;
-        }
+        uint64_t hash = hash_of(part, call);
         size_t at = (size_t)hash & (capacity - 1);
-        while (table[at].number != 0 && memcmp(table[at].key, key, sizeof key) != 0) {
+        while (table[at].number != 0 &&
+               (table[at].hash != hash || !are_alike(part, &part->calls[table[at].call], call))) {
             at = (at + 1) & (capacity - 1);
         }
         if (table[at].number == 0) {
-            memcpy(table[at].key, key, sizeof key);
-            table[at].number = part->alike_count++;
+            table[at] = (struct alike){.hash = hash, .call = i, .number = part->alike_count++};
         }
         call->alike = table[at].number;
     }

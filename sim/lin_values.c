@@ -317,6 +317,7 @@ static void look_into(struct gd_lin_kv_part_numbers *part, struct looking *looki
         if (piece-- == 0) {
             continue;
         }
+        part->pieces[piece].seen = true;
         if (size == 0 && rest > 0) {
             add_edge(part, number, piece, number);
             continue;

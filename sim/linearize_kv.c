@@ -54,13 +54,13 @@ static void say_operation(struct gd_bytes *bytes, const struct gd_sim_record *re
     const struct gd_sim_operation *op = &record->operations[number];
     char key[64];
     gd_sim_record_key_text(record, record->steps[op->first].key, key, sizeof key);
-    gd_bytes_format(bytes, "%s of %s by client %" PRIu64 " (%" PRIu64 " to ",
-                    op->txn ? "txn" : names[record->steps[op->first].what], key, op->client,
-                    op->call);
+    gd_bytes_format(bytes, "%s of %s%s by client %" PRIu64 " (",
+                    op->txn ? "transaction" : names[record->steps[op->first].what], key,
+                    op->count > 1 ? " and others" : "", gd_sim_record_client(record, op));
     if (op->fate == GD_SIM_FATE_DONE) {
-        gd_bytes_format(bytes, "%" PRIu64 ")", op->back);
+        gd_bytes_format(bytes, "%" PRIu64 " to %" PRIu64 ")", op->call, op->back);
     } else {
-        gd_bytes_add_text(bytes, "unknown)");
+        gd_bytes_format(bytes, "called at %" PRIu64 ", its outcome unknown)", op->call);
     }
 }
 
@@ -102,6 +102,13 @@ static void say_states(const struct judge *judge, const struct gd_lin_found *fou
     gd_bytes_release(&bytes);
 }
 
+/* Whether its answer says something of what it found. */
+static bool tells(const struct gd_sim_step *step)
+{
+    return step->output.kind != GD_SIM_VALUE_NOTHING || step->what == GD_SIM_DO_READ ||
+           step->what == GD_SIM_DO_SWAP || step->what == GD_SIM_DO_TAKE;
+}
+
 static void say_search(const struct judge *judge, const struct gd_lin_found *found,
                        struct gd_lin_kv_part *part)
 {
@@ -112,12 +119,15 @@ static void say_search(const struct judge *judge, const struct gd_lin_found *fou
     size_t number = judge->numbers.numbers[found->stuck];
     const struct gd_sim_operation *op = &judge->record->operations[number];
     say_operation(&bytes, judge->record, number);
-    gd_bytes_add_text(&bytes, " fits nowhere:");
-    for (size_t i = 0; i < op->count && i < 6; i++) {
+    gd_bytes_add_text(&bytes, " fits nowhere");
+    for (size_t i = 0, told = 0; i < op->count && told < 6; i++) {
         const struct gd_sim_step *step = &judge->record->steps[op->first + i];
         char key[64];
+        if (op->fate != GD_SIM_FATE_DONE || !tells(step)) {
+            continue;
+        }
         gd_sim_record_key_text(judge->record, step->key, key, sizeof key);
-        gd_bytes_format(&bytes, " %s gave ", key);
+        gd_bytes_format(&bytes, "%s %s gave ", told++ == 0 ? ":" : ",", key);
         gd_sim_value_say(&bytes, &step->output);
     }
     gd_bytes_format(&bytes, " (%zu of %zu operations placed)", found->order_count,

@@ -58,6 +58,12 @@ void gd_sim_record_key_text(const struct gd_sim_record *record, unsigned key, ch
     }
 }
 
+uint64_t gd_sim_record_client(const struct gd_sim_record *record,
+                              const struct gd_sim_operation *operation)
+{
+    return record->flights > 0 ? operation->client / record->flights : operation->client;
+}
+
 size_t gd_sim_record_call(struct gd_sim_record *record, uint64_t client, const char *name,
                           gd_time_ns now)
 {

@@ -81,6 +81,8 @@ struct gd_sim_record {
     size_t known_count, known_capacity;
     uint32_t *known_index; /* Owned: hash table of numbers. */
     size_t known_index_capacity;
+    unsigned flights; /* So many numbers beside each other are one client's, who asks on while
+                         answers are out; 0: each is a client. */
     uint64_t done_count, unknown_count, refused_count;
 };
 void gd_sim_record_release(struct gd_sim_record *record);
@@ -102,6 +104,9 @@ struct gd_slice gd_sim_record_keep(struct gd_sim_record *record, struct gd_slice
 struct gd_sim_value gd_sim_value_text(struct gd_sim_record *record, const void *text, size_t size);
 struct gd_sim_value gd_sim_value_number(int64_t number);
 struct gd_sim_value gd_sim_value_bool(bool value);
+/* The client of an operation, for people. */
+uint64_t gd_sim_record_client(const struct gd_sim_record *record,
+                              const struct gd_sim_operation *operation);
 /* For people: cut when it is long. */
 void gd_sim_value_say(struct gd_bytes *bytes, const struct gd_sim_value *value);
 /* One operation, with at least a step, as a line of the format of histories. */

@@ -202,7 +202,8 @@ static void say(struct gd_lin_stream *stream, uint32_t a, uint32_t b)
                                    sizeof key);
             size += snprintf(stream->why + size, stream->why_size - (size_t)size,
                              "%soperation on %s by client %" PRIu64 ", called at %" PRIu64,
-                             i == 0 ? "" : ", beside the ", key, op->client, op->call);
+                             i == 0 ? "" : ", beside the ", key,
+                             gd_sim_record_client(stream->record, op), op->call);
             size = size < 0 || (size_t)size >= stream->why_size ? 0 : size;
         }
     }

@@ -3,7 +3,7 @@
 #include "sim/linearize_kv.h"
 #include <stdio.h>
 
-#define STEPS_MAX 2000000 /* Of one search: there is no clock in a simulation. */
+#define STEPS_MAX 4000000 /* Of one search: there is no clock in a simulation. */
 
 static void tell(const struct gd_lin_kv_part *part, char *text, size_t size)
 {

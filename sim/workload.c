@@ -194,6 +194,7 @@ size_t gd_sim__client_begin(struct gd_sim_client *client, const char *name)
     uint64_t turn = client->reads_only ? client->turn++ % FLIGHTS_MAX : client->flight_count;
     uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + turn;
     all->issued++;
+    record->flights = FLIGHTS_MAX;
     size_t operation = gd_sim_record_call(record, id, name, gd_sim__time(client));
     record->operations[operation].node = client->node;
     record->operations[operation].session = (uint64_t)client->number << 32 | client->connections;
