@@ -70,6 +70,9 @@ struct gd__session {
     uint32_t slot_count, write_count, read_count, other_count;
     uint32_t timed_count; /* Of them, reads that wait for the replicated clock. */
     int64_t timed_ms;     /* What the last of those waits for. */
+    uint32_t batch_limit; /* Reads in one batch at most, by the size of replies; 0: none was yet. */
+    uint32_t batch_count; /* Reads in the batch at the Tracker. */
+    size_t batch_size;    /* Bytes of their replies. */
 
     struct gd_bytes output;  /* Replies to send next. */
     struct gd_bytes sending; /* Being sent. */

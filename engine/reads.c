@@ -13,11 +13,15 @@
  *   Q3. A client's reads see the state in the order in which it sent them: while one is in `timed`,
  *       the later ones follow it there, whatever they were answered.
  *   Q4. No question bears a token that an earlier start of this node used: a leader may still owe
- *       that one an answer, with an index from before. */
+ *       that one an answer, with an index from before.
+ *   Q5. What a client does not take in is bounded: while half of its limit is unsent, its reads
+ *       wait; and a batch has as many of its reads as have lately had replies of a few MiB
+ * together. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
-enum { QUERY_COUNT_MAX = 512 };
+enum { QUERY_COUNT_MAX = 512, QUERY_COUNT_FIRST = 8 };
+#define BATCH_SIZE_WANTED ((size_t)4 << 20)
 #define RETRY_NS (5 * GD_NS_PER_MS)
 
 static void push(struct gd__read_list *list, struct gd__read *read)
@@ -156,12 +160,48 @@ void gd__reads_answered(struct gd_node *node, const struct gd_raft_read *answer)
 
 /* ---------------------------------------------------------------- at the Tracker */
 
+/* What one client's replies of a batch should come to at most: it has room for twice that. */
+static size_t size_wanted(const struct gd__session *session)
+{
+    size_t quarter = session->node->options.session_output_size_max / 4;
+
+    return quarter < BATCH_SIZE_WANTED ? quarter : BATCH_SIZE_WANTED;
+}
+
+/* The replies' sizes are known when they are there: few reads of a client at first, then more. */
+static void adapt_limits(struct gd__reads *reads)
+{
+    size_t i = 0;
+
+    for (struct gd__read *read = reads->busy.first; read != NULL; read = read->next) {
+        read->slot->session->batch_size += reads->batch[i++].reply->size;
+    }
+    for (struct gd__read *read = reads->busy.first; read != NULL; read = read->next) {
+        struct gd__session *session = read->slot->session;
+        size_t wanted = size_wanted(session);
+
+        if (session->batch_count == 0) {
+            continue; /* It was looked at. */
+        }
+        if (session->batch_size > wanted) {
+            GD_REACHED("reads asked for a few at a time: their replies are large");
+            session->batch_limit =
+                (uint32_t)(wanted / (session->batch_size / session->batch_count + 1)) + 1;
+        } else if (session->batch_limit < QUERY_COUNT_MAX) {
+            session->batch_limit *= 2;
+        }
+        session->batch_count = 0;
+        session->batch_size = 0;
+    }
+}
+
 static void on_queried(void *context, enum gd_err err)
 {
     struct gd_node *node = context;
     struct gd__reads *reads = &node->reads;
 
     node->apply.busy = false;
+    adapt_limits(reads);
     for (size_t i = 0; i < reads->batch_count; i++) {
         struct gd__read *read = pop(&reads->busy);
         const struct gd_query *query = &reads->batch[i];
@@ -185,6 +225,22 @@ static void on_queried(void *context, enum gd_err err)
         gd__apply_away(node);
     }
     gd__node_kick(node);
+}
+
+/* May the batch have no more reads of this client? Then none of its later ones either (Q5). */
+static bool must_wait(struct gd_node *node, struct gd__read *read)
+{
+    struct gd__session *session = read->slot->session;
+
+    if (session->output.size > node->options.session_output_size_max / 2) {
+        GD_REACHED("read waits: its client does not take in its replies");
+        read->begun_ns = gd_io_now(node->io); /* Nobody else is late. */
+        return true;
+    }
+    if (session->batch_limit == 0) {
+        session->batch_limit = QUERY_COUNT_FIRST;
+    }
+    return session->batch_count >= session->batch_limit;
 }
 
 /* Reads whose clock has come are safe again, in front of all that came later (Q3). */
@@ -223,10 +279,15 @@ bool gd__reads_query(struct gd_node *node)
             push(&later, read);
             continue;
         }
+        if (must_wait(node, read)) { /* Q5 */
+            push(&later, read);
+            continue;
+        }
         if (read->slot->session->timed_count > 0) {
             hold(node, read, 0);
             continue;
         }
+        read->slot->session->batch_count++;
         reads->batch[reads->batch_count++] = (struct gd_query){
             .body = read->body,
             .session = read->slot->session->parser_session,
