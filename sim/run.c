@@ -687,7 +687,7 @@ static void rest(struct run *run)
         /* But the clock, which moves for keys whose time is up. */
         const struct gd_entry *entry = gd_raft_entry(raft, gd_raft_last(raft).index);
         if (last != 0 && gd_raft_last(raft).index != last &&
-            (entry == NULL || entry->type != GD_ENTRY_CLOCK)) {
+            (entry == NULL || entry->type != GD_ENTRY_TIME)) {
             (void)snprintf(text, sizeof text,
                            "nobody asks anything, and the log of node %u grew from %" PRIu64
                            " to %" PRIu64,
