@@ -26,7 +26,8 @@
  *   V2. The cluster id is durable before the configuration: a crash between the two leaves a node
  *       of a cluster that nobody else is in, which cannot elect anyone. To recover again mends it.
  *   V3. A restore's snapshot is durable before its log. A crash between the two leaves a directory
- *       without a log; a node refuses to start on it, and a restore begins anew. */
+ *       without a log; a node refuses to start on it, and a restore begins anew.
+ *   V4. Nothing rests on a snapshot whose body has not been read to its end and found sound. */
 #include "engine/recover.h"
 #include "engine/memory.h"
 #include "engine/prng.h"
@@ -45,6 +46,7 @@ struct job {
     struct gd_snapshot_store *store;
     struct gd_wal *wal;
     bool done;
+    bool body_ended; /* The snapshot that is read has no more. */
     enum gd_err err;
     struct gd_error *error;
     /* What the log's recovery found. */
@@ -166,6 +168,41 @@ static enum gd_err sweep(struct job *job)
     return close_store(job) == GD_OK ? err : GD_ERR_STOPPED;
 }
 
+static void on_body(void *context, enum gd_err err, struct gd_slice bytes,
+                    const struct gd_error *error)
+{
+    struct job *job = context;
+
+    job->body_ended = bytes.size == 0;
+    finish(job, err, error);
+}
+
+/* V4. What a start would pass over is passed over here: else the log could be made to begin behind
+ * a snapshot that nobody can read. */
+static enum gd_err pass_over_damaged(struct job *job)
+{
+    while (gd_snapshot_store_get(job->store, 0) != NULL) {
+        enum gd_err err;
+        job->body_ended = false;
+        gd_snapshot_read_begin(job->store, 0, on_done, job);
+        err = wait(job);
+        while (err == GD_OK && !job->body_ended) {
+            gd_snapshot_read(job->store, on_body, job);
+            err = wait(job);
+        }
+        if (err == GD_ERR_STOPPED) {
+            return err;
+        }
+        gd_snapshot_read_end(job->store);
+        if (err != GD_ERR_CORRUPT && err != GD_ERR_VERSION) {
+            return err;
+        }
+        GD_REACHED("recover: a damaged snapshot passed over");
+        gd_snapshot_store_forget(job->store);
+    }
+    return GD_OK;
+}
+
 /* Snapshots and log, in the order of a start. On GD_ERR_STOPPED alone nothing is open. */
 static enum gd_err open_all(struct job *job)
 {
@@ -177,6 +214,9 @@ static enum gd_err open_all(struct job *job)
     job->store = gd_snapshot_store_new(job->offline->io, "snapshot");
     gd_snapshot_store_open(job->store, on_done, job);
     err = wait(job);
+    if (err == GD_OK) {
+        err = pass_over_damaged(job);
+    }
     if (err != GD_OK) {
         return err;
     }

@@ -158,6 +158,39 @@ static void test_recover_survives_a_crash_anywhere(void **state)
     recover_everywhere(3, 5, 5); /* ... and one that it contradicts. */
 }
 
+/* V4: a snapshot that contradicts the log, and whose body is damaged, takes nothing away. */
+static void test_recover_passes_over_a_damaged_snapshot(void **state)
+{
+    static struct fake_disk disk;
+    struct gd_offline offline = offline_of(&disk);
+    struct gd_recovered recovered;
+    struct gd_error error = {0};
+    struct gd_inspect inspect;
+    struct gd_bytes bytes = {0};
+    const struct fake_inode *file;
+
+    (void)state;
+    fake_init(&disk, 1);
+    node_disk_log(&disk, 65536, 4);
+    make_snapshot(&disk, (struct gd_position){3, 5});
+    fake_run(&disk);
+    file = fake_file(&disk, "snapshot/0000000000000003-0000000000000005.snap");
+    assert_non_null(file);
+    gd_bytes_add(&bytes, file->now, (size_t)file->now_size);
+    bytes.data[bytes.size / 2] ^= 1;
+    fake_put(&disk, "snapshot/0000000000000003-0000000000000005.snap", gd_bytes_slice(&bytes));
+    gd_bytes_release(&bytes);
+    assert_int_equal(gd_recover(&offline, &survivor, &recovered, &error), GD_OK);
+    assert_int_equal(recovered.last.index, NODE_DISK_ENTRIES + 1);
+    fake_run(&disk);
+    look(&disk, &inspect);
+    assert_true(inspect.usable);
+    assert_int_equal(inspect.entry_count, NODE_DISK_ENTRIES + 1);
+    gd_inspect_release(&inspect);
+    assert_int_equal(fake_heap(), 0);
+    fake_release(&disk);
+}
+
 static void test_recover_refuses_an_empty_directory(void **state)
 {
     static struct fake_disk disk;
@@ -298,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recover_survives_a_crash_anywhere),
+        cmocka_unit_test(test_recover_passes_over_a_damaged_snapshot),
         cmocka_unit_test(test_recover_refuses_an_empty_directory),
         cmocka_unit_test(test_restore_survives_a_crash_anywhere),
         cmocka_unit_test(test_restore_refuses_a_damaged_backup),
