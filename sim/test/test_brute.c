@@ -507,6 +507,33 @@ static int check_all(unsigned count, unsigned kind_count)
     return 0;
 }
 
+static void set_append(struct operation *op, const char *input, unsigned call, unsigned told)
+{
+    *op = (struct operation){.count = 1, .open = told == 0, .call = call, .back = call + 1};
+    op->steps[0].what = GD_SIM_DO_APPEND;
+    (void)snprintf(op->steps[0].input, sizeof op->steps[0].input, "%s", input);
+    op->steps[0].output_kind = told == 0 ? GD_SIM_VALUE_NOTHING : GD_SIM_VALUE_NUMBER;
+    op->steps[0].number = told;
+}
+
+/* What chance makes seldom: two lost appends that nobody sees, of which the later alone gives the
+ * length that is told. */
+static const char *check_lengths(void)
+{
+    static struct history history;
+    struct gd_sim_record made;
+    enum gd_lin_path path;
+    bool right;
+    history.count = 3;
+    history.keys = 1;
+    set_append(&history.ops[0], "aa", 1, 0);
+    set_append(&history.ops[1], "b", 3, 0);
+    set_append(&history.ops[2], "c", 10, 2);
+    const char *what = check_one(&history, &made, &right, &path);
+    gd_sim_record_release(&made);
+    return what == NULL && !right ? "brute force finds no order" : what;
+}
+
 /* Of longer histories: what must be legal, and what the ways of the checker must agree on. */
 static const char *check_long(const struct history *history, const struct gd_sim_record *made,
                               bool right, uint64_t *undecided)
@@ -565,6 +592,11 @@ int main(int argc, char **argv)
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     uint64_t legal = 0, told[2] = {0};
     struct gd_prng prng;
+    const char *wrong = check_lengths();
+    if (wrong != NULL) {
+        (void)fprintf(stderr, "lengths that are told: %s\n", wrong);
+        return 1;
+    }
 
     gd_prng_init(&prng, seed);
     for (uint64_t nth = 0; nth < histories; nth++) {
