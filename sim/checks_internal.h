@@ -110,6 +110,10 @@ struct gd_sim_checks {
     char premise[200];
 };
 
+/* member_checks.c, after each event; `changed`: the log's end is another. */
+void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
+void gd_sim__look_at_elections(struct gd_sim_checks *checks, unsigned id,
+                               const struct gd_raft *raft, bool changed);
 /* A committed configuration that is newer than all known before. */
 void gd_sim__committed_members(struct gd_sim_checks *checks, const struct gd_config *config,
                                gd_index index);

@@ -1,0 +1,209 @@
+/* member_checks.c - the part of the invariants after each event that is about members; the list of
+ * them stands at the head of checks.c. */
+#include "sim/checks_internal.h"
+#include "sim/members.h"
+#include <inttypes.h>
+
+/* The configuration in force is the last one that the log holds, and nothing else: one whose entry
+ * was cut is not in force any more, nor one of a log that a snapshot has replaced. */
+static void look_at_source(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    const struct gd_snapshot_meta *snapshot = gd_raft_snapshot(raft);
+    gd_index index = gd_raft_config_index(raft);
+    const struct gd_entry *entry = gd_raft_entry(raft, index);
+    if (index < shadow->config_last || index > gd_raft_last(raft).index ||
+        (entry != NULL && entry->type != GD_ENTRY_CONFIG) ||
+        (index <= snapshot->position.index && index != snapshot->config_index)) {
+        gd_sim__violated(checks, "membership",
+                         "on node %u the configuration of entry %" PRIu64
+                         " is in force; the last one of its log is at %" PRIu64
+                         ", that of its snapshot (at %" PRIu64 ") at %" PRIu64,
+                         id, index, shadow->config_last, snapshot->position.index,
+                         snapshot->config_index);
+    }
+}
+
+/* Two nodes that know the same configuration to be committed mean the same members. */
+static void look_at_agreement(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    gd_index index;
+    const struct gd_config *config = gd_raft_config_at(raft, gd_raft_commit(raft), &index);
+    struct known_config *known = &checks->configs[index % KNOWN_CONFIG_COUNT];
+    uint32_t crc = 0;
+    if (index == 0 || index > gd_raft_commit(raft)) {
+        return;
+    }
+    for (uint32_t i = 0; i < config->count; i++) {
+        const uint64_t member[2] = {config->members[i].id, config->members[i].roles};
+        crc = gd_crc32c(crc, member, sizeof member);
+    }
+    if (known->index == index && known->crc != crc) {
+        gd_sim__violated(checks, "membership",
+                         "nodes %u and %u take different members for those of entry %" PRIu64,
+                         known->node, id, index);
+    }
+    *known = (struct known_config){index, crc, id};
+}
+
+/* A leader changes the members only when the last change is committed, and an entry of its own term
+ * is (thesis 4.1): before, another change may be on its way that it does not know of. */
+static void look_at_change(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                           gd_index index, gd_index before)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    gd_index commit = gd_raft_commit(raft);
+    gd_term term = gd_raft_term(raft);
+    if (gd_raft_role(raft) != GD_ROLE_LEADER || !shadow->led || shadow->term != term ||
+        gd_raft_term_at(raft, index) != term) {
+        return;
+    }
+    if (before > commit || gd_raft_term_at(raft, commit) != term) {
+        gd_sim__violated(checks, "one change at a time",
+                         "node %u, leader of term %" PRIu64
+                         ", changed the members by entry %" PRIu64 " when %s",
+                         id, term, index,
+                         before > commit ? "the change before was not committed"
+                                         : "it had committed nothing in its term");
+    }
+}
+
+/* The entry by which `id`, which joins by the one at `index`, came to join, as far as is known. */
+static gd_index joined_at(const struct gd_raft *raft, gd_node_id id, gd_index index)
+{
+    gd_index before = index;
+    while (index > 1) {
+        const struct gd_config *config = gd_raft_config_at(raft, index - 1, &before);
+        const struct gd_member *member = gd_config_find(config, id);
+        if (before >= index || member == NULL || (member->roles & GD_MEMBER_JOINING) == 0) {
+            return index;
+        }
+        index = before;
+    }
+    return index;
+}
+
+/* No quorum waits for who has nothing yet. */
+static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                              const struct gd_config *previous, gd_index before,
+                              const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < previous->count; i++) {
+        const struct gd_member *old = &previous->members[i];
+        const struct gd_member *now = gd_config_find(config, old->id);
+        gd_index joined = joined_at(raft, old->id, before);
+        struct gd_position needed = {gd_raft_term_at(raft, joined), joined};
+        if (gd_raft_role(raft) == GD_ROLE_LEADER && checks->shadows[id].led && now != NULL &&
+            (old->roles & GD_MEMBER_JOINING) != 0 && (now->roles & GD_MEMBER_VOTER) != 0 &&
+            !checks->shadows[old->id].damaged && needed.term != 0 &&
+            !gd_sim__holds(checks, (unsigned)old->id, needed)) {
+            gd_sim__violated(checks, "voters have caught up",
+                             "node %u makes node %" PRIu64
+                             " a voter, whose disk does not hold entry %" PRIu64
+                             ", by which it joins",
+                             id, old->id, joined);
+        }
+    }
+}
+
+/* All that are committed up to `commit` and newer than those known, the oldest first. */
+static void follow_members(struct gd_sim_checks *checks, const struct gd_raft *raft,
+                           gd_index commit)
+{
+    gd_index index;
+    const struct gd_config *config = gd_raft_config_at(raft, commit, &index);
+    if (index <= checks->members_index || index > commit) {
+        return;
+    }
+    if (index > 0) {
+        follow_members(checks, raft, index - 1);
+    }
+    gd_sim__committed_members(checks, config, index);
+}
+
+/* Of two configurations that follow each other in a log either may decide, as long as some have the
+ * one and some the other: no two quorums of them may decide apart. */
+void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_index index = gd_raft_config_index(raft);
+    gd_index seen = shadow->config_index, before;
+    const struct gd_config *config = gd_raft_config(raft);
+    if (index != seen || gd_raft_commit(raft) != shadow->commit_looked) {
+        look_at_agreement(checks, id, raft);
+        shadow->commit_looked = gd_raft_commit(raft);
+    }
+    look_at_source(checks, id, raft);
+    if (gd_raft_role(raft) == GD_ROLE_LEADER && index <= gd_raft_commit(raft) &&
+        !gd_config_votes(config, id)) {
+        gd_sim__violated(checks, "leaders vote",
+                         "node %u leads term %" PRIu64 ", and is no voter by entry %" PRIu64
+                         ", which it has committed",
+                         id, gd_raft_term(raft), index);
+    }
+    shadow->config_index = index;
+    shadow->members = 0;
+    for (uint32_t i = 0; i < config->count; i++) {
+        shadow->members |= UINT32_C(1) << config->members[i].id;
+    }
+    while (index > seen) {
+        const struct gd_config *previous = gd_raft_config_at(raft, index - 1, &before);
+        if (before >= index) {
+            break; /* A snapshot's: what was before it is not known here. */
+        }
+        look_at_change(checks, id, raft, index, before);
+        look_at_newcomers(checks, id, raft, previous, before, config);
+        if (!gd_sim_quorums_meet(previous, config)) {
+            gd_sim__violated(checks, "quorums meet",
+                             "on node %u the configuration at %" PRIu64
+                             " follows the one at %" PRIu64
+                             ", and a quorum of each can decide without the other",
+                             id, index, before);
+            return;
+        }
+        index = before;
+        config = previous;
+    }
+    follow_members(checks, raft, gd_raft_commit(raft));
+}
+
+/* Configurations that do not follow each other may be in force at once, on a node that was cut off
+ * long ago, say. What must not be is that both could still decide. */
+void gd_sim__look_at_elections(struct gd_sim_checks *checks, unsigned id,
+                               const struct gd_raft *raft, bool changed)
+{
+    struct gd_sim_voice voices[GD_SIM_NODES_MAX + 1] = {{false, false, {0, 0}, {0, 0}}};
+    struct shadow *shadow = &checks->shadows[id];
+    struct gd_sim_voters voters = gd_sim_voters_of(gd_raft_config(raft));
+    unsigned total = gd_sim_plan_total(checks->plan), one, other;
+    if (voters.incoming != shadow->voters.incoming || voters.outgoing != shadow->voters.outgoing) {
+        shadow->voters = voters;
+        changed = true;
+        checks->differ = false;
+        for (unsigned i = 1; i <= total; i++) {
+            const struct gd_sim_voters *theirs = &checks->shadows[i].voters;
+            checks->differ =
+                checks->differ || (theirs->incoming != 0 && (theirs->incoming != voters.incoming ||
+                                                             theirs->outgoing != voters.outgoing));
+        }
+    }
+    if (!changed || !checks->differ) {
+        return;
+    }
+    for (unsigned i = 1; i <= total; i++) {
+        const struct shadow *of = &checks->shadows[i];
+        uint32_t bit = UINT32_C(1) << i;
+        voices[i].votes = !of->damaged;
+        voices[i].campaigns =
+            of->running && !of->damaged && ((of->voters.incoming | of->voters.outgoing) & bit) != 0;
+        voices[i].last = of->running ? of->last : of->stored;
+        voices[i].set = of->voters;
+    }
+    if (!gd_sim_elections_meet(voices, total, &one, &other)) {
+        gd_sim__violated(
+            checks, "quorums meet",
+            "nodes %u and %u could both be elected now, by quorums of their configurations "
+            "that share nobody",
+            one, other);
+    }
+}
