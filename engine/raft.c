@@ -665,6 +665,7 @@ void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts)
 
     *facts = (struct gd_raft_facts){
         .hard_state_durable = raft->durable >= raft->hard_state_sequence,
+        .cut_open = raft->truncate_sequence > raft->durable,
         .transfer_target = raft->transfer_target,
         .election_deadline = raft->election_deadline,
         .leader_contact = raft->leader_contact,

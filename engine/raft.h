@@ -220,6 +220,8 @@ bool gd_raft_leader_ready(const struct gd_raft *raft);
 /* What only time and disk can tell, for whoever checks promises from outside. */
 struct gd_raft_facts {
     bool hard_state_durable;      /* Term and vote as they are now are on the disk. */
+    bool cut_open;                /* The log was cut, and that is not on the disk yet: until then
+                                     gd_raft_stored may be lower than what is there. */
     gd_node_id transfer_target;   /* A leader's; 0: no transfer is under way. */
     gd_time_ns election_deadline; /* By the node's clock, as the next two. */
     gd_time_ns leader_contact; /* A leader of this term last spoke; 0: none, or its loss showed. */

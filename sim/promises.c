@@ -105,10 +105,13 @@ static void look_at_append_resp(struct gd_sim_checks *checks, unsigned id,
     struct gd_position last = m->append_resp.last;
     const struct shadow *leader = &checks->shadows[m->to];
     gd_term term = gd_raft_term_at(raft, last.index);
+    struct gd_raft_facts facts;
     if (!m->append_resp.success || m->term != gd_raft_term(raft)) {
         return;
     }
-    if (gd_raft_stored(raft).index < last.index || (term != 0 && term != last.term)) {
+    gd_raft_facts(raft, &facts);
+    if ((gd_raft_stored(raft).index < last.index && !facts.cut_open) ||
+        (term != 0 && term != last.term)) {
         gd_sim__violated(checks, "durability",
                          "node %u acknowledges entry %" PRIu64 " of term %" PRIu64
                          ", which is not on its disk",
