@@ -220,6 +220,16 @@ static enum gd_err source_read(void *context, uint64_t offset, uint8_t *to, size
     return err;
 }
 
+/* A store believes the header only under the name that goes with it. */
+static bool is_named_for(const char *name, struct gd_position position)
+{
+    char want[64];
+
+    (void)snprintf(want, sizeof want, "%016" PRIx64 "-%016" PRIx64 ".snap", position.term,
+                   position.index);
+    return strcmp(name, want) == 0;
+}
+
 static enum gd_err look_at_snapshot(const struct gd_offline *offline, struct gd_inspect *inspect,
                                     const char *name)
 {
@@ -241,6 +251,10 @@ static enum gd_err look_at_snapshot(const struct gd_offline *offline, struct gd_
                                          NULL, &facts);
         snapshot->meta = facts.meta;
         snapshot->offset = facts.offset;
+        if (snapshot->err == GD_OK && !is_named_for(name, facts.meta.position)) {
+            snapshot->err = GD_ERR_CORRUPT;
+            snapshot->offset = 0;
+        }
         if (snapshot->err != GD_ERR_STOPPED) {
             file_close(offline, &file);
         }
