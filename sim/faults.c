@@ -903,13 +903,22 @@ void gd_sim_faults_lose(struct gd_sim_faults *faults, const struct gd_config *co
             ids[0] = leader;
         }
     }
+    uint32_t gone = 0;
+    uint32_t down = 0;
     for (unsigned i = 0; i < total && lost < faults->plan->lost; i++) {
-        bool crash = gd_prng_chance(&prng, 1, 2);
-        uint32_t rest = there & ~(UINT32_C(1) << ids[i]);
-        if (rest != there && decide(faults, committed, rest)) {
-            there = rest;
+        uint32_t one = UINT32_C(1) << ids[i];
+        down |= gd_prng_chance(&prng, 1, 2) ? one : 0;
+        if ((there & one) != 0 && decide(faults, committed, there & ~one)) {
+            there &= ~one;
+            gone |= one;
             lost++;
-            lose(faults, ids[i], crash);
+        }
+    }
+    /* Only now: what the first of them knew counts for the last, too. A change that a leader has
+     * just sent out may reach those who stay. */
+    for (unsigned id = 1; id <= total; id++) {
+        if ((gone >> id & 1) != 0) {
+            lose(faults, id, (down >> id & 1) != 0);
         }
     }
 }

@@ -308,6 +308,10 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
         return;
     }
     if (m.from == from && m.to == to) {
+        struct shadow *asked = &checks->shadows[to];
+        if (m.type == GD_MESSAGE_VOTE && m.vote.transfer && m.term > asked->heard) {
+            asked->heard = m.term; /* By its leader's wish: that one's time is over with it. */
+        }
         if (raft != NULL) {
             look_at(checks, from, raft, &m);
         }
