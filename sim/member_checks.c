@@ -83,11 +83,21 @@ static gd_index joined_at(const struct gd_raft *raft, gd_node_id id, gd_index in
     return index;
 }
 
-/* No quorum waits for who has nothing yet. */
+/* No quorum waits for who has nothing yet: nobody begins as a voter, and whoever joins has the
+ * entry by which it does. */
 static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                               const struct gd_config *previous, gd_index before,
                               const struct gd_config *config)
 {
+    for (uint32_t i = 0; i < config->count && previous->count > 0; i++) {
+        const struct gd_member *now = &config->members[i];
+        if ((now->roles & GD_MEMBER_VOTER) != 0 && gd_config_find(previous, now->id) == NULL) {
+            gd_sim__violated(checks, "voters have caught up",
+                             "on node %u node %" PRIu64
+                             " is a voter at once by the change behind entry %" PRIu64,
+                             id, now->id, before);
+        }
+    }
     for (uint32_t i = 0; i < previous->count; i++) {
         const struct gd_member *old = &previous->members[i];
         const struct gd_member *now = gd_config_find(config, old->id);
