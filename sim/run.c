@@ -612,8 +612,13 @@ static void compare_databases(struct run *run)
 static void compare_states(struct run *run)
 {
     struct gd_node *nodes[GD_SIM_NODES_MAX + 1] = {NULL};
+    unsigned leader = gd_sim_cluster_leader(run->cluster);
+    const struct gd_raft *leading =
+        leader != 0 ? gd_node_raft(gd_sim_cluster_node(run->cluster, leader)) : NULL;
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
-        if (gd_sim_cluster_ready(run->cluster, id)) {
+        /* One that was removed may be in the midst of restoring a snapshot: it holds no state. */
+        if (gd_sim_cluster_ready(run->cluster, id) && leading != NULL &&
+            caught_up(run, leading, id)) {
             nodes[id] = gd_sim_cluster_node(run->cluster, id);
         }
     }
@@ -653,6 +658,9 @@ static void hand_over(struct run *run)
         gd_time_ns end = gd_world_now(world) + 3 * run->plan->election_timeout + GD_SIM_S;
         if (raft != NULL && !has_successor(run, leader, raft)) {
             return;
+        }
+        if (run->plan->session_count < run->plan->clients * 2) {
+            return; /* There may be no room for the operator. */
         }
         if (raft != NULL) {
             gd_sim_cluster_order(run->cluster, leader, "RAFT TRANSFER");
@@ -712,9 +720,16 @@ static void rest(struct run *run)
         last = gd_raft_last(raft).index;
         if (gd_world_now(world) >= end) {
             hand_over(run);
-            return;
+            break;
         }
         run_until(run, gd_world_now(world) + STEP);
+    }
+    for (end = gd_world_now(world) + run->plan->settle;
+         !run->ended && !settled(run) && gd_world_now(world) < end;) {
+        run_until(run, gd_world_now(world) + STEP);
+    }
+    if (!run->ended && !settled(run)) {
+        not_settled(run);
     }
 }
 
