@@ -371,6 +371,7 @@ def catch_up_past_compaction():
         put(away, "before", "1")
         away.kill()
         writer = c.leader()
+        time.sleep(1.5)  # Until then the log is held for whoever was heard of just now.
         with writer.client(timeout=30) as k:
             for i in range(0, 4000, 100):
                 k.send_raw(b"".join(
