@@ -309,9 +309,9 @@ static bool says_where(const struct gd_sim_faults *faults, const struct gd_confi
 }
 
 /* Has every node that runs heard of every earlier move? One member that moved is found by its own
- * word; two that lost their memory of each other do not find each other. What is committed counts,
- * and what a node goes by: the first is what it falls back to, the second may be neither committed
- * yet nor true any more. */
+ * word; two that lost their memory of each other do not find each other. What is committed counts
+ * and is on the node's own disk, and what a node goes by: the first is what it falls back to, the
+ * second may be neither committed yet nor true any more. */
 static bool moves_told(const struct gd_sim_faults *faults)
 {
     bool any = false;
@@ -325,7 +325,8 @@ static bool moves_told(const struct gd_sim_faults *faults)
             continue;
         }
         any = true;
-        if (!says_where(faults, committed) || !says_where(faults, gd_raft_config(raft))) {
+        if (!says_where(faults, committed) || !says_where(faults, gd_raft_config(raft)) ||
+            index > gd_raft_stored(raft).index) {
             return false;
         }
     }
@@ -423,6 +424,13 @@ static void strike_mistake(struct gd_sim_faults *faults, unsigned target)
     gd_sim_cluster_order(faults->cluster, leader, order);
 }
 
+/* Does it bring a member, who knows the others by the configuration alone? */
+static bool brings(enum gd_sim_fault_kind kind)
+{
+    return kind == GD_SIM_FAULT_ADD || kind == GD_SIM_FAULT_ADD_LEARNER ||
+           kind == GD_SIM_FAULT_REPLACE || kind == GD_SIM_FAULT_JOIN;
+}
+
 /* An operator asks whoever leads; who is added is the first that never was a member. */
 static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                               unsigned target)
@@ -431,6 +439,10 @@ static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_
     const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
     struct gd_address address;
     char order[GD_ADDRESS_SIZE + 64] = "";
+    if (brings(fault->kind) && !moves_told(faults)) {
+        gd_sim_faults_insist(faults); /* First things first: who comes is told where all are. */
+        return;
+    }
     if (fault->kind == GD_SIM_FAULT_JOIN) {
         strike_join(faults, target);
         return;
