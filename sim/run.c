@@ -651,7 +651,7 @@ static void hand_over(struct run *run)
 {
     struct gd_world *world = gd_sim_cluster_world(run->cluster);
     for (unsigned i = 0; i < HAND_OVER_TRIES && !run->ended; i++) {
-        unsigned leader = gd_sim_cluster_leader(run->cluster), now = leader;
+        unsigned leader = gd_sim_cluster_leader(run->cluster);
         const struct gd_raft *raft =
             leader != 0 ? gd_node_raft(gd_sim_cluster_node(run->cluster, leader)) : NULL;
         gd_term term = raft != NULL ? gd_raft_term(raft) : 0;
@@ -667,7 +667,7 @@ static void hand_over(struct run *run)
         }
         while (!run->ended && gd_world_now(world) < end) {
             run_until(run, gd_world_now(world) + STEP);
-            now = gd_sim_cluster_leader(run->cluster);
+            unsigned now = gd_sim_cluster_leader(run->cluster);
             raft = now != 0 ? gd_node_raft(gd_sim_cluster_node(run->cluster, now)) : NULL;
             if (raft != NULL && now != leader && gd_raft_term(raft) == term + 1) {
                 return;

@@ -175,8 +175,9 @@ static void test_recover_passes_over_a_damaged_snapshot(void **state)
     make_snapshot(&disk, (struct gd_position){3, 5});
     fake_run(&disk);
     file = fake_file(&disk, "snapshot/0000000000000003-0000000000000005.snap");
-    assert_non_null(file);
+    GD_ASSERT(file != NULL && file->now_size > 0);
     gd_bytes_add(&bytes, file->now, (size_t)file->now_size);
+    GD_ASSERT(bytes.data != NULL);
     bytes.data[bytes.size / 2] ^= 1;
     fake_put(&disk, "snapshot/0000000000000003-0000000000000005.snap", gd_bytes_slice(&bytes));
     gd_bytes_release(&bytes);

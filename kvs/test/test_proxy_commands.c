@@ -368,7 +368,7 @@ static void say(struct gd_scripts *scripts, const char *line, const char *want)
 static void take(struct gd_scripts *scripts, const char *line, const char *want)
 {
     char copy[256], want_copy[256];
-    struct gd_slice words[WORDS_MAX], wanted[WORDS_MAX];
+    struct gd_slice words[WORDS_MAX] = {0}, wanted[WORDS_MAX] = {0};
     size_t count = split(line, copy, sizeof copy, words);
 
     gd_scripts_take(scripts, words, count);
