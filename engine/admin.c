@@ -500,10 +500,16 @@ static bool in_force(const struct gd_node *node)
 /* Given up, by the core or with the leadership, it must not keep other requests waiting. */
 static void look_at_transfer(struct gd_node *node)
 {
+    gd_node_id wanted = node->admin.admin.id; /* 0: whoever has most. */
     struct gd_raft_facts facts;
 
     gd_raft_facts(node->raft, &facts);
     if (gd_raft_role(node->raft) != GD_ROLE_LEADER && gd_raft_leader(node->raft) != 0) {
+        if (wanted != 0 && wanted != gd_raft_leader(node->raft)) {
+            GD_REACHED("leadership went to another than was asked for");
+            finish(node, GD_OUTCOME_UNKNOWN, "another member took leadership over");
+            return;
+        }
         finish(node, GD_OUTCOME_DONE, "");
     } else if (gd_raft_role(node->raft) == GD_ROLE_LEADER && facts.transfer_target == 0) {
         GD_REACHED("transfer given up, and told");

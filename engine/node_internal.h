@@ -270,10 +270,10 @@ struct gd__apply {
     bool time_proposed;     /* A TIME entry is on its way. */
     gd_index time_index;
 };
-/* Give the Tracker its next operation when it has none: reads, entries, a snapshot's begin. */
 /* Does the database hold more than what this start has gone through? It does after a restart, until
  * the log's entries that it had applied have been passed by. */
 bool gd__apply_ahead(const struct gd_node *node);
+/* Give the Tracker its next operation when it has none: reads, entries, a snapshot's begin. */
 void gd__apply_pump(struct gd_node *node);
 void gd__apply_watch_expiry(struct gd_node *node);
 /* The database is away: open it again and again until it is back. */

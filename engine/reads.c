@@ -15,8 +15,7 @@
  *   Q4. No question bears a token that an earlier start of this node used: a leader may still owe
  *       that one an answer, with an index from before.
  *   Q5. What a client does not take in is bounded: while half of its limit is unsent, its reads
- *       wait; and a batch has as many of its reads as have lately had replies of a few MiB
- * together. */
+ *       wait; and a batch has only as many of them as lately had replies of a few MiB in all. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 

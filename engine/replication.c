@@ -699,6 +699,7 @@ enum { HELD_FACTOR = 4 };
 static gd_index lacked_by_nobody(const struct gd_raft *raft)
 {
     gd_index lowest = raft->log.last;
+
     for (uint32_t i = 0; raft->role == GD_ROLE_LEADER && i < raft->progress_count; i++) {
         const struct gd__progress *p = &raft->progress[i];
         gd_index has = p->state == GD_PROGRESS_SNAPSHOT && p->snapshot.index > p->match

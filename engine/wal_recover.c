@@ -2,22 +2,22 @@
  *
  * All segments are read and checked before anything is changed (W7). Memory: one segment and the
  * entries. The phases, in order; a crash in any of them leaves what the next recovery judges alike:
- *   making, naming         the directory is there, durably.
- *   listing                the segments' numbers.
- *   opening, sizing, reading, closing    for each segment; its records are applied as it is read.
- *                          Where a record is bad the rest is read once more (io.h X3: a read may
- *                          lie once); what is bad twice is bad.
- *   judging                no step: damaged (refused, nothing changed), or torn at the end.
- *   cutting: open, truncate, read, write, sync, close the last good segment. Its length is cut to
- *                          the block in which its last record ends: that block is not written to by
- *                          the log again. Its last write, which no later record vouches for, is
- *                          written once more, byte for byte: a process that was killed, or whose
- *                          last write failed, can leave bytes that are readable and never become
- *                          durable by a sync alone (io.h X4). A torn one mixes equal bytes. Zeros
- *                          follow to the end of the block: what is left there of a torn record must
- *                          not become a whole one by a file that grows.
- *   removing               segments behind it that have no header, newest first, each with a sync
- * of the directory, so that no gap can remain. telling                the callback.
+ *   - making, naming: the directory is there, durably.
+ *   - listing: the segments' numbers.
+ *   - opening, sizing, reading, closing: for each segment; its records are applied as it is read.
+ *     Where a record is bad the rest is read once more (io.h X3: a read may lie once); what is bad
+ *     twice is bad.
+ *   - judging: no step. Damaged (refused, nothing changed), or torn at the end.
+ *   - cutting: open, truncate, read, write, sync, close the last good segment. Its length is cut to
+ *     the block in which its last record ends: that block is not written to by the log again. Its
+ *     last write, which no later record vouches for, is written once more, byte for byte: a process
+ *     that was killed, or whose last write failed, can leave bytes that are readable and never
+ *     become durable by a sync alone (io.h X4). A torn one mixes equal bytes. Zeros follow to the
+ *     end of the block: what is left there of a torn record must not become a whole one by a file
+ *     that grows.
+ *   - removing: segments behind it that have no header, newest first, each with a sync of the
+ *     directory, so that no gap can remain.
+ *   - telling: the callback.
  *
  * A segment without a valid header in front of one that has one is damage: headers are written in
  * order (W4). One at the end is the spare, or one whose first write was torn - unless a record in

@@ -21,11 +21,10 @@
  * - elections are not put off: but by a leader that speaks, a vote granted, or a campaign;
  * - lease: nobody is elected while another's lease runs;
  * - leader stickiness: who hears a leader helps nobody else to lead, but whom a leader asked to;
- * - leaders are heard: who has heard no quorum for two election timeouts leads no more
- * (thesis 6.2);
+ * - leaders are heard: who has heard no quorum for two election timeouts leads no more (6.2);
  * - outsiders disturb nobody: no term comes from an answer of who is no member (thesis 4.2.3);
  * - what peers said: a leader counts on a peer only as far as that has acknowledged it in this
- * term, and since the start of it that the leader knows;
+ *   term, and since the start of it that the leader knows;
  * - membership: the configuration in force is the last one of the log; one that is committed is the
  *   same everywhere; nobody stops whom nobody removed;
  * - ids are used once: who was a member and is none now never is one again (see orders.c);
@@ -33,8 +32,7 @@
  *   entry of its own term is committed (thesis 4.1);
  * - leaders vote: who is no voter by a configuration that it knows to be committed leads no more
  *   (thesis 4.2.2);
- * - voters have caught up: whoever joins votes when its disk has the change by which it does
- * (thesis 4.2.1);
+ * - voters have caught up: whoever joins votes when its disk has the change by which it does;
  * - quorums meet: of two configurations that follow each other, any two quorums;
  * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as
  * long as its limit in bytes allows;
