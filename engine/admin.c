@@ -163,9 +163,15 @@ static bool answers(struct gd_node *node, const struct gd_member *member)
     const struct gd__peer *peer = gd__peer_find(node, member->id);
     const struct gd_member *known = gd_config_find(gd_raft_config(node->raft), member->id);
     struct gd_member_status row = {0};
+    uint64_t boot;
 
     if (member->id == node->identity.node_id) {
         return true;
+    }
+    /* The core counts its silence from when it began to ask; that it is there, it says itself. */
+    (void)gd_raft_match(node->raft, member->id, &boot);
+    if (boot == 0) {
+        return false;
     }
     /* Who is new, or is to be elsewhere, has not answered from there, unless it says that it is. */
     return known != NULL && peer != NULL && peer->state == GD__PEER_UP &&

@@ -7,16 +7,39 @@
  * decides shows by its Hello, or in its log; so a lost frame, an election, another change under way
  * cost no more than the next knock.
  *
+ * A leader may say who it is and fall before that is committed, and the next one know nothing of
+ * it. So who asked goes on asking, under the id that it was given, until it is a member for
+ * certain: but only while nobody leads it, and only those who remember which ids were used (version
+ * 2).
+ *
  * Invariants
  *   J1. Nobody is added at an address that a member has: an emptied member that knocks would become
  *       one more voter, and leave its old self behind as one that never answers (RAFT REPLACE). */
 #include "engine/node_internal.h"
 
-enum { KNOCK_MS = 500, PATIENCE_MS = 2000 };
+enum { KNOCK_MS = 500, PATIENCE_MS = 2000, STRANDED_MS = 2000 };
 
 /* ---------------------------------------------------------------- who asks */
 
 static void knock(struct gd_node *node);
+
+/* Has it been told who it is, and may still prove to be nobody? */
+static bool is_uncertain(const struct gd_node *node)
+{
+    const struct gd_config *config;
+    gd_index index;
+
+    if (node->phase != GD__SERVING || !node->options.join ||
+        node->options.join_address.text[0] == '\0') {
+        return false;
+    }
+    config = gd_raft_config(node->raft);
+    if (config->count > 0 && gd_config_version(config) < 2) {
+        return false;
+    }
+    config = gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &index);
+    return gd_config_find(config, node->identity.node_id) == NULL;
+}
 
 static void again(struct gd_node *node, uint64_t after_ms)
 {
@@ -32,6 +55,8 @@ static void on_closed(struct gd_stream *stream, enum gd_err err)
     gd_bytes_release(&node->knock.bytes);
     if (node->joining) {
         again(node, KNOCK_MS);
+    } else if (is_uncertain(node)) {
+        again(node, STRANDED_MS);
     }
     gd__node_handle_closed(node);
 }
@@ -64,7 +89,11 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
 {
     struct gd_node *node = stream->context;
     struct gd__knock *k = &node->knock;
-    struct gd_message hello = {.type = GD_MESSAGE_HELLO, .from = node->options.id};
+    struct gd_message hello = {
+        .type = GD_MESSAGE_HELLO,
+        .cluster_id = node->joining ? 0 : node->identity.cluster_id,
+        .from = node->joining ? node->options.id : node->identity.node_id,
+    };
 
     if (k->closing) {
         return;
@@ -96,6 +125,13 @@ static void on_timer(struct gd_timer *timer)
         gd__join_close(node);
     } else if (node->joining) {
         knock(node);
+    } else if (is_uncertain(node)) {
+        if (gd_raft_leader(node->raft) != 0) {
+            again(node, STRANDED_MS);
+            return;
+        }
+        GD_REACHED("who joined and is led by nobody asks again");
+        knock(node);
     }
 }
 
@@ -112,6 +148,14 @@ static void knock(struct gd_node *node)
     k->open = true;
     node->handle_count++;
     again(node, PATIENCE_MS);
+}
+
+void gd__join_joined(struct gd_node *node)
+{
+    node->knock.timer = (struct gd_timer){.fire = on_timer, .context = node};
+    if (is_uncertain(node)) {
+        again(node, STRANDED_MS);
+    }
 }
 
 void gd__join_begin(struct gd_node *node)

@@ -132,6 +132,9 @@ static void follow_leader(struct gd_node *node)
     if (leader == 0 && node->known_leader != 0) {
         node->leader_lost_ns = gd_io_now(node->io);
     }
+    if (leader == 0) {
+        gd__node_watch(node);
+    }
     node->known_leader = leader;
     node->known_term = term;
     node->known_role = role;
@@ -166,7 +169,8 @@ struct gd_raft_effects gd__node_step(struct gd_node *node, struct gd_raft_event 
     }
     if (effects.config_changed) {
         gd__peers_follow(node);
-    } else if (effects.commit_advanced) {
+    }
+    if (effects.commit_advanced) {
         gd__peers_committed(node);
     }
     follow_leader(node);
@@ -234,6 +238,10 @@ static void on_watch(struct gd_timer *timer)
     open = gd__writes_expire(node, now);
     open = gd__reads_expire(node, now) || open;
     open = gd__admin_expire(node, now) || open;
+    open = gd__lives_expire(node, now) || open;
+    if (node->phase == GD__CLOSING) {
+        return;
+    }
     gd__node_kick(node);
     if (open) {
         gd__node_watch(node);

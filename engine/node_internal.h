@@ -345,7 +345,7 @@ struct gd__probe {
     bool open, closing;
 };
 
-/* An empty node's question to a member: add me. */
+/* A question to a member, of an empty node or one that is led by nobody: add me. */
 struct gd__knock {
     struct gd_stream stream;
     struct gd_timer timer;
@@ -393,6 +393,8 @@ struct gd_node {
     uint32_t spare_slot_count;
     struct gd__peer *peers;
     gd_index parted_index; /* Of the committed configuration that they follow. */
+    gd_time_ns touched_ns; /* When Hello was last said again. */
+    gd_time_ns removed_ns; /* Since when the committed one says that this node is none; 0: no. */
     struct gd__inbound *inbounds;
     uint32_t handle_count; /* Streams and listeners not closed yet. */
 
@@ -420,6 +422,7 @@ struct gd_node {
     bool recovered_valid;
     uint64_t recovered_lsn; /* Its last record; 0: there was none. */
     bool joining;           /* Empty: the first Hello that is for us says who we are. */
+    struct gd_member host;  /* Who said it in this start; id 0: nobody. */
 
     /* Stopping. */
     struct gd_timer stop_timer;
@@ -467,10 +470,27 @@ void gd__admin_fail(struct gd_node *node);
 void gd__admin_probe_close(struct gd_node *node);
 /* Something is under way, and another request would be refused. */
 bool gd__admin_busy(const struct gd_node *node);
+/* Says (again) who we are, and by which life we know it: queued. */
+void gd__peer_say_hello(struct gd__peer *peer);
+/* lives.c */
+/* Do all members read what version 2 brought, as the configuration in force shows? */
+bool gd__lives_in_force(const struct gd_node *node);
+/* By which life we know a peer; GD_LIFE_REMOVED, or 0 when it is not known. */
+uint32_t gd__known_life(const struct gd_node *node, const struct gd__peer *peer);
+/* The receiver's own fate, as the sender of a Hello knows it. False: the node stops. */
+bool gd__heed_life(struct gd_node *node, uint32_t life);
+/* A configuration is committed, which may have this node no more. */
+void gd__note_removal(struct gd_node *node, const struct gd_config *committed);
+/* A removed node stops in a while, whoever tells it; one that is led by nobody finds out which
+ * connections are dead. False: there is nothing to wait for. */
+bool gd__lives_expire(struct gd_node *node, gd_time_ns now);
 /* join.c */
 void gd__join_begin(struct gd_node *node);
+/* It knows who it is and serves: it goes on asking until it is a member for certain. */
+void gd__join_joined(struct gd_node *node);
 void gd__join_close(struct gd_node *node);
-/* Who is empty, at `address`, asks to be added: as `id`, or (0) as whatever is free. */
+/* Who is empty, or was never added for good, at `address`, asks to be added: as `id`, or (0) as
+ * whatever is free. */
 void gd__join_asked(struct gd_node *node, gd_node_id id, const struct gd_address *address);
 /* backup.c */
 void gd__backup_begin(struct gd_node *node, struct gd__slot *slot, const struct gd_admin *admin);

@@ -9,14 +9,16 @@
  * Messages may be lost (the queue's limit, a broken connection) but never cut: Raft sends again
  * what it needs. A lost connection is told to Raft, so that it probes.
  *
- * A Hello also says by which life the sender knows the receiver (config.h). Who finds itself known
- * by another has lost its disk, who finds itself removed is; either stops and says what to do. The
- * members know, too: a life that is not the recorded one is not let in, so that nothing an emptied
- * member says can count.
+ * A Hello also says by which life the sender knows the receiver (lives.c). The members know, too: a
+ * life that is not the recorded one is not let in, so that nothing an emptied member says can
+ * count.
  *
  * Who has joined and got no log yet knows nobody's address, and so does a member whose log ends
  * before a newer one was added. It answers to where the Hello says that the sender is: a guest,
- * until the configuration catches up or the connection ends.
+ * until the configuration catches up or the connection ends. Who told an empty node who it is, the
+ * host, stays a guest until there is a configuration, and is asked by the node itself: a member
+ * removed before anybody met it again would wait for ever. (It still does if it starts anew before
+ * it has a configuration: the host is not kept on disk.)
  *
  * A member that starts elsewhere than the configuration says is found by its own Hello, until an
  * operator tells the cluster (RAFT MOVE): its address and what it said are tried by turns.
@@ -190,38 +192,28 @@ static void fill_header(struct gd_node *node, struct gd_message *message, gd_nod
     message->boot = node->identity.boot;
 }
 
-/* Do all members read what version 2 brought, as the configuration in force shows? */
-static bool lives_in_force(const struct gd_node *node)
+void gd__peer_say_hello(struct gd__peer *peer)
 {
-    return gd_config_version(gd_raft_config(node->raft)) >= 2;
-}
+    struct gd_node *node = peer->node;
+    struct gd_message hello = {.type = GD_MESSAGE_HELLO};
 
-/* What we know of a node's life: what is on record, else what it was when we first heard of it.
- * That it is removed only a committed configuration says. */
-static uint32_t known_life(const struct gd_node *node, const struct gd__peer *peer)
-{
-    gd_node_id id = peer->id;
-    const struct gd_member *member = gd_config_find(gd_raft_config(node->raft), id);
-    const struct gd_config *committed;
-    gd_index index;
-
-    if (peer->version < 2 && !lives_in_force(node)) {
-        return 0; /* It may be of a version that has no word for it. */
-    }
-    if (member != NULL) {
-        return member->life != 0 ? member->life : peer->life;
-    }
-    committed = gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &index);
-    return gd_config_find(committed, id) == NULL && id <= gd_config_highest(committed)
-               ? GD_LIFE_REMOVED
-               : 0;
+    fill_header(node, &hello, peer->id);
+    peer->told_life = gd__known_life(node, peer);
+    hello.term = gd_raft_term(node->raft);
+    hello.hello = (struct gd_message_hello){
+        .version = node->options.protocol_version,
+        .version_min = gd__lives_in_force(node) ? 2 : GD_PROTOCOL_VERSION_MIN,
+        .peer_address = node->options.peer_address,
+        .client_address = node->options.client_address,
+        .life = peer->told_life,
+    };
+    gd_message_encode(&hello, &peer->output);
 }
 
 static void on_connected(struct gd_stream *stream, enum gd_err err)
 {
     struct gd__peer *peer = stream->context;
     struct gd_node *node = peer->node;
-    struct gd_message hello = {.type = GD_MESSAGE_HELLO};
 
     if (peer->state == GD__PEER_CLOSING) {
         return;
@@ -237,17 +229,7 @@ static void on_connected(struct gd_stream *stream, enum gd_err err)
                      peer->address.text);
         peer->told = false;
     }
-    fill_header(node, &hello, peer->id);
-    peer->told_life = known_life(node, peer);
-    hello.term = gd_raft_term(node->raft);
-    hello.hello = (struct gd_message_hello){
-        .version = node->options.protocol_version,
-        .version_min = lives_in_force(node) ? 2 : GD_PROTOCOL_VERSION_MIN,
-        .peer_address = node->options.peer_address,
-        .client_address = node->options.client_address,
-        .life = peer->told_life,
-    };
-    gd_message_encode(&hello, &peer->output);
+    gd__peer_say_hello(peer);
     gd_stream_read_start(&peer->stream, on_peer_read);
     flush_peer(peer);
     if (gd_raft_leader(node->raft) == peer->id) {
@@ -398,11 +380,43 @@ static const struct gd_member *member_or_leaving(struct gd_node *node, gd_node_i
 void gd__peers_committed(struct gd_node *node)
 {
     gd_index index;
+    const struct gd_config *committed =
+        gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &index);
 
-    (void)gd_raft_config_at(node->raft, gd_raft_commit(node->raft), &index);
     if (index != node->parted_index) {
         gd__peers_follow(node);
     }
+    gd__note_removal(node, committed);
+}
+
+/* Answers to who is no member that we know of. */
+static struct gd__peer *add_guest(struct gd_node *node, const struct gd_member *member)
+{
+    struct gd__peer *peer;
+    size_t count = 0;
+
+    for (peer = node->peers; peer != NULL; peer = peer->next) {
+        count += peer->guest ? 1 : 0;
+    }
+    if (count >= GD_MEMBERS_MAX) {
+        return NULL;
+    }
+    GD_REACHED("peer outside the configuration is answered");
+    peer = add_peer(node, member);
+    peer->guest = true;
+    return peer;
+}
+
+/* The host, as long as nobody else is known. */
+static bool is_host(const struct gd_node *node, gd_node_id id)
+{
+    return id == node->host.id && gd_raft_config(node->raft)->count == 0;
+}
+
+/* Somebody outside our configuration to whom we speak all the same. */
+static bool is_welcome(const struct gd_node *node, const struct gd__peer *peer)
+{
+    return peer->guest && (speaks(node, peer->id) || is_host(node, peer->id));
 }
 
 void gd__peers_follow(struct gd_node *node)
@@ -417,8 +431,7 @@ void gd__peers_follow(struct gd_node *node)
             if (peer->state == GD__PEER_IDLE && !peer->chunk_reading) {
                 free_peer(peer);
             }
-        } else if ((member == NULL && !(peer->guest && speaks(node, peer->id))) ||
-                   node->phase == GD__CLOSING) {
+        } else if ((member == NULL && !is_welcome(node, peer)) || node->phase == GD__CLOSING) {
             if (!peer->guest) {
                 part_from(node, peer);
             }
@@ -439,6 +452,11 @@ void gd__peers_follow(struct gd_node *node)
             add_peer(node, &config->members[i]);
         }
     }
+    if (node->host.id != 0 && is_host(node, node->host.id) && node->phase != GD__CLOSING &&
+        gd__peer_find(node, node->host.id) == NULL) {
+        GD_REACHED("member that knows nobody asks its host");
+        (void)add_guest(node, &node->host);
+    }
     gd__peers_note_config(node);
 }
 
@@ -446,7 +464,7 @@ void gd__peers_part(struct gd_node *node)
 {
     for (struct gd__peer *peer = node->peers; peer != NULL; peer = peer->next) {
         if (peer->guest && peer->state == GD__PEER_UP &&
-            peer->told_life != known_life(node, peer)) {
+            peer->told_life != gd__known_life(node, peer)) {
             close_peer(peer); /* The next connection's Hello says it. */
         }
     }
@@ -511,53 +529,6 @@ static void note_version(struct gd__peer *peer, uint16_t theirs)
     }
 }
 
-/* The receiver's own fate, as the sender knows it. False: the node stops. */
-static bool heed_life(struct gd_node *node, uint32_t life)
-{
-    struct gd_error error;
-    uint32_t ours = gd_life_of(node->identity.boot);
-
-    if (life == GD_LIFE_REMOVED) {
-        GD_REACHED("removed node learns of it and stops");
-        (void)gd_error_set(&error, GD_ERR_INVALID,
-                           "node %llu was removed from the cluster; its data directory is of no "
-                           "more use there",
-                           (unsigned long long)node->identity.node_id);
-    } else if (life != 0 && ours != 0 && life != ours) {
-        GD_REACHED("node that lost its disk learns of it and stops");
-        (void)gd_error_set(&error, GD_ERR_INVALID,
-                           "the cluster knows node %llu by another data directory: its disk was "
-                           "lost or emptied, and what it had promised to keep with it. Start it "
-                           "with --join on an empty directory, and tell the cluster RAFT REPLACE "
-                           "%llu and a new id",
-                           (unsigned long long)node->identity.node_id,
-                           (unsigned long long)node->identity.node_id);
-    } else {
-        return true;
-    }
-    gd__node_fail(node, GD_ERR_INVALID, &error);
-    return false;
-}
-
-/* Answers to who is no member that we know of. */
-static struct gd__peer *add_guest(struct gd_node *node, const struct gd_message *message)
-{
-    struct gd_member member = {.id = message->from, .address = message->hello.peer_address};
-    struct gd__peer *peer;
-    size_t count = 0;
-
-    for (peer = node->peers; peer != NULL; peer = peer->next) {
-        count += peer->guest ? 1 : 0;
-    }
-    if (count >= GD_MEMBERS_MAX) {
-        return NULL;
-    }
-    GD_REACHED("peer outside the configuration is answered");
-    peer = add_peer(node, &member);
-    peer->guest = true;
-    return peer;
-}
-
 static const char *reason_against(const struct gd_node *node, const struct gd_message *message)
 {
     const struct gd__peer *peer;
@@ -572,7 +543,7 @@ static const char *reason_against(const struct gd_node *node, const struct gd_me
     if (node->joining) {
         return NULL;
     }
-    if (message->hello.version < 2 && lives_in_force(node)) {
+    if (message->hello.version < 2 && gd__lives_in_force(node)) {
         GD_REACHED("peer of a version before the cluster's refused");
         return "its program is older than what the cluster has begun to use; upgrade it";
     }
@@ -593,10 +564,12 @@ static const char *reason_against(const struct gd_node *node, const struct gd_me
     return NULL;
 }
 
-/* A Hello of no cluster, to nobody. */
+/* A Hello to nobody, of no cluster; or of ours, from who was told its id and is led by nobody. */
 static bool is_knock(const struct gd_node *node, const struct gd_message *message)
 {
-    return !node->joining && message->cluster_id == 0 && message->to == 0 &&
+    return !node->joining && message->to == 0 &&
+           (message->cluster_id == 0 ||
+            (message->cluster_id == node->identity.cluster_id && gd__lives_in_force(node))) &&
            message->hello.version_min <= node->options.protocol_version &&
            message->hello.peer_address.text[0] != '\0';
 }
@@ -612,6 +585,7 @@ static void join_by(struct gd__inbound *inbound, const struct gd_message *messag
         return;
     }
     close_inbound(inbound);
+    node->host = (struct gd_member){.id = message->from, .address = message->hello.peer_address};
     gd__start_joined(node, message->cluster_id, message->to);
 }
 
@@ -625,6 +599,7 @@ static bool is_of_earlier_start(const struct gd__peer *peer, const struct gd_mes
 static void take_hello(struct gd__inbound *inbound, const struct gd_message *message)
 {
     struct gd_node *node = inbound->node;
+    struct gd_member who;
     const char *why;
     struct gd__peer *peer;
 
@@ -642,7 +617,7 @@ static void take_hello(struct gd__inbound *inbound, const struct gd_message *mes
         join_by(inbound, message);
         return;
     }
-    if (!heed_life(node, message->hello.life)) {
+    if (!gd__heed_life(node, message->hello.life)) {
         return;
     }
     peer = gd__peer_find(node, message->from);
@@ -652,7 +627,8 @@ static void take_hello(struct gd__inbound *inbound, const struct gd_message *mes
         return;
     }
     inbound->from = message->from;
-    peer = peer != NULL ? peer : add_guest(node, message);
+    who = (struct gd_member){.id = message->from, .address = message->hello.peer_address};
+    peer = peer != NULL ? peer : add_guest(node, &who);
     if (peer != NULL) {
         peer->boot = message->boot;
         peer->client_address = message->hello.client_address;
@@ -712,7 +688,7 @@ static void take_message(struct gd_node *node, struct gd_message *message)
         }
         break;
     case GD_MESSAGE_HELLO:
-        break; /* UNTESTED: it was taken before. */
+        break; /* It was taken before. */
     default:
         (void)gd__node_step(node, &event);
         break;

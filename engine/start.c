@@ -419,6 +419,8 @@ static void on_wal_started(void *context, enum gd_err err, const struct gd_error
         struct gd_raft_event event = {.kind = GD_RAFT_TICK};
         gd__peers_follow(node);
         (void)gd__node_step(node, &event);
+        gd__join_joined(node);
+        gd__node_watch(node);
         gd__node_log(node, GD_LOG_INFO, "serving clients at %s, peers at %s, from index %llu",
                      node->options.client_address.text, node->options.peer_address.text,
                      (unsigned long long)node->apply.applied);

@@ -123,8 +123,16 @@ static unsigned find_receiver(const struct gd_sim_faults *faults)
     return 0;
 }
 
-/* By the leader's configuration: a member that joins; or, until the change is committed, one that
- * is to vote and did not before. With `leader` set: the leader in the midst of such a change. */
+/* Has it been met? */
+static bool has_stored(const struct gd_raft *leading, gd_node_id id)
+{
+    uint64_t boot;
+    return gd_raft_match(leading, id, &boot) > 0;
+}
+
+/* By the leader's configuration: a member that joins, or a learner that has stored nothing yet; or,
+ * until the change is committed, one that is to vote and did not before. With `leader` set: the
+ * leader in the midst of such a change. */
 static unsigned find_change(const struct gd_sim_faults *faults, bool leader)
 {
     unsigned leading = gd_sim_cluster_leader(faults->cluster);
@@ -137,6 +145,7 @@ static unsigned find_change(const struct gd_sim_faults *faults, bool leader)
     for (uint32_t i = 0; i < config->count && !leader; i++) {
         uint32_t roles = config->members[i].roles;
         if ((roles & GD_MEMBER_JOINING) != 0 ||
+            ((roles & GD_MEMBER_LEARNER) != 0 && !has_stored(raft, config->members[i].id)) ||
             (joint && (roles & (GD_MEMBER_VOTER | GD_MEMBER_OUTGOING)) == GD_MEMBER_VOTER)) {
             return (unsigned)config->members[i].id;
         }

@@ -9,8 +9,8 @@
  *
  * Promises that the placement keeps, so that what is checked can hold
  *   D1. Damage to disks (rot, misdirected writes, wiped ones) strikes at most a minority of the
- *       first members, the same ones throughout a run; and only these are removed or replaced, so
- *       that among those who stay the damaged ones are a minority, too.
+ *       first members, the same ones throughout a run; and of the first only these are removed or
+ *       replaced, so that among those who stay the damaged ones are a minority, too.
  *   D2. Every fault ends before `duration`, so that the settling time begins with a whole world. */
 #include "engine/io.h"
 #include "engine/prng.h"
@@ -366,11 +366,17 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->role = GD_SIM_ROLE_NODE;
         fault->node = draw_victim(prng, plan);
         break;
+    case GD_SIM_FAULT_REMOVE:
+        if (gd_prng_chance(prng, 1, 4)) { /* Whoever comes next, at once; its disk is whole. */
+            fault->role = GD_SIM_ROLE_NEWCOMER;
+            fault->node = 0;
+            break;
+        }
+        __attribute__((fallthrough));
     case GD_SIM_FAULT_ROT:
     case GD_SIM_FAULT_MISDIRECT:
     case GD_SIM_FAULT_LOSE:
-    case GD_SIM_FAULT_WIPE:
-    case GD_SIM_FAULT_REMOVE: /* Always the same few, so that somebody stays. */
+    case GD_SIM_FAULT_WIPE: /* Always the same few, so that somebody stays. */
     case GD_SIM_FAULT_REPLACE:
         fault->role = GD_SIM_ROLE_NODE;
         fault->node = draw_victim(prng, plan);

@@ -331,6 +331,20 @@ static bool caught_up(const struct run *run, const struct gd_raft *leading, unsi
            gd_node_applied(node) == gd_raft_commit(leading);
 }
 
+/* Does it run on, and was removed? It is to hear of that from those it knows, and stop; version 1
+ * has no word for it. */
+static bool lingers(const struct run *run, const struct gd_raft *leading, unsigned id)
+{
+    const struct gd_config *config = gd_raft_config(leading);
+    struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+    return node != NULL && gd_node_raft(node) != NULL &&
+           gd_raft_config(gd_node_raft(node))->count > 0 && !gd_sim_faults_lost(run->faults, id) &&
+           gd_config_version(config) >= 2 && gd_sim_cluster_version(run->cluster, id) >= 2 &&
+           gd_config_find(config, id) == NULL &&
+           gd_raft_config_index(leading) <= gd_raft_commit(leading) &&
+           id <= gd_config_highest(config);
+}
+
 /* Its seat in the configuration in force at the leader; NULL: none. */
 static const struct gd_member *seat_of(const struct run *run, gd_node_id id)
 {
@@ -435,7 +449,8 @@ static bool grown(const struct run *run)
     return seat != NULL && seat->roles == GD_MEMBER_VOTER;
 }
 
-/* Has everybody who runs applied all that is committed, under one leader? */
+/* Has everybody who runs applied all that is committed, under one leader, and is gone who was
+ * removed? */
 static bool settled(const struct run *run)
 {
     unsigned leader = gd_sim_cluster_leader(run->cluster);
@@ -444,7 +459,8 @@ static bool settled(const struct run *run)
     }
     const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
-        if (counts(run, leading, id) && !caught_up(run, leading, id)) {
+        if (lingers(run, leading, id) ||
+            (counts(run, leading, id) && !caught_up(run, leading, id))) {
             return false;
         }
     }
@@ -497,10 +513,12 @@ static void not_settled(struct run *run)
                     leader == 0   ? "nobody leads"
                     : clients     ? "clients wait for answers"
                     : !grown(run) ? "the operator's change is not made"
-                                  : "some nodes lag behind");
+                                  : "some nodes lag behind, or were removed and do not know");
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan) && leader != 0; id++) {
         const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
-        if (counts(run, leading, id) && !caught_up(run, leading, id)) {
+        if (lingers(run, leading, id)) {
+            gd_bytes_format(&bytes, "node %u was removed, and runs on\n", id);
+        } else if (counts(run, leading, id) && !caught_up(run, leading, id)) {
             tell_laggard(run, leader, id, &bytes);
         }
     }

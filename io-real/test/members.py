@@ -84,6 +84,25 @@ def ends_by_itself(node, word):
 
 
 @test
+def removed_before_it_was_met():
+    """Added and removed in one breath, before it ever heard a word of the log: it hears of it."""
+    with Cluster(count=2, start=False) as c:
+        first, second = c.nodes
+        first.options = {"nodes": "", "join": "no"}
+        second.options = {"nodes": "", "join": "yes"}
+        first.start()
+        second.start()
+        c.leader(among=[first])
+        with first.client(timeout=30) as k:
+            wait_until("node 2 waits", lambda: "waiting to be added" in second.log())
+            assert k("SET", "a", "b") == "OK"
+            assert k("RAFT", "ADD", 2, second.address, "LEARNER") == "OK"
+            assert k("RAFT", "REMOVE", 2) == "OK"
+            ends_by_itself(second, "was removed from the cluster")
+            assert kinds(k) == {1: "voter"}
+
+
+@test
 def grow_replace_shrink():
     """One node becomes three while a counter is counted; an emptied disk is not let in again, and is
     replaced; a removed node hears of it. Nothing is lost."""
