@@ -595,6 +595,17 @@ static unsigned failing(const struct gd_sim_fault *fault)
                                                     : GD_DISK_READ;
 }
 
+/* Who leads hands over to whom it likes; where another is meant, to that one. */
+static void order_transfer(struct gd_sim_faults *faults, unsigned target)
+{
+    unsigned leader = gd_sim_cluster_leader(faults->cluster);
+    char order[64] = "RAFT TRANSFER";
+    if (leader != 0 && leader != target) {
+        (void)snprintf(order, sizeof order, "RAFT TRANSFER %u", target);
+    }
+    gd_sim_cluster_order(faults->cluster, leader != 0 ? leader : target, order);
+}
+
 static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                          unsigned target)
 {
@@ -633,7 +644,7 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
         gd_sim_cluster_order(cluster, target, "RAFT SNAPSHOT");
         break;
     case GD_SIM_FAULT_TRANSFER:
-        gd_sim_cluster_order(cluster, target, "RAFT TRANSFER");
+        order_transfer(faults, target);
         break;
     case GD_SIM_FAULT_BACKUP:
         order_backup(faults, target);

@@ -6,7 +6,8 @@
  * added counts on its vote.
  *
  * The properties, by the names under which a violation is told
- *   orders       What an operator's order was answered to have done is committed.
+ *   orders       What an operator's order was answered to have done is committed; and who was to
+ *                take leadership over did.
  *   membership   An id that was a member's and is none now is never one's again, as far as the
  *                configuration itself remembers the highest one (version 1 of it does not). */
 #include "sim/checks_internal.h"
@@ -48,6 +49,19 @@ static bool was(uint32_t set, unsigned id)
     return id < 32 && (set & BIT(id)) != 0;
 }
 
+/* Did `heir` lead a term later than one that `id` led? */
+static bool succeeded(const struct gd_sim_checks *checks, unsigned id, unsigned heir)
+{
+    bool led = false;
+    for (size_t term = 0; term < checks->leader_capacity; term++) {
+        if (led && checks->leaders[term] == heir) {
+            return true;
+        }
+        led = led || checks->leaders[term] == id;
+    }
+    return false;
+}
+
 void gd_sim_checks_ordered(struct gd_sim_checks *checks, unsigned id, const char *command)
 {
     char verb[16] = "";
@@ -65,6 +79,8 @@ void gd_sim_checks_ordered(struct gd_sim_checks *checks, unsigned id, const char
         kept = !is_member(checks, one);
     } else if (strcmp(verb, "REPLACE") == 0) {
         kept = !is_member(checks, one) && was(checks->members_ever, other);
+    } else if (strcmp(verb, "TRANSFER") == 0) {
+        kept = succeeded(checks, id, one);
     }
     if (!kept) {
         gd_sim__violated(checks, "orders", "node %u answered %s as done, and it is not", id,
