@@ -40,12 +40,16 @@ void gd__election_unreachable(struct gd_raft *raft, gd_node_id peer)
 }
 
 /* A voter of the configuration in force; or, while that is not committed, of the one before: its
- * vote and its log may still be needed to commit it (thesis 4.2.2). */
+ * vote and its log may still be needed to commit it (thesis 4.2.2). And who is counted on by a
+ * candidate with less of the log, by a configuration that never came here: it cannot vote for that
+ * one, and somebody must bring what it has. Its quorum is its own configuration's, which both
+ * contain; once it has committed something it hands over. */
 bool gd__election_can_campaign(const struct gd_raft *raft)
 {
     size_t last = raft->config_count - 1;
 
-    if (gd_config_votes(&raft->configs[last].config, raft->options.id)) {
+    if (gd_config_votes(&raft->configs[last].config, raft->options.id) ||
+        (raft->leader == 0 && raft->now < raft->wanted_until)) {
         return true;
     }
     return last > 0 && raft->configs[last].index > raft->commit &&
@@ -174,11 +178,17 @@ static void on_pre_vote(struct gd_raft *raft, const struct gd_message *m)
 {
     bool granted = m->term > raft->hard_state.term && up_to_date(raft, m->vote.last) &&
                    !sticky(raft); /* L2, L3 */
+    bool knows = gd__raft_config(raft)->count > 0;
     struct gd_raft_send *send = gd__raft_send_durable(raft, m->from, GD_MESSAGE_PRE_VOTE_RESP);
 
     /* A refusal bears our own term, so that who is behind catches up and can be elected later. */
     send->message.term = granted ? m->term : raft->hard_state.term;
     send->message.vote_resp.granted = granted;
+    if (knows && !up_to_date(raft, m->vote.last) && !sticky(raft) &&
+        !gd__election_can_campaign(raft)) {
+        GD_REACHED("member that does not vote is counted on, and has more of the log");
+        raft->wanted_until = raft->now + 2 * raft->options.election_timeout_ns;
+    }
 }
 
 static void on_vote(struct gd_raft *raft, const struct gd_message *m)

@@ -87,6 +87,7 @@ struct gd_raft {
     gd_time_ns election_deadline;
     gd_time_ns election_timeout; /* Drawn for this round. */
     gd_time_ns leader_contact;   /* Last word of a leader of the present term. */
+    gd_time_ns wanted_until;     /* So long it campaigns though it is no voter. */
     bool granted[GD_MEMBERS_MAX];
     bool refused[GD_MEMBERS_MAX];
     bool by_transfer; /* This candidacy came from TimeoutNow. */

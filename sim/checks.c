@@ -31,7 +31,7 @@
  * - one change at a time: a leader changes members only behind a committed change, and once an
  *   entry of its own term is committed (thesis 4.1);
  * - leaders vote: who is no voter by a configuration that it knows to be committed leads no more
- *   (thesis 4.2.2);
+ *   once it has committed something in its term (thesis 4.2.2);
  * - voters have caught up: whoever joins votes when its disk has the change by which it does;
  * - quorums meet: of two configurations that follow each other, any two quorums;
  * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as

@@ -102,6 +102,7 @@ struct gd_sim_checks {
     struct gd_config members; /* The newest configuration known to be committed. */
     gd_index members_index;
     gd_node_id id_highest; /* Ever in a committed one. */
+    gd_index joined[32]; /* By node: the committed entry by which it came to join; 0: none seen. */
     uint32_t members_ever; /* Bit n: node n was a member in some committed one; ... */
     uint32_t voters_ever;  /* ... and a voter. */
     bool differ;           /* Not all nodes have the same voters in force. */

@@ -864,6 +864,25 @@ void gd_sim_cluster_jump(struct gd_sim_cluster *cluster, unsigned id, int64_t by
     }
 }
 
+/* By its own log: voters, then who votes only until a change is done (-), only once it is (+), and
+ * learners (?). */
+static void describe_members(const struct gd_raft *raft, struct gd_bytes *bytes)
+{
+    const struct gd_config *config = gd_raft_config(raft);
+    bool joint = gd_config_joint(config);
+    gd_bytes_format(bytes, ", members by entry %" PRIu64 ":", gd_raft_config_index(raft));
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct gd_member *member = &config->members[i];
+        bool in = (member->roles & GD_MEMBER_VOTER) != 0;
+        bool out = (member->roles & GD_MEMBER_OUTGOING) != 0;
+        gd_bytes_format(bytes, " %" PRIu64 "%s", member->id,
+                        !in && !out     ? "?"
+                        : !in           ? "-"
+                        : joint && !out ? "+"
+                                        : "");
+    }
+}
+
 void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_bytes *bytes)
 {
     for (unsigned id = 1; id <= cluster->nodes; id++) {
@@ -880,9 +899,11 @@ void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_byt
         }
         gd_bytes_format(bytes,
                         "node %u: %s of term %" PRIu64 ", leader %" PRIu64 ", last %" PRIu64
-                        ", stored %" PRIu64 ", commit %" PRIu64 ", applied %" PRIu64 "\n",
+                        ", stored %" PRIu64 ", commit %" PRIu64 ", applied %" PRIu64,
                         id, gd_role_text(gd_raft_role(raft)), gd_raft_term(raft),
                         gd_raft_leader(raft), gd_raft_last(raft).index, gd_raft_stored(raft).index,
                         gd_raft_commit(raft), gd_node_applied(slot->node));
+        describe_members(raft, bytes);
+        gd_bytes_add_text(bytes, "\n");
     }
 }

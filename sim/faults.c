@@ -499,13 +499,17 @@ static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_
     }
 }
 
-/* Have all members heard of each other's lives? Only then a cluster knows an emptied disk from a
- * first start. */
+/* Have all members heard of each other's lives, and stored it? Only then a cluster knows an emptied
+ * disk from a first start. */
 static bool lives_known(const struct gd_sim_faults *faults)
 {
     unsigned knowing = 0;
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
-        const struct gd_config *config = config_of(faults, id);
+        struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
+        const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
+        gd_index index;
+        const struct gd_config *config =
+            raft != NULL ? gd_raft_config_at(raft, gd_raft_stored(raft).index, &index) : NULL;
         for (uint32_t i = 0; config != NULL && i < config->count; i++) {
             if (config->members[i].life == 0) {
                 return false;

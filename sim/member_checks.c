@@ -68,21 +68,6 @@ static void look_at_change(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
-/* The entry by which `id`, which joins by the one at `index`, came to join, as far as is known. */
-static gd_index joined_at(const struct gd_raft *raft, gd_node_id id, gd_index index)
-{
-    gd_index before = index;
-    while (index > 1) {
-        const struct gd_config *config = gd_raft_config_at(raft, index - 1, &before);
-        const struct gd_member *member = gd_config_find(config, id);
-        if (before >= index || member == NULL || (member->roles & GD_MEMBER_JOINING) == 0) {
-            return index;
-        }
-        index = before;
-    }
-    return index;
-}
-
 /* No quorum waits for who has nothing yet: nobody begins as a voter, and whoever joins has the
  * entry by which it does. */
 static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
@@ -101,7 +86,7 @@ static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const s
     for (uint32_t i = 0; i < previous->count; i++) {
         const struct gd_member *old = &previous->members[i];
         const struct gd_member *now = gd_config_find(config, old->id);
-        gd_index joined = joined_at(raft, old->id, before);
+        gd_index joined = old->id < GD_COUNT(checks->joined) ? checks->joined[old->id] : 0;
         struct gd_position needed = {gd_raft_term_at(raft, joined), joined};
         if (gd_raft_role(raft) == GD_ROLE_LEADER && checks->shadows[id].led && now != NULL &&
             (old->roles & GD_MEMBER_JOINING) != 0 && (now->roles & GD_MEMBER_VOTER) != 0 &&
@@ -145,6 +130,7 @@ void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const str
     }
     look_at_source(checks, id, raft);
     if (gd_raft_role(raft) == GD_ROLE_LEADER && index <= gd_raft_commit(raft) &&
+        gd_raft_term_at(raft, gd_raft_commit(raft)) == gd_raft_term(raft) &&
         !gd_config_votes(config, id)) {
         gd_sim__violated(checks, "leaders vote",
                          "node %u leads term %" PRIu64 ", and is no voter by entry %" PRIu64

@@ -29,6 +29,11 @@ void gd_sim__committed_members(struct gd_sim_checks *checks, const struct gd_con
                              " is a member, an id that was used before",
                              index, member->id);
         }
+        const struct gd_member *known = gd_config_find(before, member->id);
+        if ((member->roles & GD_MEMBER_JOINING) != 0 && member->id < GD_COUNT(checks->joined) &&
+            (known == NULL || (known->roles & GD_MEMBER_JOINING) == 0)) {
+            checks->joined[member->id] = index;
+        }
         checks->members_ever |= BIT(member->id);
         checks->voters_ever |= (member->roles & GD_MEMBER_VOTER) != 0 ? BIT(member->id) : 0;
     }

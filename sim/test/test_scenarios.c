@@ -326,7 +326,7 @@ static const struct change changes[] = {
       "at 8s transfer node 1\n"
       "at 12s remove leader\n",
       2, 200},
-     "1,2,3"},
+     "2,3,4"},
 };
 
 static struct gd_sim_result live_through(const struct scenario *scenario)
