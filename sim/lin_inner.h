@@ -11,7 +11,8 @@ struct node { /* A choice. */
     uint32_t choice;         /* Tried last. */
     uint64_t blame;          /* Cells, as in a call, that what was tried failed by. */
     bool listed, best_tried;
-    bool leans; /* On the choices that are yet to be tried where this one was made. */
+    uint32_t leans_on; /* A node before it, by place: what failed here fails only if all choices
+                          fail there, too. GD_LIN_NO: there is none. */
 };
 struct undo {
     uint32_t cell, value;
@@ -21,6 +22,11 @@ struct entry { /* What was tried. */
     uint64_t blame;
     uint32_t spent, spent_count; /* In the arena. */
     uint32_t next;               /* Another one with the same hash; 0: none. */
+};
+#define KINDS_MAX 16u /* Sets of cells by which is kept what was tried. */
+struct shadow {       /* Of the cells of one bit. */
+    uint64_t set[2];  /* Hash of those taken that touch them, open calls apart. */
+    uint64_t state;
 };
 struct open_class {
     uint32_t alike;
@@ -55,7 +61,9 @@ struct search {
     size_t watcher_capacity;
     uint32_t *marks; /* By likeness: the listing that met it last. */
     uint32_t mark;
-    uint64_t set[2]; /* Hash of what is taken, open calls apart. */
+    struct shadow shadows[64]; /* By bit; see cells of a call. */
+    uint64_t all_cells, kinds[KINDS_MAX];
+    size_t kind_count;
     uint32_t *index; /* Hash table of entries, counted from 1. */
     size_t index_capacity;
     struct entry *entries;
@@ -66,6 +74,10 @@ struct search {
     uint64_t relevant;
     uint64_t blame; /* Of the last that failed. */
     bool sessions;  /* Some calls wait for others. */
+    uint32_t *seen; /* Cells with and without an open call. */
+    size_t seen_capacity;
+    uint32_t *waits; /* By call: those before it that are not taken. NULL: nobody waits. */
+    uint32_t *then, *then_first; /* `before` of the problem turned round. */
     struct gd_lin_supply supply;
     bool supplied, listed; /* `listed`: likeness is known, and open calls are gathered. */
     size_t taken_back;     /* Choices. */
@@ -81,11 +93,18 @@ static inline uint64_t gd__lin_mix(uint64_t a, uint64_t b)
     return a ^ (a >> 29);
 }
 
+/* lin_waits.c. Counts who waits for whom. The problem must have `before`. */
+void gd__lin_waits_begin(struct search *s);
+/* `i` is taken (`more` is -1) or put back (1). */
+void gd__lin_waits_tell(struct search *s, uint32_t i, uint32_t more);
+/* The cells of those that must come before `i` and are not taken. */
+uint64_t gd__lin_cells_before(const struct search *s, uint32_t i);
 /* lin_tried.c. S2: was this, or something at least as good, tried before? Sets the blame. */
 bool gd__lin_was_tried(struct search *s);
-/* Did open calls alone lead back to a state that was there before them? Sets the blame. */
-bool gd__lin_goes_round(struct search *s);
-/* All that can follow was tried, and failed by `blame`. */
+/* Did open calls alone lead back to a state that was there before them? Sets the blame, and the
+ * place of the node where it was. */
+bool gd__lin_goes_round(struct search *s, uint32_t *place);
+/* All that can follow was tried, and failed by `blame`; by all there is, if it leans on others. */
 void gd__lin_remember(struct search *s, uint64_t blame);
 /* Bytes. */
 uint64_t gd__lin_held(const struct search *s);

@@ -49,6 +49,8 @@ struct gd_lin_cell {
     bool appends, counts, lengths; /* Some step appends, is an INCR, tells a length. */
     bool twice;                    /* Some call has two steps here. */
     uint32_t junk;                 /* The text that nobody can tell from others; 0: none yet. */
+    bool grows;  /* What counts adds, and nothing is appended; see lin_counts.c. */
+    int64_t sum; /* All that it can add. */
 };
 struct gd_lin_kv_part_numbers {
     const struct gd_sim_record *record;
@@ -90,6 +92,9 @@ struct gd_lin_kv_part_numbers {
     const uint16_t *kinds; /* By key: see parts.h; NULL: not known. */
     uint64_t *chain_begin; /* By chain; see lin_search.h. */
     size_t chain_count, chain_capacity;
+    uint32_t *roots; /* Written numbers: by cell, rising. */
+    size_t root_count, root_capacity;
+    uint32_t *before, *before_first; /* See lin_search.h; NULL: nothing is known. */
     uint32_t *made_by; /* By call: the value that it surely made and that was seen; GD_LIN_NO. */
     size_t made_by_capacity;
 };
@@ -120,6 +125,18 @@ uint32_t gd_lin_kv_step(void *part, uint32_t what, uint32_t value);
 bool gd_lin_kv_once(void *part, uint32_t value);
 void gd_lin_kv_makes(void *part, struct gd_lin_makes *makes);
 uint32_t gd_lin_kv_alike(void *part);
+/* Whether it leaves every value that it can meet as it is. */
+bool gd_lin_keeps(const struct gd_lin_op *op);
+
+/* lin_counts.c. What the following go by; asked once the steps' inputs are known. */
+void gd_lin_find_roots(struct gd_lin_kv_part_numbers *part);
+/* Whether an INCR may leave that number. */
+bool gd_lin_counts_to(const struct gd_lin_kv_part_numbers *part, uint32_t cell, int64_t integer);
+/* Whether "0" is never there. */
+bool gd_lin_never_zero(const struct gd_lin_kv_part_numbers *part, uint32_t cell);
+/* The number, written once, that is the only way to `value` (which may be it): both are in force
+ * once at most. GD_LIN_NO: there is no such one. */
+uint32_t gd_lin_root_of(const struct gd_lin_kv_part_numbers *part, uint32_t value);
 
 /* lin_blocks.c: what values that are made once tell. */
 enum gd_lin_told { GD_LIN_TOLD_NOTHING, GD_LIN_TOLD_LEGAL, GD_LIN_TOLD_ILLEGAL };
@@ -136,4 +153,10 @@ enum gd_lin_told gd_lin_blocks(struct gd_lin_kv_part_numbers *part,
 /* Behind that, when it told nothing: whether somebody saw what nobody can have made in time. */
 enum gd_lin_told gd_lin_blocks_in_time(struct gd_lin_kv_part_numbers *part,
                                        struct gd_lin_blocks_result *result);
+/* lin_order.c. Behind these: who must come before whom, over all cells together. Tells nothing or
+ * ILLEGAL; narrows the calls' times, finds out which open ones happened, and leaves in `before`
+ * what times do not say. Nothing is done for more than GD_LIN_ORDER_MAX calls. */
+#define GD_LIN_ORDER_MAX 4096u
+enum gd_lin_told gd_lin_order(struct gd_lin_kv_part_numbers *part,
+                              struct gd_lin_blocks_result *result);
 #endif

@@ -77,7 +77,7 @@ uint32_t gd_lin_kv_step(void *context, uint32_t what, uint32_t now)
 
 bool gd_lin_kv_once(void *part, uint32_t value)
 {
-    return gd_lin_once(part, value);
+    return gd_lin_once(part, value) || gd_lin_root_of(part, value) != GD_LIN_NO;
 }
 
 /* ---------------------------------------------------------------- steps */
@@ -194,14 +194,17 @@ static uint32_t need_of(struct gd_lin_kv_part_numbers *part, const struct gd_lin
             (op->add > 0 ? op->number >= INT64_MIN + op->add : op->number <= INT64_MAX + op->add)) {
             return gd_lin_number(part, op->cell, op->number - op->add);
         }
+        if (op->known && op->output == GD_SIM_VALUE_NUMBER && op->number == op->add &&
+            gd_lin_never_zero(part, op->cell)) {
+            return op->cell;
+        }
         return GD_LIN_NO;
     default:
         return GD_LIN_NO;
     }
 }
 
-/* Whether it leaves every value that it can meet as it is. */
-static bool keeps(const struct gd_lin_op *op)
+bool gd_lin_keeps(const struct gd_lin_op *op)
 {
     switch (op->what) {
     case GD_SIM_DO_READ:
@@ -226,7 +229,7 @@ static bool keeps(const struct gd_lin_op *op)
 /* The value that a step can bring, appending and counting apart; GD_LIN_NO: none. */
 static uint32_t brings(const struct gd_lin_op *op)
 {
-    if (keeps(op)) {
+    if (gd_lin_keeps(op)) {
         return GD_LIN_NO;
     }
     switch (op->what) {
@@ -403,6 +406,10 @@ static void clear(struct gd_lin_kv_part_numbers *part, size_t cell_count)
     }
     part->made_count = part->value_count = part->piece_count = part->length_count = 0;
     part->edge_count = part->step_count = part->call_count = part->chain_count = 0;
+    part->root_count = 0;
+    free(part->before);
+    free(part->before_first);
+    part->before = part->before_first = NULL;
     /* Tables that one big part needed are too much to be wiped for each small one. */
     free(part->value_index);
     free(part->piece_index);
@@ -435,7 +442,7 @@ static void finish_steps(struct gd_lin_kv_part_numbers *part)
         struct gd_lin_call *call = &part->calls[i];
         call->reads_only = true;
         for (uint32_t k = 0; k < call->count; k++) {
-            call->reads_only = call->reads_only && keeps(&part->ops[call->first + k]);
+            call->reads_only = call->reads_only && gd_lin_keeps(&part->ops[call->first + k]);
         }
         call->outside = call->count == 1 &&
                         is_outside(part, &part->ops[call->first], &part->steps[call->first]);
@@ -501,6 +508,9 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
         }
     }
     gd_lin_look_into(part);
+    if (!part->plain) {
+        gd_lin_find_roots(part);
+    }
     finish_steps(part);
     part->ordered = ordered;
     if (ordered) {
@@ -599,6 +609,7 @@ uint32_t gd_lin_kv_alike(void *context)
     part->alike_count = 1;
     for (uint32_t i = 0; i < part->call_count; i++) {
         struct gd_lin_call *call = &part->calls[i];
+        call->alike = 0; /* It may have been like others before more was known of it. */
         if (!may_be_alike(part, i)) {
             continue;
         }
@@ -627,6 +638,9 @@ void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part)
     free(part->numbers);
     free(part->start);
     free(part->chain_begin);
+    free(part->roots);
+    free(part->before);
+    free(part->before_first);
     free(part->made_by);
     *part = (struct gd_lin_kv_part_numbers){0};
 }

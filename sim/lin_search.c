@@ -7,12 +7,14 @@
  *
  * What keeps it short, each without losing an order:
  *   S1. What never changes anything is taken as soon as it fits.
- *   S2. A pair of (what is taken, state) is tried once. Of open calls, those taken are compared as
- *       sets: who got there with less of them could do all that who took more can.
+ *   S2. A pair of (what is taken, state) is tried once, as far as it has to do with the cells by
+ *       which it failed. Of open calls, those taken are compared as sets: who got there with less of
+ *       them could do all that who took more can.
  *   S3. Of calls that are alike, only the one that must be done first is tried, and an open one
  *       only when no other is there: in any order two of them may change places.
  *   S4. An open call is taken only right before one that notices: that could not be without it, or
- *       would come out differently. Otherwise it could as well be later, or never.
+ *       would come out differently, or would not undo all that it did. Otherwise it could as well
+ *       be later, or never.
  *   S5. A value that never comes back is not left while somebody must yet find it.
  *   S6. A chain is not begun while somebody who cannot lie within it must be done before its last
  *       member is called.
@@ -22,6 +24,11 @@
  *       (lin_supply.h): looked after once choices had to be taken back.
  *   S9. What failed, failed by some cells: nothing that touches these alone could be put in order.
  *       A choice before it that touches none of them is not worth another try.
+ *  S10. What must come before a call in every order (`before` of the problem) comes before it.
+ *
+ * Some of what fails does so only because another choice, made where an earlier one is still being
+ * tried, would do as well (S4, open calls that lead back to a state). That leans on the earlier one:
+ * it is kept as failed for this very state alone, and cuts nothing off on the way back.
  *
  * The open calls stand apart, by likeness: a history with thousands of them costs nothing until one
  * is needed. */
@@ -103,21 +110,26 @@ static uint64_t first_return(const struct search *s)
 
 /* ---------------------------------------------------------------- state */
 
+static void change_cell(struct search *s, uint32_t cell, uint32_t value)
+{
+    uint64_t more = gd__lin_mix(cell, value) - gd__lin_mix(cell, s->state[cell]);
+    s->state_hash += more;
+    s->shadows[cell % 64].state += more;
+    s->state[cell] = value;
+}
+
 static void set_cell(struct search *s, uint32_t cell, uint32_t value)
 {
     s->undone = gd_lin_grown(s->undone, &s->undo_capacity, s->undo_count, sizeof *s->undone);
     s->undone[s->undo_count++] = (struct undo){cell, s->state[cell]};
-    s->state_hash += gd__lin_mix(cell, value) - gd__lin_mix(cell, s->state[cell]);
-    s->state[cell] = value;
+    change_cell(s, cell, value);
 }
 
 static void go_back_to(struct search *s, size_t undo)
 {
     while (s->undo_count > undo) {
         const struct undo *last = &s->undone[--s->undo_count];
-        s->state_hash +=
-            gd__lin_mix(last->cell, last->value) - gd__lin_mix(last->cell, s->state[last->cell]);
-        s->state[last->cell] = last->value;
+        change_cell(s, last->cell, last->value);
     }
 }
 
@@ -231,11 +243,25 @@ static void earn(struct search *s, uint32_t class)
     s->classes[class - 1].used--;
 }
 
+/* The hash of what is taken; `sign` 1 or -1. */
+static void count_in(struct search *s, uint32_t i, uint64_t sign)
+{
+    uint64_t a = sign * gd__lin_mix(i, 1), b = sign * gd__lin_mix(i, 2);
+    for (uint64_t cells = s->calls[i].cells; cells != 0; cells &= cells - 1) {
+        struct shadow *shadow = &s->shadows[__builtin_ctzll(cells)];
+        shadow->set[0] += a;
+        shadow->set[1] += b;
+    }
+}
+
 static void take(struct search *s, uint32_t i)
 {
     const struct gd_lin_call *call = &s->calls[i];
     s->trail[s->trail_count++] = i;
     s->taken[i] = true;
+    if (s->waits != NULL) {
+        gd__lin_waits_tell(s, i, (uint32_t)-1);
+    }
     if (s->supplied) {
         gd_lin_supply_take(&s->supply, i);
     }
@@ -244,8 +270,7 @@ static void take(struct search *s, uint32_t i)
         return;
     }
     watch(s, call, (uint32_t)-1);
-    s->set[0] += gd__lin_mix(i, 1);
-    s->set[1] += gd__lin_mix(i, 2);
+    count_in(s, i, 1);
     s->left--;
     unlink_point(s, 1 + i);
     unlink_point(s, return_point(s, i));
@@ -257,6 +282,9 @@ static void put_back(struct search *s)
     const struct gd_lin_call *call = &s->calls[i];
     s->kept = s->trail_count < s->kept ? s->trail_count : s->kept;
     s->taken[i] = false;
+    if (s->waits != NULL) {
+        gd__lin_waits_tell(s, i, 1);
+    }
     if (s->supplied) {
         gd_lin_supply_put_back(&s->supply, i);
     }
@@ -265,8 +293,7 @@ static void put_back(struct search *s)
         return;
     }
     watch(s, call, 1);
-    s->set[0] -= gd__lin_mix(i, 1);
-    s->set[1] -= gd__lin_mix(i, 2);
+    count_in(s, i, UINT64_MAX);
     s->left++;
     relink_point(s, return_point(s, i));
     relink_point(s, 1 + i);
@@ -294,25 +321,32 @@ static void find_relevant(struct search *s)
     do {
         before = s->relevant;
         for (uint32_t at = s->next[0]; at != end; at = s->next[at]) {
-            const struct gd_lin_call *call = &s->calls[call_of(s, at)];
-            if ((call->cells & s->relevant) != 0) {
-                s->relevant |= call->cells;
-                s->relevant |= call->after != 0 ? s->calls[call->after - 1].cells : 0;
+            uint32_t i = call_of(s, at);
+            if ((s->calls[i].cells & s->relevant) != 0) {
+                s->relevant |= s->calls[i].cells | gd__lin_cells_before(s, i);
             }
         }
         for (size_t k = 0; k < s->class_count; k++) {
             const struct open_class *class = &s->classes[k];
             if (class->used < class->count && s->calls[class->calls[class->used]].call <= now &&
                 (s->calls[class->calls[class->used]].cells & s->relevant) != 0) {
-                s->relevant |= s->calls[class->calls[class->used]].cells;
+                uint32_t i = class->calls[class->used];
+                s->relevant |= s->calls[i].cells | gd__lin_cells_before(s, i);
             }
         }
     } while (s->relevant != before);
 }
 
-static bool may_come(const struct search *s, const struct gd_lin_call *call)
+static bool has_turn(const struct search *s, uint32_t i)
 {
-    return (call->cells & s->relevant) != 0 && (call->after == 0 || s->taken[call->after - 1]);
+    const struct gd_lin_call *call = &s->calls[i];
+    return (call->after == 0 || s->taken[call->after - 1]) &&
+           (s->waits == NULL || s->waits[i] == 0);
+}
+
+static bool may_come(const struct search *s, uint32_t i)
+{
+    return (s->calls[i].cells & s->relevant) != 0 && has_turn(s, i);
 }
 
 /* S1. */
@@ -324,8 +358,7 @@ static void take_readers(struct search *s)
         for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at);) {
             uint32_t i = call_of(s, at), next = s->next[at];
             const struct gd_lin_call *call = &s->calls[i];
-            if (call->reads_only && (call->after == 0 || s->taken[call->after - 1]) &&
-                apply(s, call)) {
+            if (call->reads_only && has_turn(s, i) && apply(s, call)) {
                 take(s, i);
                 again = s->sessions;
                 next =
@@ -369,7 +402,7 @@ static uint32_t pick_best(const struct search *s)
     for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
         uint32_t i = call_of(s, at);
         const struct gd_lin_call *call = &s->calls[i];
-        if (!call->reads_only && may_come(s, call) && (best == GD_LIN_NO || sooner(s, i, best))) {
+        if (!call->reads_only && may_come(s, i) && (best == GD_LIN_NO || sooner(s, i, best))) {
             best = i;
         }
     }
@@ -442,7 +475,7 @@ static void list_candidates(struct search *s, struct node *node)
     node->first = (uint32_t)s->stack_count;
     for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
         uint32_t i = call_of(s, at);
-        if (!s->calls[i].reads_only && i != node->best && may_come(s, &s->calls[i])) {
+        if (!s->calls[i].reads_only && i != node->best && may_come(s, i)) {
             push_candidate(s, node->first, i);
         }
     }
@@ -463,7 +496,7 @@ static void list_candidates(struct search *s, struct node *node)
         if (class->used < class->count &&
             (class->alike == 0 || s->marks[class->alike] != s->mark)) {
             uint32_t i = class->calls[class->used];
-            if (s->calls[i].call <= now && may_come(s, &s->calls[i])) {
+            if (s->calls[i].call <= now && may_come(s, i)) {
                 push_candidate(s, kept, i);
             }
         }
@@ -497,37 +530,66 @@ static bool begins_too_early(const struct search *s, uint32_t i)
     return false;
 }
 
+/* The cells of both, one behind the other, as they are now. */
+static void look_at(struct search *s, const struct gd_lin_call *a, const struct gd_lin_call *b,
+                    uint32_t *values)
+{
+    for (uint32_t i = 0; i < a->count + b->count; i++) {
+        uint32_t step = i < a->count ? a->first + i : b->first + i - a->count;
+        values[i] = s->state[s->problem->steps[step].cell];
+    }
+}
+
+static bool touch_each_other(const struct search *s, const struct gd_lin_call *a,
+                             const struct gd_lin_call *b)
+{
+    const struct gd_lin_step *steps = s->problem->steps;
+    for (uint32_t i = 0; i < a->count && (a->cells & b->cells) != 0; i++) {
+        for (uint32_t k = 0; k < b->count; k++) {
+            if (steps[a->first + i].cell == steps[b->first + k].cell) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* S4: does `call` notice that `open`, which was just taken, was done? `before`: where its changes
- * begin. */
+ * begin. If not, all is behind `call` as if `open` had never been. */
 static bool notices(struct search *s, const struct gd_lin_call *open,
                     const struct gd_lin_call *call, size_t before)
 {
-    const struct gd_lin_step *steps = s->problem->steps;
-    size_t undo = s->undo_count;
-    uint32_t cell = steps[open->first].cell, now = s->state[cell], without;
-    bool touches = false, good;
-    for (uint32_t i = 0; i < open->count; i++) {
-        for (uint32_t k = 0; k < call->count; k++) {
-            touches = touches || steps[open->first + i].cell == steps[call->first + k].cell;
-        }
-    }
-    if (!touches) { /* The two may change places; of two open ones the first goes first. */
+    size_t undo = s->undo_count, count = open->count + call->count;
+    if (!touch_each_other(s, open, call)) {
+        /* The two may change places; of two open ones the first goes first. */
         return call->back == GD_LIN_OPEN && call > open;
     }
-    if (open->count > 1) {
-        return true; /* Let it be tried. */
+    if (2 * count > s->seen_capacity) {
+        free(s->seen);
+        s->seen_capacity = 4 * count;
+        s->seen = gd_lin_zeroed(s->seen_capacity, sizeof *s->seen);
     }
-    set_cell(s, cell, s->undone[before].value);
-    good = apply(s, call);
-    without = s->state[cell];
+    for (size_t i = undo; i-- > before;) {
+        set_cell(s, s->undone[i].cell, s->undone[i].value);
+    }
+    bool good = apply(s, call);
+    look_at(s, open, call, s->seen);
     go_back_to(s, undo);
-    GD_ASSERT(s->state[cell] == now);
     if (!good || !apply(s, call)) {
         return true;
     }
-    good = s->state[cell] == without;
+    look_at(s, open, call, s->seen + count);
     go_back_to(s, undo);
-    return !good;
+    return memcmp(s->seen, s->seen + count, count * sizeof *s->seen) != 0;
+}
+
+/* What fails at the newest node fails only if all choices fail at that one, too. */
+static void lean_on(struct search *s, uint32_t place)
+{
+    struct node *node = &s->nodes[s->node_count - 1];
+    if (place + 1 < s->node_count && place < node->leans_on) {
+        node->leans_on = place;
+    }
 }
 
 static bool try_call(struct search *s, uint32_t i)
@@ -540,7 +602,7 @@ static bool try_call(struct search *s, uint32_t i)
         !notices(s, last, call, s->nodes[s->node_count - 2].undo)) {
         /* That `call` fails here, the choice of it before `last` has to show. */
         s->blame = 0;
-        s->nodes[s->node_count - 1].leans = true;
+        lean_on(s, (uint32_t)s->node_count - 2);
         return false;
     }
     if (!apply(s, call)) {
@@ -640,6 +702,7 @@ static void new_node(struct search *s)
                                               .undo = (uint32_t)s->undo_count,
                                               .first = (uint32_t)s->stack_count,
                                               .state_hash = s->state_hash,
+                                              .leans_on = GD_LIN_NO,
                                               .best = pick_best(s)};
 }
 
@@ -683,8 +746,11 @@ static void go_to(struct search *s, uint32_t call)
 {
     s->nodes[s->node_count - 1].choice = call;
     if (try_call(s, call)) {
+        uint32_t place;
         take_readers(s);
-        if (!gd__lin_was_tried(s) && !gd__lin_goes_round(s)) {
+        if (gd__lin_goes_round(s, &place)) {
+            lean_on(s, place);
+        } else if (!gd__lin_was_tried(s)) {
             new_node(s);
             return;
         }
@@ -720,10 +786,12 @@ static uint64_t blame_of(struct search *s, const struct node *node)
         return UINT64_MAX;
     }
     for (; at != 0 && !is_return(s, at); at = s->next[at]) {
-        const struct gd_lin_call *call = &s->calls[call_of(s, at)];
-        if (call->after != 0 && !s->taken[call->after - 1]) {
-            blame |= s->calls[call->after - 1].cells;
-        }
+        blame |= gd__lin_cells_before(s, call_of(s, at));
+    }
+    for (size_t k = 0; k < s->class_count && s->waits != NULL; k++) {
+        const struct open_class *class = &s->classes[k];
+        blame |=
+            class->used < class->count ? gd__lin_cells_before(s, class->calls[class->used]) : 0;
     }
     return at == 0 ? UINT64_MAX : blame_readers(s, blame | s->calls[call_of(s, at)].cells);
 }
@@ -733,7 +801,8 @@ static bool take_choice_back(struct search *s)
 {
     const struct node *node = &s->nodes[s->node_count - 1];
     uint64_t blame = blame_of(s, node);
-    bool leans = node->leans;
+    uint32_t leans_on = node->leans_on;
+    bool leans = leans_on != GD_LIN_NO;
     s->stack_count = node->first;
     gd__lin_remember(s, leans ? UINT64_MAX : blame);
     if (s->taken_back++ == s->problem->patience) {
@@ -744,6 +813,9 @@ static bool take_choice_back(struct search *s)
     }
     return_to_node(s);
     struct node *above = &s->nodes[s->node_count - 1];
+    if (leans) {
+        lean_on(s, leans_on);
+    }
     uint64_t cells = s->calls[above->choice].cells;
     if (leans || (cells & blame) != 0) {
         above->blame |= blame;
@@ -833,6 +905,8 @@ static void begin(struct search *s)
     for (uint32_t cell = 0; cell < s->problem->cell_count; cell++) {
         s->state[cell] = s->problem->start[cell];
         s->state_hash += gd__lin_mix(cell, s->state[cell]);
+        s->shadows[cell % 64].state += gd__lin_mix(cell, s->state[cell]);
+        s->all_cells |= cell_bit(cell);
     }
     build_points(s);
     if (s->problem->cell_count > 1) {
@@ -841,6 +915,9 @@ static void begin(struct search *s)
     for (size_t i = 0; i < count; i++) {
         watch(s, &s->calls[i], 1);
         s->sessions = s->sessions || s->calls[i].after != 0;
+    }
+    if (s->problem->before != NULL) {
+        gd__lin_waits_begin(s);
     }
 }
 
@@ -877,6 +954,10 @@ void gd_lin_search(const struct gd_lin_problem *problem, struct gd_lin_found *fo
     free(s->index);
     free(s->entries);
     free(s->arena);
+    free(s->seen);
+    free(s->waits);
+    free(s->then);
+    free(s->then_first);
     gd_lin_supply_release(&s->supply);
     free(s);
 }

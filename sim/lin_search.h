@@ -57,6 +57,10 @@ struct gd_lin_problem {
     /* By chain: the latest call of its members. A chain is a set of calls that nothing which is
      * `outside` comes between. NULL: there are none. */
     const uint64_t *chain_begin;
+    /* What must come before call i in every order: `before` from before_first[i] to
+     * before_first[i + 1]. Of an open one: if it happens. Nothing that times say has to stand
+     * there. NULL: nothing is known. */
+    const uint32_t *before_first, *before;
     const struct gd_lin_limits *limits;
     uint32_t patience;   /* So many choices are taken back before what is costly to set up. */
     size_t choices_back; /* After so many it is INCONCLUSIVE; 0: no limit. */

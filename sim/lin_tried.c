@@ -1,8 +1,9 @@
 /* lin_tried.c - what the search tried already; see lin_search.c.
  *
  * A pair of (what is taken, state) is kept once all that can follow it was tried: only then is it
- * worth its memory. On the way there nothing is met twice but by open calls, which are compared as
- * sets, since every choice takes something. */
+ * worth its memory. Of both only what has to do with the cells by which it failed (S9): elsewhere
+ * anything may have happened meanwhile, and it fails all the same. On the way there nothing is met
+ * twice but by open calls, which are compared as sets, since every choice takes something. */
 #include "sim/lin_inner.h"
 #include <stdlib.h>
 
@@ -53,15 +54,30 @@ static void make_index(struct search *s)
     }
 }
 
-/* What is taken and the state, as a hash; true: the open calls in it have to be compared. */
-static bool hash_now(const struct search *s, uint64_t *hash)
+/* Whether open calls of a class have to do with those cells. */
+static bool concerns(const struct search *s, uint32_t class, uint64_t cells)
+{
+    return (s->calls[s->classes[class - 1].calls[0]].cells & cells) != 0;
+}
+
+/* What is taken of those who touch `cells`, and what stands there, as a hash; true: the open calls
+ * in it have to be compared. */
+static bool hash_now(const struct search *s, uint64_t cells, uint64_t *hash)
 {
     bool compared = s->spent_count <= SPENT_COMPARED;
-    hash[0] = s->set[0] + gd__lin_mix(s->state_hash, 3);
-    hash[1] = s->set[1] + gd__lin_mix(s->state_hash, 4);
-    for (size_t i = 0; i < s->spent_count && !compared; i++) {
-        hash[0] += gd__lin_mix(s->spent[i] + i, 5);
-        hash[1] += gd__lin_mix(s->spent[i] + i, 6);
+    hash[0] = gd__lin_mix(cells, 3);
+    hash[1] = gd__lin_mix(cells, 4);
+    for (uint64_t left = cells; left != 0; left &= left - 1) {
+        const struct shadow *shadow = &s->shadows[__builtin_ctzll(left)];
+        hash[0] = gd__lin_mix(hash[0] + shadow->set[0], shadow->state);
+        hash[1] = gd__lin_mix(hash[1] + shadow->set[1], shadow->state);
+    }
+    for (size_t i = 0, n = 0; i < s->spent_count && !compared; i++) {
+        if (concerns(s, s->spent[i], cells)) {
+            hash[0] += gd__lin_mix(s->spent[i] + n, 5);
+            hash[1] += gd__lin_mix(s->spent[i] + n, 6);
+            n++;
+        }
     }
     return compared;
 }
@@ -76,13 +92,10 @@ static size_t index_of(const struct search *s, const uint64_t *hash)
     return at;
 }
 
-bool gd__lin_was_tried(struct search *s)
+static bool was_tried_on(struct search *s, uint64_t cells)
 {
     uint64_t hash[2];
-    if (s->entry_count == 0) {
-        return false;
-    }
-    bool compared = hash_now(s, hash);
+    bool compared = hash_now(s, cells, hash);
     for (uint32_t i = s->index[index_of(s, hash)]; i != 0; i = s->entries[i - 1].next) {
         if (!compared || within(s, &s->entries[i - 1])) {
             s->blame = s->entries[i - 1].blame;
@@ -95,7 +108,17 @@ bool gd__lin_was_tried(struct search *s)
     return false;
 }
 
-bool gd__lin_goes_round(struct search *s)
+bool gd__lin_was_tried(struct search *s)
+{
+    for (size_t i = 0; i < s->kind_count && s->entry_count > 0; i++) {
+        if (was_tried_on(s, s->kinds[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gd__lin_goes_round(struct search *s, uint32_t *place)
 {
     size_t end = s->trail_count;
     uint64_t cells = 0;
@@ -109,28 +132,45 @@ bool gd__lin_goes_round(struct search *s)
         }
         if (node->state_hash == s->state_hash) {
             s->blame = cells;
+            *place = (uint32_t)n;
             return true;
         }
     }
     return false;
 }
 
+/* By which cells it is kept: those that it failed by, as long as there are not too many kinds. */
+static uint64_t kind_of(struct search *s, uint64_t blame)
+{
+    blame &= s->all_cells;
+    for (size_t i = 0; i < s->kind_count; i++) {
+        if (s->kinds[i] == blame) {
+            return blame;
+        }
+    }
+    blame = s->kind_count + 1 < KINDS_MAX ? blame : s->all_cells;
+    if (s->kind_count < KINDS_MAX) {
+        s->kinds[s->kind_count++] = blame;
+    }
+    return blame;
+}
+
 void gd__lin_remember(struct search *s, uint64_t blame)
 {
-    uint64_t hash[2];
-    bool compared = hash_now(s, hash);
+    uint64_t hash[2], cells = kind_of(s, blame);
+    bool compared = hash_now(s, cells, hash);
     make_index(s);
     size_t at = index_of(s, hash);
     s->entries = gd_lin_grown(s->entries, &s->entry_capacity, s->entry_count, sizeof *s->entries);
     struct entry *entry = &s->entries[s->entry_count++];
     *entry = (struct entry){.hash = {hash[0], hash[1]}, .blame = blame, .next = s->index[at]};
     s->index[at] = (uint32_t)s->entry_count;
-    if (compared && s->spent_count > 0) {
-        entry->spent = (uint32_t)s->arena_count;
-        entry->spent_count = (uint32_t)s->spent_count;
-        s->arena = gd_lin_grown(s->arena, &s->arena_capacity, s->arena_count + s->spent_count,
-                                sizeof *s->arena);
-        memcpy(s->arena + s->arena_count, s->spent, s->spent_count * sizeof *s->spent);
-        s->arena_count += s->spent_count;
+    entry->spent = (uint32_t)s->arena_count;
+    for (size_t i = 0; i < s->spent_count && compared; i++) {
+        if (concerns(s, s->spent[i], cells)) {
+            s->arena = gd_lin_grown(s->arena, &s->arena_capacity, s->arena_count, sizeof *s->arena);
+            s->arena[s->arena_count++] = s->spent[i];
+            entry->spent_count++;
+        }
     }
 }

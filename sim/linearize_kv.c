@@ -180,6 +180,8 @@ static void search(struct judge *judge, const struct gd_lin_limits *limits, size
     problem.machine.once = gd_lin_kv_once;
     problem.machine.makes = gd_lin_kv_makes;
     problem.machine.alike = gd_lin_kv_alike;
+    problem.before = numbers->before;
+    problem.before_first = numbers->before_first;
     problem.choices_back = choices_back;
     problem.plain = judge->options->way == GD_LIN_WAY_SEARCH_ALONE;
     problem.patience = judge->options->way == GD_LIN_WAY_USUAL ? 32 : 0;
@@ -259,6 +261,9 @@ static void decide(struct judge *judge, struct gd_lin_kv_part *part, bool words)
     }
     if (ask && blocks == GD_LIN_TOLD_NOTHING) {
         blocks = gd_lin_blocks_in_time(&judge->numbers, &told);
+    }
+    if (ask && blocks == GD_LIN_TOLD_NOTHING) {
+        blocks = gd_lin_order(&judge->numbers, &told);
     }
     if (blocks != GD_LIN_TOLD_NOTHING) {
         take_blocks(judge, blocks, &told, part, words);

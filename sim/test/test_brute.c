@@ -203,6 +203,18 @@ static bool brute(const struct history *history, unsigned left, const struct sta
     return false;
 }
 
+/* A key that counts: numbers far apart, and INCR. */
+static void draw_counting(struct gd_prng *prng, const struct history *history, struct made *made,
+                          unsigned number)
+{
+    static const enum gd_sim_do choices[] = {
+        GD_SIM_DO_READ,  GD_SIM_DO_READ, GD_SIM_DO_INCR, GD_SIM_DO_INCR,   GD_SIM_DO_INCR,
+        GD_SIM_DO_WRITE, GD_SIM_DO_SWAP, GD_SIM_DO_TAKE, GD_SIM_DO_DELETE, GD_SIM_DO_SETNX};
+    made->what = choices[gd_prng_below(prng, GD_COUNT(choices))];
+    made->key = (unsigned)gd_prng_below(prng, history->keys);
+    (void)snprintf(made->input, sizeof made->input, "%u000", number + 1);
+}
+
 static void draw_step(struct gd_prng *prng, const struct history *history, struct made *made,
                       unsigned number, bool plain, bool unique)
 {
@@ -256,6 +268,7 @@ static bool draw(struct gd_prng *prng, struct history *history, bool lengthy)
         many ? (unsigned)gd_prng_between(prng, 2, lengthy ? KEYS_MAX : BRUTE_KEYS_MAX) : 1;
     spread *= lengthy ? 2 : 1;
     bool lost = lengthy && gd_prng_chance(prng, 1, 2);
+    bool counting = !plain && gd_prng_chance(prng, 1, 4);
     history->ordered = gd_prng_chance(prng, 1, 4);
     for (unsigned i = 0; i < history->count; i++) {
         struct operation *op = &history->ops[i];
@@ -263,7 +276,11 @@ static bool draw(struct gd_prng *prng, struct history *history, bool lengthy)
         op->count = many ? (unsigned)gd_prng_between(prng, 1, STEPS_MAX) : 1;
         for (unsigned k = 0; k < op->count; k++) {
             struct made *made = &op->steps[k];
-            draw_step(prng, history, made, STEPS_MAX * i + k, plain, unique);
+            if (counting) {
+                draw_counting(prng, history, made, STEPS_MAX * i + k);
+            } else {
+                draw_step(prng, history, made, STEPS_MAX * i + k, plain, unique);
+            }
             if (made->what == GD_SIM_DO_APPEND && strlen(states.text[made->key]) > 80) {
                 made->what = GD_SIM_DO_WRITE; /* There is no room for more. */
             }
@@ -543,13 +560,16 @@ static const char *check_long(const struct history *history, const struct gd_sim
     enum gd_lin_verdict verdict = judge(made, history->ordered, GD_LIN_WAY_USUAL, &path, &what);
     enum gd_lin_verdict searched =
         judge(made, history->ordered, GD_LIN_WAY_SEARCH_ALONE, &path, &what);
-    if (what == NULL && right && (verdict == GD_LIN_ILLEGAL || searched == GD_LIN_ILLEGAL)) {
+    enum gd_lin_verdict all = judge(made, history->ordered, GD_LIN_WAY_ALL_FIRST, &path, &what);
+    if (what == NULL && right &&
+        (verdict == GD_LIN_ILLEGAL || searched == GD_LIN_ILLEGAL || all == GD_LIN_ILLEGAL)) {
         what = "it is legal";
     }
-    if (verdict == GD_LIN_INCONCLUSIVE || searched == GD_LIN_INCONCLUSIVE) {
+    if (verdict == GD_LIN_INCONCLUSIVE || searched == GD_LIN_INCONCLUSIVE ||
+        all == GD_LIN_INCONCLUSIVE) {
         *undecided += 1;
-    } else if (what == NULL && verdict != searched) {
-        what = "the search alone says something else";
+    } else if (what == NULL && (verdict != searched || verdict != all)) {
+        what = "the ways of the checker differ";
     }
     return what;
 }
