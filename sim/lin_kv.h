@@ -54,7 +54,6 @@ struct gd_lin_cell {
 };
 struct gd_lin_kv_part_numbers {
     const struct gd_sim_record *record;
-    const size_t *operations;
     struct gd_lin_cell *cells;
     size_t cell_count, cell_capacity;
     struct gd_lin_value *values;
@@ -102,8 +101,9 @@ struct gd_lin_kv_part_numbers {
 /* lin_values.c */
 uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
                          const struct gd_sim_value *text);
-uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
-                         const struct gd_sim_value *text);
+/* Of the record's text of that number; of an empty piece it may be 0. */
+uint32_t gd_lin_value_known(struct gd_lin_kv_part_numbers *part, uint32_t cell, uint32_t text);
+uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell, uint32_t text);
 /* A text of that size under `cell` that nobody can tell from others. */
 uint32_t gd_lin_junk(struct gd_lin_kv_part_numbers *part, uint32_t cell, size_t size);
 /* Every text that can grow into one that matters, and how. */
@@ -113,12 +113,11 @@ uint32_t gd_lin_number(struct gd_lin_kv_part_numbers *part, uint32_t cell, int64
 bool gd_lin_once(const struct gd_lin_kv_part_numbers *part, uint32_t value);
 void gd_lin_values_release(struct gd_lin_kv_part_numbers *part);
 
-/* lin_numbers.c: the operations of one part, by their numbers in the record; `cell_of` by key. What
- * is held from the last part is used again. `start`: the value of each cell at the beginning, or
- * NULL. */
+/* lin_numbers.c: the operations of one part, by their steps; `cell_of` by key. What is held from
+ * the last part is used again. `steps` is not needed behind this. */
 void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_sim_record *record,
-                         const size_t *operations, size_t count, const uint32_t *cell_of,
-                         size_t cell_count, bool ordered);
+                         const struct gd_sim_brief *steps, size_t step_count,
+                         const uint32_t *cell_of, size_t cell_count, bool ordered);
 void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part);
 /* The machine's step. */
 uint32_t gd_lin_kv_step(void *part, uint32_t what, uint32_t value);

@@ -82,16 +82,15 @@ bool gd_lin_kv_once(void *part, uint32_t value)
 
 /* ---------------------------------------------------------------- steps */
 
-static uint32_t value_number(struct gd_lin_kv_part_numbers *part, uint32_t cell,
-                             const struct gd_sim_value *value)
+/* `text`: its number in the record; 0: there is nothing. */
+static uint32_t value_number(struct gd_lin_kv_part_numbers *part, uint32_t cell, uint32_t text)
 {
-    return value->kind == GD_SIM_VALUE_TEXT ? gd_lin_value_of(part, cell, value) : cell;
+    return text != 0 ? gd_lin_value_known(part, cell, text) : cell;
 }
 
-static uint32_t seen_number(struct gd_lin_kv_part_numbers *part, uint32_t cell,
-                            const struct gd_sim_value *value)
+static uint32_t seen_number(struct gd_lin_kv_part_numbers *part, uint32_t cell, uint32_t text)
 {
-    uint32_t number = value_number(part, cell, value);
+    uint32_t number = value_number(part, cell, text);
     part->values[number].matters = true;
     return number;
 }
@@ -118,45 +117,46 @@ static void add_maker(struct gd_lin_kv_part_numbers *part, uint32_t value, uint3
     part->values[value].matters = part->values[value].matters || part->all_matter;
 }
 
-static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_step *step,
+static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *step,
                    uint32_t cell, uint32_t call, bool known)
 {
     struct gd_lin_op *op = &part->ops[part->step_count++];
-    *op = (struct gd_lin_op){.what = step->what,
+    *op = (struct gd_lin_op){.what = (enum gd_sim_do)step->what,
                              .known = known,
-                             .output = step->output.kind,
+                             .output = (enum gd_sim_value_kind)step->output,
                              .cell = cell,
                              .call = call,
                              .input = cell,
                              .old = cell,
                              .seen = cell};
-    switch (step->what) {
+    uint32_t seen = step->output == GD_SIM_VALUE_TEXT ? step->seen : 0;
+    switch (op->what) {
     case GD_SIM_DO_READ:
     case GD_SIM_DO_TAKE:
-        op->seen = known ? seen_number(part, cell, &step->output) : cell;
+        op->seen = known ? seen_number(part, cell, seen) : cell;
         break;
     case GD_SIM_DO_SWAP:
-        op->seen = known ? seen_number(part, cell, &step->output) : cell;
-        op->input = value_number(part, cell, &step->input);
+        op->seen = known ? seen_number(part, cell, seen) : cell;
+        op->input = value_number(part, cell, step->input);
         break;
     case GD_SIM_DO_WRITE:
     case GD_SIM_DO_SETNX:
-        op->input = value_number(part, cell, &step->input);
+        op->input = value_number(part, cell, step->input);
         break;
     case GD_SIM_DO_CAS:
-        op->old = seen_number(part, cell, &step->old);
-        op->input = value_number(part, cell, &step->input);
+        op->old = seen_number(part, cell, step->old);
+        op->input = value_number(part, cell, step->input);
         break;
     case GD_SIM_DO_APPEND: {
-        op->piece = gd_lin_piece_of(part, cell, &step->input);
+        op->piece = gd_lin_piece_of(part, cell, step->input);
         part->pieces[op->piece].count++;
         part->pieces[op->piece].call = call;
-        op->number = step->output.number;
+        op->number = step->number;
         break;
     }
     case GD_SIM_DO_INCR:
-        op->add = step->input.number;
-        op->number = step->output.number;
+        op->add = step->add;
+        op->number = step->number;
         break;
     default:
         break;
@@ -309,10 +309,10 @@ static bool is_outside(const struct gd_lin_kv_part_numbers *part, const struct g
 
 /* ---------------------------------------------------------------- calls */
 
-static bool changes_something(const struct gd_sim_record *record, const struct gd_sim_operation *op)
+static bool changes_something(const struct gd_sim_brief *steps)
 {
-    for (size_t i = 0; i < op->count; i++) {
-        if (record->steps[op->first + i].what != GD_SIM_DO_READ) {
+    for (uint32_t i = 0; i < steps->count; i++) {
+        if (steps[i].what != GD_SIM_DO_READ) {
             return true;
         }
     }
@@ -338,65 +338,40 @@ static void find_session_order(struct gd_lin_kv_part_numbers *part)
     }
 }
 
-/* The operations of a part lie all over the record. */
-static void look_ahead(const struct gd_sim_record *record, const size_t *operations, size_t count,
-                       size_t at)
+/* What is done under each cell. */
+static void mark_cells(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *steps,
+                       size_t count, const uint32_t *cell_of)
 {
-    if (at + 16 < count) {
-        const struct gd_sim_operation *op = &record->operations[operations[at + 16]];
-        __builtin_prefetch(op);
-        __builtin_prefetch((const char *)op + 64);
-    }
-    if (at + 8 < count) {
-        const struct gd_sim_step *step =
-            &record->steps[record->operations[operations[at + 8]].first];
-        __builtin_prefetch(step);
-        __builtin_prefetch((const char *)step + 64);
-    }
-}
-
-/* What is done under each cell; how many steps there are. */
-static size_t mark_cells(struct gd_lin_kv_part_numbers *part, const size_t *operations,
-                         size_t count, const uint32_t *cell_of)
-{
-    size_t *last = gd_lin_zeroed(part->cell_count, sizeof *last), steps = 0;
+    size_t *last = gd_lin_zeroed(part->cell_count, sizeof *last), operation = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct gd_sim_operation *op = &part->record->operations[operations[i]];
-        look_ahead(part->record, operations, count, i);
-        steps += op->count;
-        for (size_t k = 0; k < op->count; k++) {
-            const struct gd_sim_step *step = &part->record->steps[op->first + k];
-            uint32_t at = part->cell_count == 1 ? 0 : cell_of[step->key];
-            struct gd_lin_cell *cell = &part->cells[at];
-            bool append = step->what == GD_SIM_DO_APPEND;
-            cell->appends = cell->appends || append;
-            cell->counts = cell->counts || step->what == GD_SIM_DO_INCR;
-            cell->lengths = cell->lengths || (append && op->fate == GD_SIM_FATE_DONE &&
-                                              step->output.kind == GD_SIM_VALUE_NUMBER);
-            cell->twice = cell->twice || last[at] == i + 1;
-            last[at] = i + 1;
-        }
+        const struct gd_sim_brief *step = &steps[i];
+        uint32_t at = part->cell_count == 1 ? 0 : cell_of[step->key];
+        struct gd_lin_cell *cell = &part->cells[at];
+        bool append = step->what == GD_SIM_DO_APPEND;
+        operation += step->count > 0 ? 1 : 0;
+        cell->appends = cell->appends || append;
+        cell->counts = cell->counts || step->what == GD_SIM_DO_INCR;
+        cell->lengths = cell->lengths || (append && step->back != GD_SIM_BACK_UNKNOWN &&
+                                          step->output == GD_SIM_VALUE_NUMBER);
+        cell->twice = cell->twice || last[at] == operation;
+        last[at] = operation;
     }
     free(last);
-    return steps;
 }
 
 /* The same from what is known of the whole record. */
-static size_t know_cell(struct gd_lin_kv_part_numbers *part, unsigned kinds, size_t count)
+static void know_cell(struct gd_lin_kv_part_numbers *part, unsigned kinds)
 {
     part->cells[0].appends = (kinds & 1u << GD_SIM_DO_APPEND) != 0;
     part->cells[0].counts = (kinds & 1u << GD_SIM_DO_INCR) != 0;
     part->cells[0].lengths = (kinds & GD_SIM_KIND_LENGTHS) != 0;
-    return count;
 }
 
-static unsigned kinds_of(const struct gd_lin_kv_part_numbers *part, const size_t *operations,
-                         size_t count)
+static unsigned kinds_of(const struct gd_lin_kv_part_numbers *part,
+                         const struct gd_sim_brief *steps, size_t count)
 {
-    if (part->kinds == NULL || part->cell_count != 1 || count == 0) {
-        return GD_SIM_KIND_SEVERAL;
-    }
-    return part->kinds[part->record->steps[part->record->operations[operations[0]].first].key];
+    return part->kinds == NULL || part->cell_count != 1 || count == 0 ? GD_SIM_KIND_SEVERAL
+                                                                      : part->kinds[steps->key];
 }
 
 static void clear(struct gd_lin_kv_part_numbers *part, size_t cell_count)
@@ -449,29 +424,9 @@ static void finish_steps(struct gd_lin_kv_part_numbers *part)
     }
 }
 
-void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_sim_record *record,
-                         const size_t *operations, size_t count, const uint32_t *cell_of,
-                         size_t cell_count, bool ordered)
+static void begin_values(struct gd_lin_kv_part_numbers *part)
 {
-    clear(part, cell_count);
-    part->record = record;
-    part->operations = operations;
-    if (part->known_capacity < record->known_count) {
-        part->known_capacity = record->known_count + record->known_count / 2;
-        free(part->value_of_known);
-        part->value_of_known = gd_lin_zeroed(part->known_capacity, sizeof *part->value_of_known);
-    }
-    unsigned kinds = kinds_of(part, operations, count);
-    size_t steps = (kinds & GD_SIM_KIND_SEVERAL) != 0 ? mark_cells(part, operations, count, cell_of)
-                                                      : know_cell(part, kinds, count);
-    part->ops = gd_lin_room(part->ops, &part->step_capacity, steps, sizeof *part->ops);
-    part->steps = gd_lin_room(part->steps, &part->steps_capacity, steps, sizeof *part->steps);
-    part->calls = gd_lin_room(part->calls, &part->call_capacity, count, sizeof *part->calls);
-    part->numbers =
-        gd_lin_room(part->numbers, &part->number_capacity, count, sizeof *part->numbers);
-    part->plain = cell_count == 1 && !part->cells[0].appends && !part->cells[0].counts &&
-                  (part->begin == NULL || part->begin->kind != GD_SIM_VALUE_TEXT);
-    for (uint32_t cell = 0; cell < cell_count; cell++) {
+    for (uint32_t cell = 0; cell < part->cell_count; cell++) {
         part->values = gd_lin_grown(part->values, &part->value_capacity, part->value_count,
                                     sizeof *part->values);
         part->values[part->value_count++] = (struct gd_lin_value){
@@ -485,26 +440,51 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
         part->values[there].matters = true;
         part->start[0] = there;
     }
-    for (size_t at = 0; at < count; at++) {
-        const struct gd_sim_operation *op = &record->operations[operations[at]];
-        look_ahead(record, operations, count, at);
-        bool open = op->fate == GD_SIM_FATE_OPEN;
-        if (open && !changes_something(record, op)) {
+}
+
+void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_sim_record *record,
+                         const struct gd_sim_brief *steps, size_t step_count,
+                         const uint32_t *cell_of, size_t cell_count, bool ordered)
+{
+    clear(part, cell_count);
+    part->record = record;
+    if (part->known_capacity < record->known_count) {
+        part->known_capacity = record->known_count + record->known_count / 2;
+        free(part->value_of_known);
+        part->value_of_known = gd_lin_zeroed(part->known_capacity, sizeof *part->value_of_known);
+    }
+    unsigned kinds = kinds_of(part, steps, step_count);
+    if ((kinds & GD_SIM_KIND_SEVERAL) != 0) {
+        mark_cells(part, steps, step_count, cell_of);
+    } else {
+        know_cell(part, kinds);
+    }
+    part->ops = gd_lin_room(part->ops, &part->step_capacity, step_count, sizeof *part->ops);
+    part->steps = gd_lin_room(part->steps, &part->steps_capacity, step_count, sizeof *part->steps);
+    part->calls = gd_lin_room(part->calls, &part->call_capacity, step_count, sizeof *part->calls);
+    part->numbers =
+        gd_lin_room(part->numbers, &part->number_capacity, step_count, sizeof *part->numbers);
+    part->plain = cell_count == 1 && !part->cells[0].appends && !part->cells[0].counts &&
+                  (part->begin == NULL || part->begin->kind != GD_SIM_VALUE_TEXT);
+    begin_values(part);
+    for (size_t at = 0; at < step_count; at += steps[at].count) {
+        const struct gd_sim_brief *first = &steps[at];
+        bool open = first->back == GD_SIM_BACK_UNKNOWN;
+        if (open && !changes_something(first)) {
             continue;
         }
         uint32_t i = (uint32_t)part->call_count++;
         struct gd_lin_call *call = &part->calls[i];
-        part->numbers[i] = operations[at];
-        *call = (struct gd_lin_call){.call = op->call,
-                                     .back = open ? GD_LIN_OPEN : op->back,
+        part->numbers[i] = first->operation;
+        *call = (struct gd_lin_call){.call = first->call,
+                                     .back = open ? GD_LIN_OPEN : first->back,
                                      .first = (uint32_t)part->step_count,
-                                     .count = (uint32_t)op->count};
-        call->rank = open ? op->call : op->back;
-        for (size_t k = 0; k < op->count; k++) {
-            const struct gd_sim_step *step = &record->steps[op->first + k];
-            uint32_t cell = cell_count == 1 ? 0 : cell_of[step->key];
+                                     .count = first->count};
+        call->rank = open ? first->call : first->back;
+        for (size_t k = 0; k < first->count; k++) {
+            uint32_t cell = cell_count == 1 ? 0 : cell_of[first[k].key];
             call->cells |= UINT64_C(1) << cell % 64;
-            add_op(part, step, cell, i, !open);
+            add_op(part, &first[k], cell, i, !open);
         }
     }
     gd_lin_look_into(part);

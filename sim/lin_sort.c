@@ -1,13 +1,15 @@
 /* lin_sort.c - sorting and memory for the checker.
  *
  * Times are numbers with few significant bits apart from what they share: a radix sort over those
- * bits takes a few passes, and is stable, so that ties keep the order of the history. */
+ * bits takes a few passes, and is stable, so that ties keep the order of the history. Most of what
+ * is sorted is nearly in order: operations in the order of their calls, by their returns. */
 #include "sim/lin_search.h"
 #include "sim/big.h"
 #include <stdlib.h>
 
 #define RADIX_BITS 11
 #define RADIX (1u << RADIX_BITS)
+#define MOVES_EACH 8u /* What is nearly in order is put in order by insertion. */
 
 void *gd_lin_zeroed(size_t count, size_t size)
 {
@@ -41,16 +43,20 @@ void *gd_lin_grown(void *array, size_t *capacity, size_t count, size_t size)
     return gd_sim_bigger(array, old * size, *capacity * size);
 }
 
-static void insertion_sort(struct gd_lin_pair *pairs, size_t count)
+/* False: it takes too long, and is left in part. Equal ones have kept their order. */
+static bool insertion_sort(struct gd_lin_pair *pairs, size_t count, size_t patience)
 {
-    for (size_t i = 1; i < count; i++) {
+    size_t moves = 0, i = 1;
+    for (; i < count && moves <= patience + MOVES_EACH * i; i++) {
         struct gd_lin_pair pair = pairs[i];
         size_t k = i;
         for (; k > 0 && pairs[k - 1].key > pair.key; k--) {
             pairs[k] = pairs[k - 1];
         }
         pairs[k] = pair;
+        moves += i - k;
     }
+    return i >= count;
 }
 
 static void radix_pass(const struct gd_lin_pair *from, struct gd_lin_pair *to, size_t count,
@@ -82,8 +88,7 @@ void gd_lin_sort(struct gd_lin_pair *pairs, size_t count)
     if (sorted) {
         return;
     }
-    if (count < 200) {
-        insertion_sort(pairs, count);
+    if (insertion_sort(pairs, count, count < 200 ? SIZE_MAX / 2 : 64)) {
         return;
     }
     struct gd_lin_pair *other = gd_sim_big(count * sizeof *other);

@@ -137,6 +137,25 @@ uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
     return number;
 }
 
+uint32_t gd_lin_value_known(struct gd_lin_kv_part_numbers *part, uint32_t cell, uint32_t text)
+{
+    uint32_t number = part->value_of_known[text];
+    if (number < part->value_count && part->values[number].known == text &&
+        part->values[number].cell == cell) {
+        return number;
+    }
+    const struct gd_sim_known_text *known = &part->record->known[text];
+    if (!part->plain) {
+        number = value_with_hash(part, cell, known->text, known->size, known->hash);
+    } else {
+        number = add_value(part, cell, known->text, known->size);
+        part->values[number].hash = known->hash;
+    }
+    part->values[number].known = text;
+    part->value_of_known[text] = number;
+    return number;
+}
+
 /* The same for a text that is nobody's yet. */
 static uint32_t value_of_made(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
                               size_t size)
@@ -214,12 +233,11 @@ static void note_length(struct gd_lin_kv_part_numbers *part, size_t size)
     part->lengths[part->length_count++] = size;
 }
 
-uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
-                         const struct gd_sim_value *value)
+uint32_t gd_lin_piece_of(struct gd_lin_kv_part_numbers *part, uint32_t cell, uint32_t known)
 {
-    const char *text = value->text;
-    size_t size = value->size;
-    uint64_t hash = value->known != 0 ? value->hash : gd_sim_text_hash(text, size);
+    const char *text = known != 0 ? part->record->known[known].text : "";
+    size_t size = known != 0 ? part->record->known[known].size : 0;
+    uint64_t hash = known != 0 ? part->record->known[known].hash : gd_sim_text_hash(text, size);
     if (2 * part->piece_count >= part->piece_index_capacity) {
         free(part->piece_index);
         part->piece_index_capacity =

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define CALM 3u /* Operations in flight for a key, on the average. */
+
 struct judge {
     const struct gd_sim_record *record;
     const struct gd_lin_kv_options *options;
@@ -225,15 +227,36 @@ static void count_work(const struct gd_lin_found *found, struct gd_lin_result *r
 
 /* Whether there is an order that is found nearly without taking a choice back, as for nearly all
  * parts that are legal: then what only saves work later is not needed. */
-static bool hurry(struct judge *judge, struct gd_lin_found *found, struct gd_lin_result *result)
+static bool hurry(struct judge *judge, size_t choices_back, struct gd_lin_found *found,
+                  struct gd_lin_result *result)
 {
-    search(judge, &judge->options->limits, 200 + judge->numbers.call_count / 16, found);
+    search(judge, &judge->options->limits, choices_back, found);
     count_work(found, result);
     if (found->verdict != GD_LIN_LEGAL) {
         gd_lin_found_release(found);
         return false;
     }
     return true;
+}
+
+/* Whether few operations overlap, on the average, and none is of unknown outcome: then an order is
+ * found at once, mostly, without what blocks tell. */
+static bool is_calm(const struct gd_lin_kv_part_numbers *numbers)
+{
+    uint64_t first = UINT64_MAX, last = 0, sum = 0;
+    for (size_t i = 0; i < numbers->call_count; i++) {
+        const struct gd_lin_call *call = &numbers->calls[i];
+        if (call->back == GD_LIN_OPEN) {
+            return false;
+        }
+        first = call->call < first ? call->call : first;
+        last = call->back > last ? call->back : last;
+    }
+    uint64_t unit = last > first ? (last - first) / 1024 + 1 : 1;
+    for (size_t i = 0; i < numbers->call_count; i++) {
+        sum += (numbers->calls[i].back - numbers->calls[i].call) / unit;
+    }
+    return sum <= CALM * 1024;
 }
 
 /* The verdict on `part`'s operations as `record` tells them. */
@@ -243,18 +266,23 @@ static void decide(struct judge *judge, struct gd_lin_kv_part *part, bool words)
     struct gd_lin_found found;
     enum gd_lin_told blocks = GD_LIN_TOLD_NOTHING;
     bool ask = judge->options->way != GD_LIN_WAY_SEARCH_ALONE;
-    gd_lin_numbers_make(&judge->numbers, judge->record, part->operations, part->operation_count,
+    gd_lin_numbers_make(&judge->numbers, judge->record, part->steps, part->step_count,
                         judge->cell_of, part->key_count, judge->options->ordered);
     part->result.verdict = GD_LIN_LEGAL;
     part->result.path = GD_LIN_PATH_EMPTY;
     if (judge->numbers.call_count == 0) {
         return;
     }
-    if (ask) {
+    size_t count = judge->numbers.call_count;
+    bool found_one = judge->options->way == GD_LIN_WAY_USUAL && is_calm(&judge->numbers) &&
+                     hurry(judge, 40 + count / 16, &found, &part->result);
+    if (ask && !found_one) {
         blocks = gd_lin_blocks(&judge->numbers, &told);
     }
-    if (judge->options->way == GD_LIN_WAY_USUAL && blocks == GD_LIN_TOLD_NOTHING &&
-        hurry(judge, &found, &part->result)) {
+    if (judge->options->way == GD_LIN_WAY_USUAL && blocks == GD_LIN_TOLD_NOTHING && !found_one) {
+        found_one = hurry(judge, 200 + count / 16, &found, &part->result);
+    }
+    if (found_one) {
         take_found(judge, &found, part, words);
         gd_lin_found_release(&found);
         return;
@@ -280,6 +308,7 @@ static void decide(struct judge *judge, struct gd_lin_kv_part *part, bool words)
 struct prefix { /* The part again, in a record of its own whose operations can be cut. */
     struct gd_sim_record record;
     size_t *all;
+    struct gd_sim_brief *steps;
     struct judge judge;
     struct gd_lin_kv_part part;
     uint64_t *returns; /* Sorted. */
@@ -299,6 +328,16 @@ static void cut(struct prefix *prefix, const struct gd_sim_record *record,
         if (op->call <= time) {
             prefix->all[prefix->part.operation_count++] = i;
         }
+    }
+    size_t number = 0;
+    prefix->part.step_count = 0;
+    for (size_t i = 0; i < part->step_count; i++) {
+        struct gd_sim_brief *step = &prefix->steps[prefix->part.step_count];
+        *step = part->steps[i];
+        number += step->count > 0 ? 1 : 0;
+        step->operation = (uint32_t)number - 1;
+        step->back = step->back > time ? GD_SIM_BACK_UNKNOWN : step->back;
+        prefix->part.step_count += step->call <= time ? 1 : 0;
     }
 }
 
@@ -335,7 +374,9 @@ static void begin_prefix(struct prefix *prefix, const struct judge *judge,
     prefix->record.operation_count = part->operation_count;
     prefix->all = gd_lin_zeroed(part->operation_count, sizeof *prefix->all);
     prefix->returns = gd_lin_zeroed(part->operation_count, sizeof *prefix->returns);
+    prefix->steps = gd_lin_zeroed(part->step_count + 1, sizeof *prefix->steps);
     prefix->part.operations = prefix->all;
+    prefix->part.steps = prefix->steps;
     prefix->part.result = (struct gd_lin_result){.order = NULL};
     prefix->part.why = prefix->part.states = NULL;
     prefix->judge.record = &prefix->record;
@@ -422,6 +463,7 @@ static void explain(struct judge *judge, struct gd_lin_kv_part *part)
     gd_lin_numbers_release(&prefix.judge.numbers);
     free(prefix.record.operations);
     free(prefix.all);
+    free(prefix.steps);
     free(prefix.returns);
 }
 
@@ -459,6 +501,8 @@ static void fill_parts(struct gd_lin_kv *answer)
             .key_count = split->key_first[i + 1] - split->key_first[i],
             .operations = split->operations + split->operation_first[i],
             .operation_count = split->operation_first[i + 1] - split->operation_first[i],
+            .steps = split->briefs + split->brief_first[i],
+            .step_count = split->brief_first[i + 1] - split->brief_first[i],
             .illegal_at = GD_LIN_OPEN};
     }
 }

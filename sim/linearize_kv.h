@@ -22,6 +22,8 @@ struct gd_lin_kv_part {   /* A key, or keys that a transaction binds. */
     size_t key_count;
     const size_t *operations; /* Numbers of the record's: all that count, in the record's order. */
     size_t operation_count;
+    const struct gd_sim_brief *steps; /* Borrowed likewise: of these operations. */
+    size_t step_count;
     bool judged;                 /* False: it was not come to. */
     struct gd_lin_result result; /* Operations by their numbers in the record. */
     uint64_t illegal_at; /* ILLEGAL and explained: what had happened by this time is illegal already

@@ -217,11 +217,11 @@ static enum gd_lin_verdict judge_from(struct gd_lin_stream *stream, const struct
     static const uint32_t cell_of = 0;
     struct gd_lin_blocks_result told;
     struct gd_lin_found found;
-    size_t *these = gd_lin_zeroed(count, sizeof *these);
+    struct gd_sim_brief *these = gd_lin_zeroed(count, sizeof *these);
     size_t some = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) { /* Each has one step. */
         if (!holds(&from->taken, stream->record->operations[operations[i]].session)) {
-            these[some++] = operations[i];
+            gd_sim_brief_make(stream->record, operations[i], &these[some++]);
         }
     }
     stream->numbers.begin = &from->value;

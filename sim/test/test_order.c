@@ -46,21 +46,25 @@ static void begin(struct problem *problem, const struct line *lines, size_t coun
 {
     static const uint32_t cell_of[] = {0, 1, 2};
     struct gd_sim_record *record = &problem->record;
-    size_t operations[16];
+    struct gd_sim_brief steps[48];
+    size_t step_count = 0;
     *problem = (struct problem){.told = GD_LIN_TOLD_NOTHING};
     for (size_t i = 0; i < count; i++) {
         char words[64];
-        operations[i] = gd_sim_record_call(record, i + 1, "operation", lines[i].call);
+        size_t operation = gd_sim_record_call(record, i + 1, "operation", lines[i].call);
         (void)snprintf(words, sizeof words, "%s", lines[i].what + 2);
         for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
             add_step(record, lines[i].what[0], word);
         }
-        record->operations[i].txn = record->operations[i].count > 1;
+        record->operations[operation].txn = record->operations[operation].count > 1;
         if (lines[i].back > 0) {
-            gd_sim_record_return(record, operations[i], GD_SIM_FATE_DONE, lines[i].back);
+            gd_sim_record_return(record, operation, GD_SIM_FATE_DONE, lines[i].back);
         }
+        assert_true(step_count + record->operations[operation].count <= GD_COUNT(steps));
+        gd_sim_brief_make(record, operation, steps + step_count);
+        step_count += record->operations[operation].count;
     }
-    gd_lin_numbers_make(&problem->part, record, operations, count, cell_of, GD_COUNT(cell_of),
+    gd_lin_numbers_make(&problem->part, record, steps, step_count, cell_of, GD_COUNT(cell_of),
                         false);
     problem->told = gd_lin_order(&problem->part, &problem->result);
 }
