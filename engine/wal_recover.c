@@ -316,6 +316,19 @@ static bool record_find(struct gd__wal_recovery *r, struct gd__wal_record *recor
     return false;
 }
 
+/* A whole header: what was behind the last segment's end is behind a durable header (W4). The
+ * segment's first write begins with it, however many blocks it takes. */
+static void segment_begin(struct gd__wal_recovery *r, const struct gd__wal_record *header)
+{
+    r->last = r->at;
+    r->last_end = r->place;
+    r->last_write = 0;
+    r->last_vouched = header->durable;
+    r->bad_segment = 0;
+    r->durable = 0;
+    r->found.cut_size = 0;
+}
+
 /* The segment's header, when there is a whole one with the right LSN. */
 static enum gd_err header_read(struct gd__wal_recovery *r, bool *found)
 {
@@ -353,7 +366,11 @@ static enum gd_err header_read(struct gd__wal_recovery *r, bool *found)
     r->wal->lsn_next = record.lsn + 1;
     r->place = record.size;
     wrong = header_apply(r, &header);
-    return wrong == NULL ? GD_OK : damaged(r, number, 0, wrong);
+    if (wrong != NULL) {
+        return damaged(r, number, 0, wrong);
+    }
+    segment_begin(r, &record);
+    return GD_OK;
 }
 
 /* Nothing more can be read at `place`: remember what lies behind. True: there is something, and it
@@ -387,18 +404,6 @@ static bool end_note(struct gd__wal_recovery *r)
     return false;
 }
 
-/* A whole header: what was behind the last segment's end is behind a durable header (W4). */
-static void segment_begin(struct gd__wal_recovery *r)
-{
-    r->last = r->at;
-    r->last_end = r->place;
-    r->last_write = 0;
-    r->last_vouched = 0;
-    r->bad_segment = 0;
-    r->durable = 0;
-    r->found.cut_size = 0;
-}
-
 /* Apply what was read. `*again`: read once more from `place`. */
 static enum gd_err segment_apply(struct gd__wal_recovery *r, bool *again)
 {
@@ -409,9 +414,6 @@ static enum gd_err segment_apply(struct gd__wal_recovery *r, bool *again)
         enum gd_err err = header_read(r, &header);
         if (err != GD_OK) {
             return err;
-        }
-        if (header) {
-            segment_begin(r);
         }
     }
     while (header && record_find(r, &record)) {

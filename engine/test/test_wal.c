@@ -744,6 +744,68 @@ static void test_wal_survives_any_failed_operation(void **state)
     }
 }
 
+/* The most members with the longest addresses: a header of several blocks. */
+static void many_members(struct gd_config *config)
+{
+    *config = (struct gd_config){0};
+    for (gd_node_id id = 1; id <= GD_MEMBERS_MAX; id++) {
+        struct gd_member member = {.id = id, .roles = GD_MEMBER_VOTER};
+        memset(member.address.text, 'a', 240);
+        memcpy(member.address.text + 240, ":7000", 6);
+        assert_int_equal(gd_config_put(config, &member), GD_OK);
+    }
+}
+
+/* What recovery writes of the last segment: one write, which is told. */
+static struct gd_disk_op written_once_more(struct model *m)
+{
+    struct gd_disk_op found = {0};
+
+    model_new(m);
+    gd_wal_open(m->wal, on_opened, m);
+    do {
+        for (size_t i = 0; i < m->disk.queue_count; i++) {
+            if (m->disk.queue[i]->kind == GD_DISK_WRITE) {
+                found = *m->disk.queue[i];
+            }
+        }
+    } while (fake_step(&m->disk));
+    assert_int_equal(m->opened_err, GD_OK);
+    return found;
+}
+
+/* A last write that begins with a segment's header is written once more from the header on: what a
+ * killed process left of it may be readable, and not durable (io.h X4). */
+static void test_wal_writes_a_long_header_once_more(void **state)
+{
+    static const char second[] = "wal/0000000000000002.log";
+    static struct model m;
+    struct gd_disk_op op;
+    uint64_t index = 0;
+
+    (void)state;
+    model_init(&m, 5);
+    many_members(&m.snapshot.config);
+    model_open(&m);
+    many_members(&m.snapshot.config);
+    model_start(&m);
+    do {
+        model_append(&m, index + 1, (struct gd_position){1, index}, 1, 3000);
+        index++;
+        while (m.stored < index) {
+            assert_true(fake_step(&m.disk));
+        }
+    } while (fake_file(&m.disk, second) == NULL ||
+             gd_get_le32(fake_file(&m.disk, second)->now) == 0);
+    model_close(&m); /* Before the note comes. */
+    op = written_once_more(&m);
+    assert_int_equal(m.entry_count, index);
+    assert_int_equal(op.offset, 0);
+    assert_true(op.size > 2 * 4096);
+    model_close(&m);
+    fake_release(&m.disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -761,6 +823,7 @@ int main(void)
         cmocka_unit_test(test_wal_refuses_records_that_make_no_sense),
         cmocka_unit_test(test_wal_takes_any_bytes),
         cmocka_unit_test(test_wal_survives_any_failed_operation),
+        cmocka_unit_test(test_wal_writes_a_long_header_once_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
