@@ -18,7 +18,9 @@
  * nodes restored apart find each other, and nodes of the cluster that was backed up do not find
  * them. The table of proposals applied is in the snapshot, and knows origins by node id and boot:
  * the restored nodes' boots begin above all of them, or their first writes would be taken for
- * repetitions (proposal.h, P3).
+ * repetitions (proposal.h, P3). Each directory gets a life of its own (config.h): a member that
+ * lost its disk and is restored once more has forgotten what it promised since, and must not pass
+ * for the one that it was.
  *
  * Invariants
  *   V1. Until the new segment's header is durable the directory is the old one's, untouched but for
@@ -474,6 +476,24 @@ static enum gd_err write_snapshot(struct job *job, const struct gd_snapshot_sour
     return err;
 }
 
+/* Lives that are left above one are used up by so many at a time, so that hundreds of restores of
+ * restores find one. */
+#define LIFE_STEP_MAX (UINT32_C(1) << 24)
+
+/* A life of its own, and above every origin's boot. */
+static uint64_t restored_boot(const struct gd_offline *offline, uint64_t highest)
+{
+    uint32_t life = gd_life_of(highest);
+    uint32_t left = GD_LIFE_REMOVED - 1 - (life < GD_LIFE_REMOVED ? life : GD_LIFE_REMOVED - 1);
+
+    if (left == 0) {
+        return highest + 1; /* UNTESTED: nobody restores that often. */
+    }
+    left = left < LIFE_STEP_MAX ? left : LIFE_STEP_MAX;
+    life += 1 + (uint32_t)(gd_io_entropy(offline->io, "life") % left);
+    return (uint64_t)life << 32;
+}
+
 /* The same on every member, and another than that of any first start. */
 static uint64_t restored_cluster(const struct gd_config *config,
                                  const struct gd_snapshot_facts *facts)
@@ -529,7 +549,7 @@ enum gd_err gd_restore(const struct gd_offline *offline, const struct gd_snapsho
     meta.config.highest = highest;
     meta.config_index = meta.position.index;
     meta.size = 0;
-    identity.boot++;
+    identity.boot = restored_boot(offline, identity.boot);
     identity.cluster_id = restored_cluster(config, &facts);
     hard_state = (struct gd_hard_state){.term = meta.position.term};
     err = open_all(&job);

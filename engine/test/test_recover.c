@@ -299,6 +299,33 @@ static void test_restore_survives_a_crash_anywhere(void **state)
     }
 }
 
+/* A member that lost its disk and is restored again is not the one that voted and acknowledged. */
+static void test_restore_makes_a_life_of_its_own(void **state)
+{
+    static struct fake_disk disk;
+    struct gd_offline offline = offline_of(&disk);
+    struct gd_config config;
+    struct gd_recovered recovered;
+    struct gd_error error = {0};
+    uint32_t lives[3];
+
+    (void)state;
+    make_backup();
+    assert_int_equal(gd_members_number(&survivor, 1, &config, &error), GD_OK);
+    for (size_t i = 0; i < GD_COUNT(lives); i++) {
+        fake_init(&disk, i);
+        assert_int_equal(gd_restore(&offline, &source, &config, &survivor, &recovered, &error),
+                         GD_OK);
+        lives[i] = gd_life_of(recovered.identity.boot);
+        assert_true(lives[i] != 0);
+        assert_true(lives[i] != GD_LIFE_REMOVED);
+        for (size_t k = 0; k < i; k++) {
+            assert_int_not_equal(lives[i], lives[k]);
+        }
+        fake_release(&disk);
+    }
+}
+
 static void test_restore_refuses_a_damaged_backup(void **state)
 {
     static struct fake_disk disk;
@@ -335,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_recover_passes_over_a_damaged_snapshot),
         cmocka_unit_test(test_recover_refuses_an_empty_directory),
         cmocka_unit_test(test_restore_survives_a_crash_anywhere),
+        cmocka_unit_test(test_restore_makes_a_life_of_its_own),
         cmocka_unit_test(test_restore_refuses_a_damaged_backup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
