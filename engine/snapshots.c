@@ -12,7 +12,8 @@
  * Invariants
  *   S1. The meta's position, stamp and configuration are those of the frozen state.
  *   S2. Raft learns of a snapshot after it is durable; segments go after the log's mark is.
- *   S3. The log still reaches the older of the two snapshots kept. */
+ *   S3. The log still reaches the older of the two snapshots kept.
+ *   S4. Raft is told of none as taken that the state has not come up to: it cuts the log there. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -29,11 +30,23 @@ static void announce(struct gd_node *node, enum gd_raft_event_kind kind)
     struct gd_snapshot_meta meta = *newest;
     gd_index keep_after = older == NULL ? 0 : older->position.index; /* S3 */
 
+    GD_ASSERT(kind != GD_RAFT_SNAPSHOT_TAKEN ||
+              meta.position.index <= node->apply.applied); /* S4 */
     (void)gd__node_step(node, &event);
     if (keep_after > gd_raft_first_index(node->raft) - 1) {
         keep_after = gd_raft_first_index(node->raft) - 1;
     }
     gd_wal_snapshot(node->wal, &meta, keep_after);
+}
+
+/* The newest snapshot's index. One that arrived when the log had passed it, from another leader, is
+ * not Raft's, and may be ahead of the state. */
+static gd_index newest_index(const struct gd_node *node)
+{
+    const struct gd_snapshot_meta *newest = gd_snapshot_store_get(node->store, 0);
+    gd_index known = gd_raft_snapshot(node->raft)->position.index;
+
+    return newest != NULL && newest->position.index > known ? newest->position.index : known;
 }
 
 static void finish_taking(struct gd_node *node, const char *failure)
@@ -167,7 +180,7 @@ void gd__snapshot_begin(struct gd_node *node)
     struct gd_bytes table = {0};
 
     s->begin_wanted = false;
-    if (node->apply.applied <= gd_raft_snapshot(node->raft)->position.index || s->receiving) {
+    if (node->apply.applied <= newest_index(node) || s->receiving) {
         finish_taking(node, NULL); /* There is nothing new to take. */
         return;
     }
@@ -209,14 +222,19 @@ static bool enough_since(struct gd_node *node)
 void gd__snapshot_consider(struct gd_node *node)
 {
     struct gd__snapshots *s = &node->snapshots;
+    gd_index newest;
 
     if (s->taking || s->receiving || node->apply.restoring || node->apply.rebuild ||
         node->apply.away || node->phase != GD__SERVING) {
         return;
     }
-    if (s->waiting_count == 0 &&
-        (gd_io_now(node->io) < s->not_before || !enough_since(node) ||
-         node->apply.applied <= gd_raft_snapshot(node->raft)->position.index)) {
+    newest = newest_index(node);
+    if (newest > gd_raft_snapshot(node->raft)->position.index && newest <= node->apply.applied) {
+        GD_REACHED("state has come up to a snapshot that arrived behind the log");
+        announce(node, GD_RAFT_SNAPSHOT_TAKEN); /* S4 */
+    }
+    if (s->waiting_count == 0 && (gd_io_now(node->io) < s->not_before || !enough_since(node) ||
+                                  node->apply.applied <= newest)) {
         return; /* Bytes without a new entry (hard state, marks) are nothing to take. */
     }
     if (gd__apply_ahead(node)) { /* A5 */
