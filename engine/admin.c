@@ -297,9 +297,12 @@ static void begin_probe(struct gd_node *node)
 
 /* ---------------------------------------------------------------- one request */
 
+/* One of an earlier term may have been cut with the end of that leadership, and the log not be as
+ * long again for a while. */
 static bool own_entry_open(const struct gd_node *node)
 {
     return node->lives_index > gd_raft_commit(node->raft) &&
+           node->lives_term == gd_raft_term(node->raft) &&
            gd_raft_role(node->raft) == GD_ROLE_LEADER;
 }
 
@@ -455,6 +458,7 @@ static void record_lives(struct gd_node *node)
     if (effects.result == GD_OK) {
         GD_REACHED("lives of members recorded");
         node->lives_index = effects.first_index;
+        node->lives_term = gd_raft_term(node->raft);
     } else { /* Leadership is being handed over, say. */
         node->lives_after_ns =
             gd_io_now(node->io) + node->options.election_timeout_ms * GD_NS_PER_MS;

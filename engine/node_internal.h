@@ -412,7 +412,8 @@ struct gd_node {
     struct gd__admin_wait admin;
     struct gd__probe probe;
     struct gd__knock knock;
-    gd_index lives_index;      /* Of our last entry that recorded lives. */
+    gd_index lives_index;      /* Of our last entry that recorded lives ... */
+    gd_term lives_term;        /* ... and in which term. */
     gd_time_ns lives_ns;       /* Since when one is to be recorded ... */
     gd_time_ns lives_after_ns; /* ... and no try before this. */
     struct gd__backup backup;
