@@ -331,16 +331,34 @@ static bool caught_up(const struct run *run, const struct gd_raft *leading, unsi
            gd_node_applied(node) == gd_raft_commit(leading);
 }
 
-/* Does it run on, and was removed? It is to hear of that from those it knows, and stop; version 1
+/* Is a member where this node, by its own log, looks for it? */
+static bool finds_somebody(const struct run *run, const struct gd_config *members,
+                           const struct gd_config *known)
+{
+    struct gd_address address;
+    for (uint32_t i = 0; i < known->count; i++) {
+        const struct gd_member *member = gd_config_find(members, known->members[i].id);
+        if (member != NULL) {
+            gd_sim_cluster_peer_address(run->cluster, (unsigned)member->id, &address);
+            if (strcmp(address.text, known->members[i].address.text) == 0 &&
+                gd_sim_cluster_ready(run->cluster, (unsigned)member->id)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Does it run on, and was removed? It is to hear of that from those it finds, and stop; version 1
  * has no word for it. */
 static bool lingers(const struct run *run, const struct gd_raft *leading, unsigned id)
 {
     const struct gd_config *config = gd_raft_config(leading);
     struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
     return node != NULL && gd_node_raft(node) != NULL &&
-           gd_raft_config(gd_node_raft(node))->count > 0 && !gd_sim_faults_lost(run->faults, id) &&
-           gd_config_version(config) >= 2 && gd_sim_cluster_version(run->cluster, id) >= 2 &&
-           gd_config_find(config, id) == NULL &&
+           finds_somebody(run, config, gd_raft_config(gd_node_raft(node))) &&
+           !gd_sim_faults_lost(run->faults, id) && gd_config_version(config) >= 2 &&
+           gd_sim_cluster_version(run->cluster, id) >= 2 && gd_config_find(config, id) == NULL &&
            gd_raft_config_index(leading) <= gd_raft_commit(leading) &&
            id <= gd_config_highest(config);
 }
