@@ -473,6 +473,11 @@ const struct gd_raft *gd_node_raft(const struct gd_node *node)
     return node->raft;
 }
 
+bool gd_node_closing(const struct gd_node *node)
+{
+    return node->phase == GD__CLOSING || node->phase == GD__STOPPED;
+}
+
 struct gd_position gd_node_durable(const struct gd_node *node)
 {
     return node->wal_told;

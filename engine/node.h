@@ -86,6 +86,8 @@ void gd_node_status(struct gd_node *node, struct gd_node_status *status);
 
 /* For checks from outside (the simulator's invariants); read only. NULL before the log is open. */
 const struct gd_raft *gd_node_raft(const struct gd_node *node);
+/* On its way out: it serves nobody and leads nobody, whatever its Raft was last. */
+bool gd_node_closing(const struct gd_node *node);
 /* The last entry that the log on disk has told as durable since the start; index 0: none yet.
  * Unlike gd_raft_stored it owes nothing to what Raft concludes from it. */
 struct gd_position gd_node_durable(const struct gd_node *node);

@@ -682,12 +682,13 @@ static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct 
 /* A leader that is alone steps down, so that its clients turn elsewhere. A process that stood still
  * finds the time over before it can act: some looks are granted. */
 #define UNHEARD_LOOKS 32
-static void look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+static void look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
+    const struct gd_raft *raft = gd_node_raft(node);
     struct shadow *shadow = &checks->shadows[id];
     gd_time_ns now = checks->clock(checks->context, id);
     uint32_t heard = UINT32_C(1) << id;
-    if (gd_raft_role(raft) != GD_ROLE_LEADER) {
+    if (gd_raft_role(raft) != GD_ROLE_LEADER || gd_node_closing(node)) {
         shadow->unheard = 0;
         return;
     }
@@ -778,7 +779,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     gd_sim__look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
     if (shadow->looks % 4 == 0) {
-        look_at_contact(checks, id, raft);
+        look_at_contact(checks, id, node);
     }
     if (shadow->looks++ % 32 == 0) {
         look_at_queues(checks, id, node);

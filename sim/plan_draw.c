@@ -555,6 +555,9 @@ static void leave_room_for_the_dead(struct gd_sim_plan *plan)
         fewer = fewer || kind == GD_SIM_FAULT_REMOVE || kind == GD_SIM_FAULT_WIPE ||
                 kind == GD_SIM_FAULT_LOSE || kind == GD_SIM_FAULT_ROT;
     }
+    if (plan->grow != 0 && plan->asks == 0 && plan->session_count <= plan->clients) {
+        plan->session_count = plan->clients + 1; /* And for the operator, at whoever leads. */
+    }
     plan->session_count =
         fewer || plan->session_count + dead > 10000 ? 10000 : plan->session_count + dead;
 }
