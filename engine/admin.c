@@ -18,7 +18,7 @@
 #include "engine/node_internal.h"
 #include "engine/quorum.h"
 
-enum { PROBE_MS = 2000 };
+enum { PROBE_MS = 2000, PROBE_AGAIN_MS = 100 };
 
 static bool is_change(enum gd_admin_kind kind)
 {
@@ -64,11 +64,32 @@ static void begin_snapshot(struct gd_node *node, struct gd__slot *slot)
     gd__node_kick(node);
 }
 
-static const char *refusal_of(const struct gd_raft_effects *effects)
+/* Where orders are taken. `room` holds the text. */
+static const char *leader_of(const struct gd_node *node, struct gd_error *room)
+{
+    gd_node_id leader = gd_raft_leader(node->raft);
+    const struct gd__peer *peer = gd__peer_find(node, leader);
+
+    if (leader == node->identity.node_id) {
+        return "leadership is being handed over; ask again";
+    }
+    if (leader == 0) {
+        return "this node does not lead, and knows of nobody who does; ask again";
+    }
+    (void)gd_error_set(room, GD_ERR_NOT_LEADER, "this node does not lead; ask node %llu%s%s",
+                       (unsigned long long)leader,
+                       peer != NULL && peer->client_address.text[0] != '\0' ? ", for clients at "
+                                                                            : "",
+                       peer != NULL ? peer->client_address.text : "");
+    return room->text;
+}
+
+static const char *refusal_of(const struct gd_node *node, const struct gd_raft_effects *effects,
+                              struct gd_error *room)
 {
     switch (effects->result) {
     case GD_ERR_NOT_LEADER:
-        return "this node does not lead; ask the leader";
+        return leader_of(node, room);
     case GD_ERR_BUSY:
         return "another change is under way; try again when it is done";
     default:
@@ -234,42 +255,69 @@ static const char *in_the_way(struct gd_node *node, const struct gd_admin *admin
 
 /* ---------------------------------------------------------------- is anybody there? */
 
+static bool runs(const struct gd_node *node)
+{
+    return node->phase == GD__SERVING || node->phase == GD__DRAINING;
+}
+
 static void on_probe_closed(struct gd_stream *stream, enum gd_err err)
 {
     struct gd_node *node = stream->context;
+    struct gd__probe *probe = &node->probe;
 
     (void)err;
-    node->probe.open = node->probe.closing = false;
+    probe->open = probe->closing = false;
+    if (node->admin.probing && runs(node)) { /* It may be starting. */
+        gd_timer_start(node->io, &probe->again,
+                       gd_io_now(node->io) + PROBE_AGAIN_MS * GD_NS_PER_MS);
+    }
     gd__node_kick(node);
     gd__node_handle_closed(node);
 }
 
-void gd__admin_probe_close(struct gd_node *node)
+static void hang_up(struct gd_node *node)
 {
-    gd_timer_stop(node->io, &node->probe.timer);
     if (node->probe.open && !node->probe.closing) {
         node->probe.closing = true;
         gd_stream_close(&node->probe.stream, on_probe_closed);
     }
 }
 
+void gd__admin_probe_close(struct gd_node *node)
+{
+    gd_timer_stop(node->io, &node->probe.timer);
+    gd_timer_stop(node->io, &node->probe.again);
+    hang_up(node);
+}
+
 static void probed(struct gd_node *node, bool there)
 {
+    bool asked = node->admin.probing;
+
+    node->admin.probing = false;
     gd__admin_probe_close(node);
-    if (!node->admin.probing || node->phase == GD__CLOSING) {
+    if (!asked || node->phase == GD__CLOSING) {
         return;
     }
-    node->admin.probing = false;
     if (!there) {
         GD_REACHED("membership change refused: nobody is at the address");
         finish(node, GD_OUTCOME_REFUSED,
-               "nobody answers at this address; start the node there with --join, or add FORCE");
+               node->admin.admin.kind == GD_ADMIN_MOVE
+                   ? "nobody answers at this address; start the member there, or add FORCE"
+                   : "nobody answers at this address; start the node there with --join, or add "
+                     "FORCE");
     }
 }
 
 static void on_probe_connected(struct gd_stream *stream, enum gd_err err)
 {
-    probed(stream->context, err == GD_OK);
+    struct gd_node *node = stream->context;
+
+    if (err == GD_OK) {
+        probed(node, true);
+    } else {
+        hang_up(node);
+    }
 }
 
 static void on_probe_late(struct gd_timer *timer)
@@ -277,22 +325,38 @@ static void on_probe_late(struct gd_timer *timer)
     probed(timer->context, false);
 }
 
+static void call(struct gd_node *node)
+{
+    struct gd__probe *probe = &node->probe;
+
+    probe->stream = (struct gd_stream){.context = node};
+    if (gd_stream_connect(node->io, &probe->stream, &node->admin.admin.address,
+                          on_probe_connected) == GD_OK) {
+        probe->open = true;
+        node->handle_count++;
+    } /* Else no descriptor is left: what is not found out in time is told as nobody. */
+}
+
+static void on_probe_again(struct gd_timer *timer)
+{
+    struct gd_node *node = timer->context;
+
+    if (node->admin.probing && !node->probe.open && runs(node)) {
+        GD_REACHED("who is to be added is looked for again");
+        call(node);
+    }
+}
+
 static void begin_probe(struct gd_node *node)
 {
     struct gd__probe *probe = &node->probe;
 
     GD_ASSERT(!probe->open);
-    probe->stream = (struct gd_stream){.context = node};
     probe->timer = (struct gd_timer){.fire = on_probe_late, .context = node};
-    if (gd_stream_connect(node->io, &probe->stream, &node->admin.admin.address,
-                          on_probe_connected) != GD_OK) {
-        /* UNTESTED: no descriptor is left: nothing is known, and nothing is against it. */
-        return;
-    }
-    probe->open = true;
-    node->handle_count++;
+    probe->again = (struct gd_timer){.fire = on_probe_again, .context = node};
     node->admin.probing = true;
     gd_timer_start(node->io, &probe->timer, gd_io_now(node->io) + PROBE_MS * GD_NS_PER_MS);
+    call(node);
 }
 
 /* ---------------------------------------------------------------- one request */
@@ -332,6 +396,7 @@ static void go(struct gd_node *node)
     struct gd_raft_event event = {.kind = GD_RAFT_TRANSFER};
     struct gd_raft_effects effects;
     struct gd_config next;
+    struct gd_error room;
     const char *why = NULL, *silent = NULL;
 
     if (!is_change(admin->kind)) {
@@ -352,7 +417,7 @@ static void go(struct gd_node *node)
     }
     effects = gd__node_step(node, &event);
     if (effects.result != GD_OK) {
-        finish(node, GD_OUTCOME_REFUSED, refusal_of(&effects));
+        finish(node, GD_OUTCOME_REFUSED, refusal_of(node, &effects, &room));
         return;
     }
     node->admin.index = effects.first_index;

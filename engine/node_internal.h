@@ -341,7 +341,7 @@ struct gd__admin_wait {
 /* Is anybody there, at the address of a member to be? */
 struct gd__probe {
     struct gd_stream stream;
-    struct gd_timer timer;
+    struct gd_timer timer, again; /* The end of all trying; the next try. */
     bool open, closing;
 };
 
@@ -423,6 +423,7 @@ struct gd_node {
     bool recovered_valid;
     uint64_t recovered_lsn; /* Its last record; 0: there was none. */
     bool joining;           /* Empty: the first Hello that is for us says who we are. */
+    bool told_replaced;     /* An old member's place at this address was told of. */
     struct gd_member host;  /* Who said it in this start; id 0: nobody. */
 
     /* Stopping. */

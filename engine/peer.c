@@ -584,6 +584,20 @@ static void join_by(struct gd__inbound *inbound, const struct gd_message *messag
         refuse_inbound(inbound, "it looks for another node at this address");
         return;
     }
+    /* It knows a member at this address, by a disk that this is not: whom to be, an operator says.
+     */
+    if (message->hello.life != 0 && node->options.id == 0) {
+        GD_REACHED("empty node is not taken for the member that was at its address");
+        if (!node->told_replaced) {
+            node->told_replaced = true;
+            gd__node_log(node, GD_LOG_WARNING,
+                         "node %llu was at this address, with another data directory; to replace "
+                         "it, tell the cluster RAFT REPLACE %llu, a new id and this address",
+                         (unsigned long long)message->to, (unsigned long long)message->to);
+        }
+        close_inbound(inbound);
+        return;
+    }
     close_inbound(inbound);
     node->host = (struct gd_member){.id = message->from, .address = message->hello.peer_address};
     gd__start_joined(node, message->cluster_id, message->to);

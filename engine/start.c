@@ -212,6 +212,12 @@ static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_re
         GD_REACHED("first start");
     } else if (!check_identity(node, &recovered->identity)) {
         return;
+    } else if (node->options.join) {
+        gd__node_log(node, GD_LOG_INFO,
+                     "no need to join: the directory is node %llu's of cluster "
+                     "%016llx",
+                     (unsigned long long)recovered->identity.node_id,
+                     (unsigned long long)recovered->identity.cluster_id);
     }
     if (recovered->cut_size > 0) {
         GD_REACHED("torn tail cut at start");

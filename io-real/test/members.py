@@ -103,6 +103,28 @@ def removed_before_it_was_met():
 
 
 @test
+def replaced_where_it_was():
+    """An emptied member is not taken for who it was, and takes a new id at the same address."""
+    with Cluster() as c:
+        with c.leader().client(timeout=30) as k:
+            assert k("SET", "a", "b") == "OK"
+        lost = next(n for n in c.nodes if n is not c.leader())
+        old = id_of(lost)
+        c.level()  # Whose disk it was is on record.
+        lost.kill()
+        shutil.rmtree(lost.directory)
+        lost.options = {"nodes": "", "join": "yes"}
+        lost.start()
+        wait_until("the emptied node is told", lambda: "was at this address" in lost.log())
+        leader = c.leader(among=[n for n in c.nodes if n is not lost])
+        with leader.client(timeout=30) as k:
+            assert k("RAFT", "REPLACE", old, 4, lost.address) == "OK"
+            assert 4 in kinds(k) and old not in kinds(k), kinds(k)
+        with lost.client(timeout=30) as k:
+            assert k("GET", "a") == b"b"
+
+
+@test
 def grow_replace_shrink():
     """One node becomes three while a counter is counted; an emptied disk is not let in again, and is
     replaced; a removed node hears of it. Nothing is lost."""
