@@ -9,11 +9,14 @@
 #include "io-real/uv.h"
 #include "engine/memory.h"
 #include "engine/node.h"
+#include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     EXIT_FINE = 0,
@@ -21,8 +24,10 @@ enum {
     EXIT_USAGE = 2,
     DESCRIPTORS_KEPT = 192, /* For the log, snapshots, peers, and who knocks at their port. */
     STOP_LIMIT_MS = 4000,   /* For the node's own way out ... */
-    STOP_GUARD_MS = 4700    /* ... and the end of all patience. */
+    STOP_GUARD_MS = 4700,   /* ... and the end of all patience. */
+    KIND_SIZE = 96
 };
+#define KIND_NAME "DATABASE"
 
 struct program {
     const struct gd_uv_program *given;
@@ -115,6 +120,69 @@ static void limit_clients(struct program *program)
     }
 }
 
+/* What a data directory's log is about. Another database would take the same entries for something
+ * else, or for nothing, and hold other data than its peers without a word. */
+static void database_kind(const struct program *program, char *kind, size_t size)
+{
+    const char *database = program->config.database;
+
+    (void)snprintf(kind, size, "%s %.*s", program->given->name, (int)strcspn(database, ":"),
+                   database);
+}
+
+/* The file beside the log that keeps it, since the first start; false: there is none yet, which is
+ * so in directories of before, too. */
+static bool kept_kind(const struct program *program, char *kind, size_t size)
+{
+    char path[PATH_MAX];
+    bool any = false;
+
+    (void)snprintf(path, sizeof path, "%s/" KIND_NAME, program->config.data_dir);
+    FILE *file = fopen(path, "r");
+    if (file != NULL) {
+        any = fgets(kind, (int)size, file) != NULL && kind[0] != '\n';
+        (void)fclose(file);
+    }
+    if (any) {
+        kind[strcspn(kind, "\n")] = '\0';
+    }
+    return any;
+}
+
+static enum gd_err check_kind(const struct program *program, struct gd_error *error)
+{
+    char kind[KIND_SIZE], kept[KIND_SIZE];
+
+    database_kind(program, kind, sizeof kind);
+    if (!kept_kind(program, kept, sizeof kept) || strcmp(kept, kind) == 0) {
+        return GD_OK;
+    }
+    return gd_error_set(
+        error, GD_ERR_INVALID,
+        "data directory %s: it is of \"%s\", and this would be \"%s\"; set database "
+        "to what it was",
+        program->config.data_dir, kept, kind);
+}
+
+static enum gd_err keep_kind(const struct program *program, struct gd_error *error)
+{
+    char path[PATH_MAX], kind[KIND_SIZE];
+    bool good;
+
+    if (kept_kind(program, kind, sizeof kind)) {
+        return GD_OK;
+    }
+    (void)snprintf(path, sizeof path, "%s/" KIND_NAME, program->config.data_dir);
+    database_kind(program, kind, sizeof kind);
+    FILE *file = fopen(path, "w");
+    good = file != NULL && fprintf(file, "%s\n", kind) > 0 && fflush(file) == 0 &&
+           fsync(fileno(file)) == 0;
+    good = (file == NULL || fclose(file) == 0) && good;
+    return good
+               ? GD_OK
+               : gd_error_set(error, GD_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+}
+
 static bool loopback(const char *host)
 {
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
@@ -181,10 +249,16 @@ static int run(struct program *program)
     }
     gd_uv_set_log_level(program->uv, (enum gd_log_level)program->config.log_level);
     limit_clients(program);
-    if (program->given->serve(&program->config, gd_uv_io(program->uv), &program->served, &error) !=
-        GD_OK) {
+    if (check_kind(program, &error) != GD_OK ||
+        program->given->serve(&program->config, gd_uv_io(program->uv), &program->served, &error) !=
+            GD_OK) {
         gd_uv_free(program->uv);
         return complain(program, &error, EXIT_USAGE);
+    }
+    if (keep_kind(program, &error) != GD_OK) {
+        program->given->put_away(&program->served);
+        gd_uv_free(program->uv);
+        return complain(program, &error, EXIT_WRONG);
     }
     greet(program);
     program->node = new_node(program);

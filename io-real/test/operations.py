@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,24 @@ def contents(node):
         for begin in range(0, len(keys), 500):
             values += k("MGET", *keys[begin : begin + 500])
         return dict(zip(keys, values))
+
+
+@test
+def database_of_a_directory():
+    """A log is about one kind of database: another is not put under it."""
+    with Cluster(count=1) as c:
+        (node,) = c.nodes
+        with c.leader().client() as k:
+            assert k("SET", "a", "b") == "OK"
+        assert node.kill(signal.SIGTERM) == 0
+        node.options["database"] = "sqlite"
+        node.start()
+        assert node.wait() == 2
+        assert 'it is of "gandalf kvs", and this would be "gandalf sqlite"' in node.log(), node.log()
+        node.options["database"] = "kvs"
+        node.start()
+        with c.leader().client() as k:
+            assert k("GET", "a") == b"b"
 
 
 @test
