@@ -61,6 +61,13 @@ stop() {
     wait "${pids[@]}" 2>/dev/null || true
     [ ${#databases[@]} -gt 0 ] && kill -TERM "${databases[@]}" 2>/dev/null
     [ ${#databases[@]} -gt 0 ] && wait "${databases[@]}" 2>/dev/null || true
+    for n in 1 2 3; do # One that was killed, and started again by hand?
+        holder=$(tr -dc 0-9 2>/dev/null <"$data/node$n/LOCK") || holder=
+        if [ -n "$holder" ] && [ "$(readlink "/proc/$holder/exe")" = "$gandalf" ]; then
+            say "node $n still runs, as process $holder: this script did not start it"
+            keep=yes
+        fi
+    done
     if [ "$keep" = no ]; then rm -rf "$data"; else say "data kept in $data"; fi
     say "stopped."
 }
