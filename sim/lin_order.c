@@ -459,17 +459,16 @@ static void make_sure(struct orders *o, uint32_t number, uint32_t value)
     struct gd_lin_value copy = o->part->values[value], *v = &copy;
     touch->leave = value;
     o->changed = true;
+    bool first = op->what == GD_SIM_DO_INCR && v->number && v->integer == op->add &&
+                 gd_lin_never_zero(o->part, op->cell);
     if (op->what == GD_SIM_DO_CAS) {
         touch->find = op->old;
-    } else if (op->what == GD_SIM_DO_SETNX) {
+    } else if (op->what == GD_SIM_DO_SETNX || first) {
         touch->find = op->cell;
     } else if (op->what == GD_SIM_DO_INCR && v->number && v->integer != op->add &&
                (op->add > 0 ? v->integer >= INT64_MIN + op->add
                             : v->integer <= INT64_MAX + op->add)) {
         touch->find = gd_lin_number(o->part, op->cell, v->integer - op->add);
-    } else if (op->what == GD_SIM_DO_INCR && v->number && v->integer == op->add &&
-               gd_lin_never_zero(o->part, op->cell)) {
-        touch->find = op->cell;
     } else if (op->what == GD_SIM_DO_APPEND && gd_lin_once(o->part, value)) {
         touch->find = v->from;
     }
