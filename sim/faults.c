@@ -343,13 +343,28 @@ static bool moves_told(const struct gd_sim_faults *faults)
 }
 
 /* A member that has begun, so that its directory knows who it is, starts again elsewhere. */
+/* Does it know everybody who may look for it? Who moves is found by its own word: those whom it has
+ * not heard of look for it where it was. */
+static bool knows_all(const struct gd_sim_faults *faults, const struct gd_config *known)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        const struct gd_config *config = config_of(faults, id);
+        for (uint32_t i = 0; config != NULL && i < config->count; i++) {
+            if (gd_config_find(known, config->members[i].id) == NULL) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void strike_move(struct gd_sim_faults *faults, unsigned target)
 {
     const struct gd_config *config = config_of(faults, target);
     struct gd_node *node = gd_sim_cluster_node(faults->cluster, target);
     if (config == NULL || gd_config_find(config, target) == NULL ||
         gd_raft_commit(gd_node_raft(node)) == 0 || !moves_told(faults) ||
-        !gd_sim_cluster_move(faults->cluster, target)) {
+        !knows_all(faults, config) || !gd_sim_cluster_move(faults->cluster, target)) {
         return;
     }
     gd_sim_cluster_crash(faults->cluster, target);
