@@ -108,32 +108,14 @@ static uint32_t value_with_hash(struct gd_lin_kv_part_numbers *part, uint32_t ce
     return *place;
 }
 
-static uint32_t value_new(struct gd_lin_kv_part_numbers *part, uint32_t cell,
-                          const struct gd_sim_value *text)
+static uint32_t value_new(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
+                          size_t size, uint64_t hash)
 {
-    uint64_t hash = text->known != 0 ? text->hash : gd_sim_text_hash(text->text, text->size);
     if (!part->plain) {
-        return value_with_hash(part, cell, text->text, text->size, hash);
+        return value_with_hash(part, cell, text, size, hash);
     }
-    uint32_t number = add_value(part, cell, text->text, text->size);
+    uint32_t number = add_value(part, cell, text, size);
     part->values[number].hash = hash;
-    return number;
-}
-
-uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
-                         const struct gd_sim_value *text)
-{
-    if (text->known == 0) {
-        return value_new(part, cell, text);
-    }
-    uint32_t number = part->value_of_known[text->known];
-    if (number < part->value_count && part->values[number].known == text->known &&
-        part->values[number].cell == cell) {
-        return number;
-    }
-    number = value_new(part, cell, text);
-    part->values[number].known = text->known;
-    part->value_of_known[text->known] = number;
     return number;
 }
 
@@ -145,15 +127,18 @@ uint32_t gd_lin_value_known(struct gd_lin_kv_part_numbers *part, uint32_t cell, 
         return number;
     }
     const struct gd_sim_known_text *known = &part->record->known[text];
-    if (!part->plain) {
-        number = value_with_hash(part, cell, known->text, known->size, known->hash);
-    } else {
-        number = add_value(part, cell, known->text, known->size);
-        part->values[number].hash = known->hash;
-    }
+    number = value_new(part, cell, known->text, known->size, known->hash);
     part->values[number].known = text;
     part->value_of_known[text] = number;
     return number;
+}
+
+uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
+                         const struct gd_sim_value *text)
+{
+    return text->known != 0 ? gd_lin_value_known(part, cell, text->known)
+                            : value_new(part, cell, text->text, text->size,
+                                        gd_sim_text_hash(text->text, text->size));
 }
 
 /* The same for a text that is nobody's yet. */
