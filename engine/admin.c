@@ -36,6 +36,7 @@ static void finish(struct gd_node *node, enum gd_outcome_kind kind, const char *
     struct gd__admin_wait wait = node->admin;
 
     node->admin = (struct gd__admin_wait){0};
+    gd__admin_probe_close(node); /* Its time may be over before that of the search. */
     if (wait.slot != NULL) {
         gd__slot_outcome(wait.slot, kind, text);
     } else if (kind == GD_OUTCOME_DONE) {
