@@ -63,7 +63,7 @@ stop() {
     [ ${#databases[@]} -gt 0 ] && wait "${databases[@]}" 2>/dev/null || true
     for n in 1 2 3; do # One that was killed, and started again by hand?
         holder=$(tr -dc 0-9 2>/dev/null <"$data/node$n/LOCK") || holder=
-        if [ -n "$holder" ] && [ "$(readlink "/proc/$holder/exe")" = "$gandalf" ]; then
+        if [ -n "$holder" ] && [ "/proc/$holder/exe" -ef "$gandalf" ]; then
             say "node $n still runs, as process $holder: this script did not start it"
             keep=yes
         fi

@@ -160,6 +160,8 @@ uint16_t gd__peers_version(const struct gd_node *node);
 void gd__peers_committed(struct gd_node *node);
 /* Tells Raft which configurations all members read. */
 void gd__peers_note_config(struct gd_node *node);
+/* Says (again) who we are, and by which life we know it: queued. */
+void gd__peer_say_hello(struct gd__peer *peer);
 /* Queue a message; dropped (and counted) when the peer is not connected or its queue is full. */
 void gd__peer_send(struct gd_node *node, const struct gd_message *message);
 void gd__peer_send_frame(struct gd_node *node, gd_node_id to, struct gd_slice frame);
@@ -472,8 +474,6 @@ void gd__admin_fail(struct gd_node *node);
 void gd__admin_probe_close(struct gd_node *node);
 /* Something is under way, and another request would be refused. */
 bool gd__admin_busy(const struct gd_node *node);
-/* Says (again) who we are, and by which life we know it: queued. */
-void gd__peer_say_hello(struct gd__peer *peer);
 /* lives.c */
 /* Do all members read what version 2 brought, as the configuration in force shows? */
 bool gd__lives_in_force(const struct gd_node *node);

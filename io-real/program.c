@@ -10,6 +10,7 @@
 #include "engine/memory.h"
 #include "engine/node.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -140,7 +141,8 @@ static bool kept_kind(const struct program *program, char *kind, size_t size)
     (void)snprintf(path, sizeof path, "%s/" KIND_NAME, program->config.data_dir);
     FILE *file = fopen(path, "r");
     if (file != NULL) {
-        any = fgets(kind, (int)size, file) != NULL && kind[0] != '\n';
+        /* A crash may have left a part of it: without its end it is none. */
+        any = fgets(kind, (int)size, file) != NULL && kind[0] != '\n' && strchr(kind, '\n') != NULL;
         (void)fclose(file);
     }
     if (any) {
@@ -164,6 +166,18 @@ static enum gd_err check_kind(const struct program *program, struct gd_error *er
         program->config.data_dir, kept, kind);
 }
 
+/* A new file's name is durable when its directory is. */
+static bool sync_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return good;
+}
+
 static enum gd_err keep_kind(const struct program *program, struct gd_error *error)
 {
     char path[PATH_MAX], kind[KIND_SIZE];
@@ -177,7 +191,7 @@ static enum gd_err keep_kind(const struct program *program, struct gd_error *err
     FILE *file = fopen(path, "w");
     good = file != NULL && fprintf(file, "%s\n", kind) > 0 && fflush(file) == 0 &&
            fsync(fileno(file)) == 0;
-    good = (file == NULL || fclose(file) == 0) && good;
+    good = (file == NULL || fclose(file) == 0) && good && sync_directory(program->config.data_dir);
     return good
                ? GD_OK
                : gd_error_set(error, GD_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));

@@ -6,16 +6,17 @@
  * delete, counting and unknown outcomes. A "touch" is all that one call does to one cell, seen from
  * outside: what it must find there and what it surely leaves.
  *
- *   O1. What returned before another was called comes before it; so do earlier ones of a session.
- *   O2. Who finds a value was supplied with it by somebody: the last before him who put it there.
- *       That one was not before another who is before the reader, and at whom the cell had, or was
- *       given, something else (or was given the value anew).
- *   O3. Where one supplier is left, he happened, comes before the reader, and whoever is as in O2
- *       does not lie between the two: if he is behind the supplier he is behind the reader; if he
- * is before the reader he is before the supplier. O4. What precedes all suppliers that are left
- * precedes the reader. O5. Numbers with one root (lin_counts.h) rise: O3 holds for the root and all
- * who find one of them, others being those at whom the cell had, or was given, none of them; and
- * among themselves they stand by their numbers.
+ * - O1. What returned before another was called comes before it; so do earlier ones of a session.
+ * - O2. Who finds a value was supplied with it by somebody: the last before him who put it there.
+ *   That one was not before another who is before the reader, and at whom the cell had, or was
+ *   given, something else (or was given the value anew).
+ * - O3. Where one supplier is left, he happened, comes before the reader, and whoever is as in O2
+ *   does not lie between the two: if he is behind the supplier he is behind the reader; if he is
+ *   before the reader he is before the supplier.
+ * - O4. What precedes all suppliers that are left precedes the reader.
+ * - O5. Numbers with one root (lin_counts.c) rise: O3 holds for the root and all who find one of
+ *   them, others being those at whom the cell had, or was given, none of them; and among themselves
+ *   they stand by their numbers.
  *
  * Each holds in every order. Of an open call: if it happens. Only of those that surely happen does
  * anything follow for others. A reader with no supplier left, or one who would have to come before

@@ -6,21 +6,25 @@
  * the list. When nothing can come next, the last choice is taken back.
  *
  * What keeps it short, each without losing an order:
- *   S1. What never changes anything is taken as soon as it fits.
- *   S2. A pair of (what is taken, state) is tried once, as far as it has to do with the cells by
- *       which it failed. Of open calls, those taken are compared as sets: who got there with less
- * of them could do all that who took more can. S3. Of calls that are alike, only the one that must
- * be done first is tried, and an open one only when no other is there: in any order two of them may
- * change places. S4. An open call is taken only right before one that notices: that could not be
- * without it, or would come out differently, or would not undo all that it did. Otherwise it could
- * as well be later, or never. S5. A value that never comes back is not left while somebody must yet
- * find it. S6. A chain is not begun while somebody who cannot lie within it must be done before its
- * last member is called. S7. What has no cell in common with the one that must be done first,
- * directly or by others that could come before it, is left for later. S8. A value is not left when
- * those who must yet find it could not all find it again (lin_supply.h): looked after once choices
- * had to be taken back. S9. What failed, failed by some cells: nothing that touches these alone
- * could be put in order. A choice before it that touches none of them is not worth another try.
- *  S10. What must come before a call in every order (`before` of the problem) comes before it.
+ * - S1. What never changes anything is taken as soon as it fits.
+ * - S2. A pair of (what is taken, state) is tried once, as far as it has to do with the cells by
+ *   which it failed. Of open calls, those taken are compared as sets: who got there with less of
+ *   them could do all that who took more can.
+ * - S3. Of calls that are alike, only the one that must be done first is tried, and an open one
+ *   only when no other is there: in any order two of them may change places.
+ * - S4. An open call is taken only right before one that notices: that could not be without it, or
+ *   would come out differently, or would not undo all that it did. Otherwise it could as well be
+ *   later, or never.
+ * - S5. A value that never comes back is not left while somebody must yet find it.
+ * - S6. A chain is not begun while somebody who cannot lie within it must be done before its last
+ *   member is called.
+ * - S7. What has no cell in common with the one that must be done first, directly or by others that
+ *   could come before it, is left for later.
+ * - S8. A value is not left when those who must yet find it could not all find it again
+ *   (lin_supply.h): looked after once choices had to be taken back.
+ * - S9. What failed, failed by some cells: nothing that touches these alone could be put in order.
+ *   A choice before it that touches none of them is not worth another try.
+ * - S10. What must come before a call in every order (`before` of the problem) comes before it.
  *
  * Some of what fails does so only because another choice, made where an earlier one is still being
  * tried, would do as well (S4, open calls that lead back to a state). That leans on the earlier
