@@ -8,14 +8,12 @@ for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || { echo "skipped: no $compiler"; exit 77; }
 done
 mkdir -p "$work"
-files="$source/io-sim/test/storm.c $source/io-sim/test/storm_main.c $source/io-sim/world.c
-    $source/io-sim/clock.c $source/io-sim/process.c $source/io-sim/net.c $source/io-sim/pipe.c
-    $source/io-sim/disk.c $source/io-sim/store.c $source/io-sim/heap.c $source/engine/base.c
-    $source/engine/bytes.c $source/engine/io.c $source/engine/prng.c"
-# shellcheck disable=SC2086
-gcc -std=c17 -O0 -I"$source" $files -o "$work/storm-gcc-O0"
-# shellcheck disable=SC2086
-clang -std=c17 -O3 -I"$source" $files -o "$work/storm-clang-O3"
+cd "$source"
+set -- io-sim/test/storm.c io-sim/test/storm_main.c io-sim/world.c io-sim/clock.c io-sim/process.c \
+    io-sim/net.c io-sim/pipe.c io-sim/disk.c io-sim/store.c io-sim/heap.c engine/base.c \
+    engine/bytes.c engine/io.c engine/prng.c
+gcc -std=c17 -O0 -I. "$@" -o "$work/storm-gcc-O0"
+clang -std=c17 -O3 -I. "$@" -o "$work/storm-clang-O3"
 "$work/storm-gcc-O0" >"$work/gcc-O0.txt"
 "$work/storm-clang-O3" >"$work/clang-O3.txt"
 diff "$work/gcc-O0.txt" "$work/clang-O3.txt" || { echo "gcc -O0 and clang -O3 differ"; exit 1; }

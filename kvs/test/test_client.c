@@ -22,7 +22,7 @@ static int run(const char *arguments, char *out, size_t size)
     size_t got;
     int status;
 
-    (void)snprintf(line, sizeof line, "%s 2>&1 %s", GD_CLIENT_PROGRAM, arguments);
+    (void)snprintf(line, sizeof line, "'%s' 2>&1 %s", GD_CLIENT_PROGRAM, arguments);
     pipe = popen(line, "r");
     assert_non_null(pipe);
     got = fread(out, 1, size - 1, pipe);
