@@ -367,21 +367,54 @@ static int restore_command(int argc, char *const *argv)
     return restore_file(file, flags[0].value, &config, &self);
 }
 
+static const struct {
+    const char *name;
+    int (*run)(int argc, char *const *argv);
+    const char *help;
+} tools[] = {
+    {"inspect", inspect_command,
+     "gandalf inspect [--json] DIRECTORY ...\n\n"
+     "What the data directories of stopped nodes hold: term, vote, members, the log's segments,\n"
+     "snapshots; whether all is sound; and, of several, which has the most.\n\n"
+     "  --json    for programs\n\n"
+     "Exit status: 0 all is sound, 1 something is not (a PROBLEM line says what), 2 bad usage."},
+    {"recover", recover_command,
+     "gandalf recover --data-dir DIRECTORY --nodes HOST:PORT [--yes]\n\n"
+     "For a majority that is lost for good: makes the stopped node whose directory this is the "
+     "only\n"
+     "member of a new cluster. It says what may be lost, and asks first.\n\n"
+     "  --data-dir DIRECTORY  the one with the most, as inspect tells\n"
+     "  --nodes HOST:PORT     this node's own address for its peers\n"
+     "  --yes                 do not ask\n\n"
+     "Exit status: 0 done, 1 not done, 2 bad usage."},
+    {"backup", gd__backup_command,
+     "gandalf backup --from HOST:PORT -o FILE\n\n"
+     "A consistent snapshot of a running cluster, in a file. GANDALF_PASSWORD in the environment\n"
+     "holds the password, where one is wanted.\n\n"
+     "  --from HOST:PORT  where a node serves clients\n"
+     "  -o FILE           it is there whole, or not at all\n\n"
+     "Exit status: 0 done, 1 not done, 2 bad usage."},
+    {"restore", restore_command,
+     "gandalf restore FILE --data-dir DIRECTORY --nodes HOST:PORT,... --self HOST:PORT\n\n"
+     "Makes the directory of one member of a new cluster from a backup; once for each member.\n\n"
+     "  --data-dir DIRECTORY  a new or an empty one\n"
+     "  --nodes HOST:PORT,... all members' addresses for their peers, the same for each\n"
+     "  --self HOST:PORT      which of them this is; not needed where there is one\n\n"
+     "Exit status: 0 done, 1 not done, 2 bad usage."}};
+
 bool gd_tools_run(int argc, char *const *argv, int *status)
 {
-    static const struct {
-        const char *name;
-        int (*run)(int argc, char *const *argv);
-    } tools[] = {{"inspect", inspect_command},
-                 {"recover", recover_command},
-                 {"backup", gd__backup_command},
-                 {"restore", restore_command}};
-
     for (size_t i = 0; argc > 1 && i < GD_COUNT(tools); i++) {
-        if (strcmp(argv[1], tools[i].name) == 0) {
-            *status = tools[i].run(argc, argv);
-            return true;
+        if (strcmp(argv[1], tools[i].name) != 0) {
+            continue;
         }
+        if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+            (void)puts(tools[i].help);
+            *status = GD_TOOL_FINE;
+        } else {
+            *status = tools[i].run(argc, argv);
+        }
+        return true;
     }
     return false;
 }

@@ -20,7 +20,7 @@ static const char usage[] =
     "Without a command: a prompt, or the lines of standard input, one command each.\n"
     "  -h, --host HOST   the node (127.0.0.1)\n"
     "  -p, --port PORT   where it serves clients (9876)\n"
-    "  -a, --pass PASS   its password; else from GANDALF_KVS_PASS\n"
+    "  -a, --pass PASS   its password; else from GANDALF_PASSWORD\n"
     "      --raw         replies as bytes, one value to a line (so when stdout is no terminal)\n"
     "      --json        replies as JSON, one to a line\n"
     "      --help, --version\n";
@@ -230,7 +230,7 @@ static int run_prompt(struct gd_client *client)
 int main(int argc, char **argv)
 {
     struct gd_client_options options = {
-        .host = "127.0.0.1", .port = 9876, .password = getenv("GANDALF_KVS_PASS")};
+        .host = "127.0.0.1", .port = 9876, .password = getenv("GANDALF_PASSWORD")};
     struct gd_client client;
     int at = read_options(argc, argv, &options), status;
 

@@ -67,6 +67,16 @@ def database_of_a_directory():
 
 
 @test
+def tools_tell_their_use():
+    """Each by --help; a word that it does not know is named, and nothing is done."""
+    for tool in ("inspect", "recover", "backup", "restore"):
+        text = gandalf(tool, "--help")
+        assert text.startswith("gandalf %s " % tool) and "Exit status" in text, text
+        assert gandalf(tool, "-h") == text
+        assert '"--hlep" is not expected here' in gandalf(tool, "--hlep", status=2)
+
+
+@test
 def inspect_tells():
     """What a stopped node holds; which of several has the most; a damaged one says where."""
     with Cluster() as c:
@@ -254,6 +264,10 @@ def backup_of_a_quiet_cluster():
         try:
             gandalf(*words)
             gandalf(*words)
+            kvs = os.path.join(os.path.dirname(harness.gandalf_path()), "..", "kvs", "gandalf-kvs")
+            shown = subprocess.run([kvs, "-p", str(node.client_port), "get", "k7"], text=True,
+                                   stdout=subprocess.PIPE, timeout=60)
+            assert shown.stdout == "x" * 7 + "\n", shown
         finally:
             del os.environ["GANDALF_PASSWORD"]
         assert os.path.getsize(backup) > 1 << 20  # More than a piece.
