@@ -2,7 +2,8 @@
  *
  * The first node tells who the members are; every member is then asked for its own RAFT STATUS, so
  * that the table shows what each believes, also where they disagree. The lag of a row is what the
- * leader says of that node. */
+ * leader says of that node. Who answers at a member's address need not be that member: one of
+ * another cluster, or another id, is told from it, and counts for nothing. */
 #include "kvs/client.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,8 +14,10 @@ enum { MEMBERS_MAX = 64, WAIT_S = 2 };
 struct member {
     uint64_t id;
     char peer[GD_CLIENT_HOST_SIZE], client[GD_CLIENT_HOST_SIZE], kind[24];
-    bool answered;
-    char role[24];
+    bool answered; /* With a status, whoever it was. */
+    bool itself;   /* It was this member. */
+    uint64_t answered_as;
+    char cluster[24], role[24];
     uint64_t term, leader, commit, applied;
     bool has_lag;
     uint64_t lag;
@@ -22,6 +25,7 @@ struct member {
 struct table {
     struct member members[MEMBERS_MAX];
     size_t count;
+    char cluster[24]; /* Of whom the members were asked from. */
 };
 
 static void take_text(const struct gd_resp_item *item, char *to, size_t size)
@@ -140,7 +144,11 @@ static bool read_status(struct gd_slice reply, struct member *member, struct tab
         if (!gd_resp_item_take(&reply, &name) || !gd_resp_item_take(&reply, &value)) {
             return false;
         }
-        if (is(&name, "role")) {
+        if (is(&name, "id")) {
+            member->answered_as = take_number(&value);
+        } else if (is(&name, "cluster")) {
+            take_text(&value, member->cluster, sizeof member->cluster);
+        } else if (is(&name, "role")) {
             take_text(&value, member->role, sizeof member->role);
         } else if (is(&name, "term")) {
             member->term = take_number(&value);
@@ -184,6 +192,8 @@ static void ask_member(const struct gd_client_options *options, struct member *m
     gd_client_point(&client, host, (uint16_t)strtoul(colon + 1, NULL, 10));
     member->answered =
         ask(&client, "STATUS", &reply) == GD_CLIENT_OK && read_status(reply, member, table);
+    member->itself = member->answered && member->answered_as == member->id &&
+                     strcmp(member->cluster, table->cluster) == 0;
     gd_client_release(&client);
 }
 
@@ -196,12 +206,27 @@ static void print_row(const struct member *member)
     }
     (void)printf("%-4" PRIu64 " %-21s %-21s %-8s ", member->id,
                  member->client[0] == '\0' ? "?" : member->client, member->peer, member->kind);
-    if (member->answered) {
+    if (member->itself) {
         (void)printf("%-13s %6" PRIu64 " %10" PRIu64 " %10" PRIu64 " %8s\n", member->role,
                      member->term, member->commit, member->applied, lag);
     } else {
-        (void)printf("%-13s %6s %10s %10s %8s\n", "unreachable", "-", "-", "-", lag);
+        (void)printf("%-13s %6s %10s %10s %8s\n", member->answered ? "a stranger" : "unreachable",
+                     "-", "-", "-", lag);
     }
+}
+
+/* Of which cluster is the node whose members are asked for? */
+static bool read_cluster(struct gd_client *client, struct table *table)
+{
+    struct gd_slice reply;
+    struct table nobody = {.count = 0};
+    struct member self = {0};
+
+    if (ask(client, "STATUS", &reply) != GD_CLIENT_OK || !read_status(reply, &self, &nobody)) {
+        return false;
+    }
+    (void)snprintf(table->cluster, sizeof table->cluster, "%s", self.cluster);
+    return true;
 }
 
 int gd_client_status(const struct gd_client_options *options)
@@ -226,6 +251,12 @@ int gd_client_status(const struct gd_client_options *options)
         gd_client_release(&client);
         return 1;
     }
+    if (!read_cluster(&client, &table)) {
+        (void)fprintf(stderr, "gandalf-kvs: %s:%u does not tell its status\n", client.host,
+                      client.port);
+        gd_client_release(&client);
+        return 1;
+    }
     gd_client_release(&client);
     for (size_t i = 0; i < table.count; i++) {
         ask_member(options, &table.members[i], &table);
@@ -234,10 +265,10 @@ int gd_client_status(const struct gd_client_options *options)
                  "member", "role", "term", "commit", "applied", "lag");
     for (size_t i = 0; i < table.count; i++) {
         const struct member *member = &table.members[i];
-        bool votes = strcmp(member->kind, "learner") != 0;
+        bool votes = strcmp(member->kind, "voter") == 0;
         voters += votes ? 1 : 0;
-        answering += votes && member->answered ? 1 : 0;
-        led = led || (member->answered && strcmp(member->role, "leader") == 0);
+        answering += votes && member->itself ? 1 : 0;
+        led = led || (member->itself && strcmp(member->role, "leader") == 0);
         print_row(member);
     }
     (void)printf("%zu of %zu voters answer; %s\n", answering, voters,

@@ -212,9 +212,13 @@ static void pair(struct gd_reply *reply, const char *name, uint64_t value)
 static void raft_status(const struct gd_node_status *status, struct gd_reply *reply)
 {
     bool leads = status->role == GD_ROLE_LEADER;
+    char cluster[24];
 
-    gd_reply_map(reply, 11);
+    (void)snprintf(cluster, sizeof cluster, "%016llx", (unsigned long long)status->cluster_id);
+    gd_reply_map(reply, 12);
     pair(reply, "id", status->id);
+    gd_reply_bulk_text(reply, "cluster");
+    gd_reply_bulk_text(reply, cluster);
     gd_reply_bulk_text(reply, "role");
     gd_reply_bulk_text(reply, gd_role_text(status->role));
     pair(reply, "term", status->term);

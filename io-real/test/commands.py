@@ -145,6 +145,12 @@ def kvs_client():
         follower.kill()
         table = kvs("status").splitlines()
         assert table[-1].startswith("2 of 3 voters answer"), table
+        with Cluster(count=1, start=False) as other:
+            other.nodes[0].client_port = follower.client_port
+            other.start()
+            wait_until("the stranger", lambda: "a stranger" in kvs("status"))
+            table = kvs("status").splitlines()
+            assert table[-1].startswith("2 of 3 voters answer"), table
         assert "usage:" in kvs("--help") and "gandalf-kvs " in kvs("--version")
         assert kvs("--host", "127.0.0.1", "get", "k") == "v\n"
         assert kvs("hello", "3").splitlines()[0] == "server"
