@@ -1,15 +1,20 @@
 /* proxy_link.c - one connection to a RESP database; see proxy_link.h.
  *
  * A connection is a piece of memory of its own, since the world keeps its stream until the close is
- * done: the link drops it and goes on with the next. */
+ * done: the link drops it and goes on with the next. What goes out goes in pieces: each that the
+ * world has taken is a sign that the database reads, so that patience is with its silence, and not
+ * with how long a large batch takes on a slow way. */
 #include "kvs/proxy_link.h"
 #include "engine/memory.h"
+
+enum { PIECE_SIZE = 8 * 1024 };
 
 struct gd_proxy_connection {
     struct gd_proxy_link *owner;
     bool dropped;
     struct gd_stream stream;
     struct gd_bytes input, sending;
+    size_t sent;  /* Bytes of `sending` that the world was given. */
     size_t taken; /* Bytes of `input` that are done with. */
     struct gd_resp_reply_reader reader;
     struct gd_write write;
@@ -86,6 +91,23 @@ static void be_patient(struct gd_proxy_link *link)
 
 static void on_written(struct gd_write *write, enum gd_err err);
 
+static void write_piece(struct gd_proxy_link *link, struct gd_proxy_connection *connection)
+{
+    size_t left = connection->sending.size - connection->sent;
+    struct gd_slice piece = {connection->sending.data + connection->sent,
+                             left < PIECE_SIZE ? left : PIECE_SIZE};
+
+    connection->sent += piece.size;
+    connection->write =
+        (struct gd_write){.slices = {piece}, .count = 1, .done = on_written, .context = connection};
+    connection->writing = gd_stream_write(&connection->stream, &connection->write) == GD_OK;
+    if (!connection->writing && link->busy) {
+        fail_later(link);
+    } else if (!connection->writing) {
+        gd_proxy_link_drop(link);
+    }
+}
+
 static void submit(struct gd_proxy_link *link, struct gd_proxy_connection *connection)
 {
     struct gd_bytes spare = connection->sending;
@@ -93,15 +115,9 @@ static void submit(struct gd_proxy_link *link, struct gd_proxy_connection *conne
     connection->sending = link->out;
     link->out = spare;
     gd_bytes_clear(&link->out);
-    connection->write = (struct gd_write){.slices = {gd_bytes_slice(&connection->sending)},
-                                          .count = 1,
-                                          .done = on_written,
-                                          .context = connection};
+    connection->sent = 0;
     connection->deferred = false;
-    connection->writing = gd_stream_write(&connection->stream, &connection->write) == GD_OK;
-    if (!connection->writing) {
-        fail_later(link);
-    }
+    write_piece(link, connection);
 }
 
 static void on_written(struct gd_write *write, enum gd_err err)
@@ -117,6 +133,12 @@ static void on_written(struct gd_write *write, enum gd_err err)
         end(link, GD_ERR_RESET);
     } else if (err != GD_OK) {
         gd_proxy_link_drop(link);
+    } else if (connection->sent < connection->sending.size) {
+        GD_REACHED("more of a batch goes to the database");
+        if (link->busy) {
+            be_patient(link);
+        }
+        write_piece(link, connection);
     } else if (connection->deferred) {
         submit(link, connection);
     }
