@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FETCH_AHEAD = 8 };
+
 static size_t spread(uint64_t hash, uint32_t cell)
 {
     hash = (hash + cell) * UINT64_C(0x9e3779b97f4a7c15);
@@ -346,6 +348,9 @@ void gd_lin_look_into(struct gd_lin_kv_part_numbers *part)
     struct looking looking = {.hashed = GD_LIN_NO};
     size_t count = part->piece_count == 0 ? 0 : part->value_count;
     for (uint32_t i = (uint32_t)part->cell_count; i < count; i++) {
+        if (i + FETCH_AHEAD < count && part->values[i + FETCH_AHEAD].text != NULL) {
+            __builtin_prefetch(part->values[i + FETCH_AHEAD].text); /* Texts lie all over. */
+        }
         if (part->values[i].matters && part->values[i].text != NULL &&
             part->cells[part->values[i].cell].appends) {
             look_later(part, &looking, i, i);
