@@ -26,8 +26,11 @@ enum { APPLY_COUNT_MAX = 512 };
 #define APPLY_SIZE_MAX ((size_t)1 << 20)
 #define AWAY_RETRY_NS (100 * GD_NS_PER_MS)
 
+#define LOOK_NS (2000 * GD_NS_PER_MS)
+
 static void on_retry(struct gd_timer *timer);
 static void on_expiry(struct gd_timer *timer);
+static void on_look(struct gd_timer *timer);
 
 static void set_up(struct gd_node *node)
 {
@@ -40,6 +43,10 @@ static void set_up(struct gd_node *node)
         apply->entries = gd_malloc(APPLY_COUNT_MAX * sizeof(void *));
         apply->retry = (struct gd_timer){.fire = on_retry, .context = node};
         apply->expiry = (struct gd_timer){.fire = on_expiry, .context = node};
+        apply->look = (struct gd_timer){.fire = on_look, .context = node};
+        if (node->options.tracker->apart) {
+            gd_timer_start(node->io, &apply->look, gd_io_now(node->io) + LOOK_NS);
+        }
     }
 }
 
@@ -337,6 +344,35 @@ static void on_retry(struct gd_timer *timer)
     }
     node->apply.busy = true;
     node->options.tracker->v->open(node->options.tracker, on_reopened, node);
+}
+
+static void on_looked(void *context, enum gd_err err)
+{
+    struct gd_node *node = context;
+
+    node->apply.busy = false;
+    if (err != GD_OK) {
+        GD_REACHED("database away while nothing was asked of it");
+        went_away(node);
+        return;
+    }
+    gd__node_kick(node);
+}
+
+/* Who asks nothing of a database would not notice that it is gone, or has lost something, before
+ * the next client does. */
+static void on_look(struct gd_timer *timer)
+{
+    struct gd_node *node = timer->context;
+    struct gd__apply *apply = &node->apply;
+
+    gd_timer_start(node->io, timer, gd_io_now(node->io) + LOOK_NS);
+    if (node->phase != GD__SERVING || apply->busy || apply->away || apply->restoring ||
+        apply->rebuild || apply->count > 0) {
+        return;
+    }
+    apply->busy = true;
+    node->options.tracker->v->query(node->options.tracker, NULL, 0, on_looked, node);
 }
 
 /* ---------------------------------------------------------------- the replicated clock */

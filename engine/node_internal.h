@@ -269,6 +269,7 @@ struct gd__apply {
     bool queried; /* The last operation was a query: entries go first now. */
     struct gd_timer retry;
     struct gd_timer expiry; /* The leader's: when the clock must be moved. */
+    struct gd_timer look;   /* Is a database that stands apart still there? */
     bool time_proposed;     /* A TIME entry is on its way. */
     gd_index time_index;
 };

@@ -580,6 +580,7 @@ void gd__close(struct gd_node *node)
     gd_timer_stop(node->io, &node->watch_timer);
     gd_timer_stop(node->io, &node->stop_timer);
     gd_timer_stop(node->io, &node->apply.retry);
+    gd_timer_stop(node->io, &node->apply.look);
     gd_timer_stop(node->io, &node->apply.expiry);
     gd__sessions_stop_listening(node);
     gd__peers_stop_listening(node);

@@ -94,5 +94,9 @@ struct gd_tracker_vtable {
 /* Implementations embed this as their FIRST member. */
 struct gd_tracker {
     const struct gd_tracker_vtable *v;
+    /* The database may go away, or lose what it held, while nothing is asked of it: every two
+     * seconds it is asked an empty query (`count` 0), which looks whether it is there, and is at
+     * applied() still. */
+    bool apart;
 };
 #endif

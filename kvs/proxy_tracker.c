@@ -732,7 +732,8 @@ void gd_proxy_tracker_init(struct gd_proxy_tracker *tracker, const struct gd_pro
 {
     gd_time_ns patience = (options->patience_ms == 0 ? 5000 : options->patience_ms) * GD_NS_PER_MS;
 
-    *tracker = (struct gd_proxy_tracker){.tracker = {.v = &vtable}, .io = options->io};
+    *tracker =
+        (struct gd_proxy_tracker){.tracker = {.v = &vtable, .apart = true}, .io = options->io};
     tracker->table.scripts = options->scripts;
     gd_proxy_link_init(&tracker->main, options->io, &options->address, patience);
     gd_proxy_link_init(&tracker->scan, options->io, &options->address, patience);
