@@ -144,6 +144,7 @@ static void begin_pre_candidacy(struct gd_raft *raft)
 
     gd__raft_become_follower(raft, raft->hard_state.term, 0);
     raft->role = GD_ROLE_PRE_CANDIDATE;
+    raft->campaigns++;
     raft->by_transfer = false;
     clear_ballots(raft);
     if (self >= 0) {

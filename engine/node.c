@@ -488,6 +488,13 @@ uint64_t gd_node_recovered_lsn(const struct gd_node *node)
     return node->recovered_lsn;
 }
 
+uint64_t gd_node_peer_boot(const struct gd_node *node, gd_node_id id)
+{
+    const struct gd__peer *peer = gd__peer_find(node, id);
+
+    return peer != NULL ? peer->boot : 0;
+}
+
 gd_index gd_node_applied(const struct gd_node *node)
 {
     return node->apply.applied;

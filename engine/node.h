@@ -93,6 +93,9 @@ bool gd_node_closing(const struct gd_node *node);
 struct gd_position gd_node_durable(const struct gd_node *node);
 /* The number of the last record of the log that was there at this start; 0: none. */
 uint64_t gd_node_recovered_lsn(const struct gd_node *node);
+/* The start of the peer `id` (a boot number) that this node goes by, as a Hello told it; 0: it has
+ * heard none. */
+uint64_t gd_node_peer_boot(const struct gd_node *node, gd_node_id id);
 /* The last entry handed to the Tracker and done; 0 before. */
 gd_index gd_node_applied(const struct gd_node *node);
 /* A digest of all replicated state: the Tracker's and the node's own tables; comparable between

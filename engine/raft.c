@@ -670,6 +670,7 @@ void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts)
         .election_deadline = raft->election_deadline,
         .leader_contact = raft->leader_contact,
         .lease_until = lease ? raft->lease_until : 0,
+        .campaigns = raft->campaigns,
     };
 }
 

@@ -226,6 +226,7 @@ struct gd_raft_facts {
     gd_time_ns election_deadline; /* By the node's clock, as the next two. */
     gd_time_ns leader_contact; /* A leader of this term last spoke; 0: none, or its loss showed. */
     gd_time_ns lease_until;    /* A leader may answer reads by itself; 0: it may not. */
+    uint64_t campaigns;        /* Times that it stood for election since its start. */
 };
 void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts);
 #endif

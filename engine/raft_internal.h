@@ -91,6 +91,7 @@ struct gd_raft {
     bool granted[GD_MEMBERS_MAX];
     bool refused[GD_MEMBERS_MAX];
     bool by_transfer; /* This candidacy came from TimeoutNow. */
+    uint64_t campaigns;
     uint64_t self_vote_sequence;
 
     /* Leadership. */

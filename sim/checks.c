@@ -14,22 +14,31 @@
  * - log matching: an entry named by (index, term) is the same everywhere, as is all before it;
  * - leader completeness: what was committed before a term is in the log of that term's leader;
  * - state machine safety: no two nodes commit different entries at one index;
+ * - commits are owed: what a leader knows a quorum to hold is committed, in the event that tells
+ * it;
  * - durability: a new commit index rests on entries that a majority of disks hold; what was durable
  *   on a node is there after its restart;
  *   on a damaged one, what its own log still says was durable, or it does not come back;
  * - monotony: term and commit index of a running node never go back;
  * - elections are not put off: but by a leader that speaks, a vote granted, or a campaign;
+ * - elections are stood for: by every voter that hears nobody, also one by the last change but one,
+ *   while the last is not known to be committed (thesis 4.2.2);
  * - lease: nobody is elected while another's lease runs;
  * - leader stickiness: who hears a leader helps nobody else to lead, but whom a leader asked to;
  * - leaders are heard: who has heard no quorum for two election timeouts leads no more (6.2);
- * - outsiders disturb nobody: no term comes from an answer of who is no member (thesis 4.2.3);
+ * - outsiders disturb nobody: no term comes from an answer of who is no member; who hears a leader
+ *   takes none from a candidate that is no voter (thesis 4.2.3);
  * - what peers said: a leader counts on a peer only as far as that has acknowledged it in this
- *   term, and since the start of it that the leader knows;
+ *   term, and since the start of it that the leader knows; and nobody goes back from a later start
+ *   of a peer to an earlier one;
  * - membership: the configuration in force is the last one of the log; one that is committed is the
- *   same everywhere; nobody stops whom nobody removed;
+ *   same everywhere; no two members are at one address, but where one takes the other's place;
+ *   nobody stops whom nobody removed;
  * - ids are used once: who was a member and is none now never is one again (see orders.c);
  * - one change at a time: a leader changes members only behind a committed change, and once an
  *   entry of its own term is committed (thesis 4.1);
+ * - changes can be carried: of the voters after a change that an operator orders the leader has
+ *   heard a majority (admin.c);
  * - leaders vote: who is no voter by a configuration that it knows to be committed leads no more
  *   once it has committed something in its term (thesis 4.2.2);
  * - voters have caught up: whoever joins votes when its disk has the change by which it does;
@@ -324,6 +333,38 @@ static void look_at_commit(struct gd_sim_checks *checks, unsigned id, const stru
     shadow->commit = commit;
 }
 
+/* What a leader knows a quorum to hold is committed as soon as it knows it, also when a change of
+ * the members is what makes them a quorum: the answer that it would wait for else may never come.
+ */
+static void look_at_owed(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    gd_term term = gd_raft_term(raft);
+    gd_index last = gd_raft_last(raft).index;
+    gd_index index = gd_raft_commit(raft) + 1;
+    uint32_t holding = 0;
+    uint64_t boot;
+    if (gd_raft_role(raft) != GD_ROLE_LEADER) {
+        return;
+    }
+    while (index <= last && gd_raft_term_at(raft, index) != term) {
+        index++; /* Of earlier terms nothing is committed by itself (5.4.2). */
+    }
+    if (index > last) {
+        return;
+    }
+    holding |= gd_raft_stored(raft).index >= index ? UINT32_C(1) << id : 0;
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
+        bool holds = peer != id && gd_raft_match(raft, peer, &boot) >= index;
+        holding |= holds ? UINT32_C(1) << peer : 0;
+    }
+    if (gd_sim_quorum(gd_raft_config(raft), holding)) {
+        gd_sim__violated(checks, "commits are owed",
+                         "node %u leads term %" PRIu64 ", knows a quorum to hold entry %" PRIu64
+                         ", and has committed no more than %" PRIu64,
+                         id, term, index, gd_raft_commit(raft));
+    }
+}
+
 /* What Raft takes as stored, the log on disk has told: an entry that was cut and came again in
  * another term is not the one whose write has ended. */
 static void look_at_stored(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
@@ -392,64 +433,6 @@ static void look_at_leases(struct gd_sim_checks *checks, unsigned id, gd_term te
                              "leader of term %" PRIu64 ", runs",
                              id, term, other, shadow->term);
         }
-    }
-}
-
-/* An election is put off by a leader that speaks, by a vote, or by a campaign of one's own, and by
- * nothing else: whoever may put it off can keep a cluster without a leader. */
-static void look_at_deadline(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
-{
-    struct shadow *shadow = &checks->shadows[id];
-    struct gd_raft_facts facts;
-    bool same = shadow->role == GD_ROLE_FOLLOWER && gd_raft_role(raft) == GD_ROLE_FOLLOWER &&
-                shadow->term == gd_raft_term(raft) && shadow->leader == gd_raft_leader(raft) &&
-                shadow->vote == gd_raft_vote(raft);
-    gd_raft_facts(raft, &facts);
-    gd_time_ns now = checks->clock(checks->context, id);
-    if (same && shadow->term != 0 && (shadow->leader != 0 || shadow->vote == 0) &&
-        facts.leader_contact == shadow->facts.leader_contact && facts.leader_contact != now &&
-        facts.election_deadline > shadow->facts.election_deadline &&
-        shadow->facts.election_deadline > now) {
-        gd_sim__violated(checks, "elections are not put off",
-                         "node %u, follower of term %" PRIu64 ", put its election off; no leader "
-                         "spoke, and it granted no vote",
-                         id, shadow->term);
-    }
-    if (facts.hard_state_durable) {
-        shadow->durable_term = gd_raft_term(raft);
-        shadow->durable_vote = gd_raft_vote(raft);
-    }
-    shadow->facts = facts;
-    shadow->role = gd_raft_role(raft);
-    shadow->leader = gd_raft_leader(raft);
-    shadow->leader_term = shadow->leader != 0 ? gd_raft_term(raft) : shadow->leader_term;
-}
-
-/* Who hears a leader helps nobody else to lead (thesis 4.2.3), but whom a leader asked to. Under
- * leases it has promised to keep still for a whole timeout, whatever brought a later term
- * meanwhile; without them a later term that came by itself is that of a leader that is gone. Looked
- * at while the shadow still shows what was before the event. */
-static void look_at_stickiness(struct gd_sim_checks *checks, unsigned id,
-                               const struct gd_raft *raft)
-{
-    const struct shadow *shadow = &checks->shadows[id];
-    gd_node_id vote = gd_raft_vote(raft);
-    gd_term term = gd_raft_term(raft);
-    gd_time_ns contact = shadow->facts.leader_contact;
-    gd_time_ns now = checks->clock(checks->context, id);
-    bool hears = contact != 0 && now - contact < checks->plan->election_timeout &&
-                 shadow->role != GD_ROLE_LEADER;
-    if (shadow->term == 0 || vote == 0 || vote == id || vote > GD_SIM_NODES_MAX ||
-        (term == shadow->term && vote == shadow->vote) ||
-        checks->shadows[vote].offered + 1 >= term) {
-        return;
-    }
-    if (hears &&
-        (checks->plan->lease != 0 || (shadow->leader != 0 && shadow->heard <= shadow->term))) {
-        gd_sim__violated(checks, "leader stickiness",
-                         "node %u votes for node %" PRIu64 " in term %" PRIu64
-                         ", and has heard a leader less than an election timeout ago",
-                         id, vote, term);
     }
 }
 
@@ -731,6 +714,28 @@ static void look_at_cut(struct gd_sim_checks *checks, unsigned id, const struct 
     }
 }
 
+/* Of two starts of a peer the later one counts, whichever was heard of last. Who is no member is
+ * forgotten when its connection ends. */
+static void look_at_starts(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    if (shadow->met_index != shadow->config_index) {
+        memset(shadow->met, 0, sizeof shadow->met);
+        shadow->met_index = shadow->config_index;
+    }
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
+        uint64_t boot =
+            peer != id && (shadow->members >> peer & 1) != 0 ? gd_node_peer_boot(node, peer) : 0;
+        if (boot < shadow->met[peer] && gd_life_of(boot) == gd_life_of(shadow->met[peer])) {
+            gd_sim__violated(checks, "what peers said",
+                             "node %u goes by start %" PRIu32
+                             " of node %u, and did by start %" PRIu32 " before",
+                             id, (uint32_t)boot, peer, (uint32_t)shadow->met[peer]);
+        }
+        shadow->met[peer] = boot;
+    }
+}
+
 static void look_at_digest(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
     struct shadow *shadow = &checks->shadows[id];
@@ -770,16 +775,17 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     follow_log(checks, id, raft);
     shadow->stored = gd_raft_stored(raft);
     look_at_stored(checks, id, node);
-    look_at_stickiness(checks, id, raft);
-    look_at_deadline(checks, id, raft);
+    gd_sim__look_at_standing(checks, id, raft);
     look_at_leader(checks, id, raft);
     look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);
+    look_at_owed(checks, id, raft);
     gd_sim__look_at_config(checks, id, raft);
     gd_sim__look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
     if (shadow->looks % 4 == 0) {
         look_at_contact(checks, id, node);
+        look_at_starts(checks, id, node);
     }
     if (shadow->looks++ % 32 == 0) {
         look_at_queues(checks, id, node);
@@ -794,6 +800,8 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     checks->shadows[id].lag_full = false;
     checks->shadows[id].applied = 0;
     checks->shadows[id].leader_term = 0;
+    memset(checks->shadows[id].met, 0, sizeof checks->shadows[id].met);
+    memset(checks->shadows[id].pace, 0, sizeof checks->shadows[id].pace);
 }
 
 void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id, bool wiped)

@@ -50,7 +50,21 @@ struct shadow {   /* Of one node. */
     gd_term heard_inside; /* The same of everything but answers of who is no member for it. */
     uint32_t members;     /* Of the configuration in force: bit n is node n. */
     gd_term leader_term;  /* The last one in which it knew a leader; 0: none since its start. */
+    struct wish {         /* The highest term of a candidate that a leader wished for, and who. */
+        gd_term term;
+        gd_node_id from;
+        gd_term others; /* The highest term that anything else but a vote's question told. */
+    } wish;
     struct told told[GD_SIM_NODES_MAX + 1]; /* By leader. */
+    /* Peers' starts as it goes by them, under the configuration of entry `met_index`. */
+    uint64_t met[GD_SIM_NODES_MAX + 1];
+    gd_index met_index;
+    struct pace { /* Of the snapshot's chunk that it sent last, by peer. */
+        struct gd_position position;
+        uint64_t offset;
+        gd_time_ns since;
+        uint64_t count; /* Times in a row. */
+    } pace[GD_SIM_NODES_MAX + 1];
     /* Reads: the names of its questions. */
     uint64_t token_boot;                 /* Of the start that asked last. */
     uint64_t token_highest, token_floor; /* Ever used; before that start. */
@@ -111,6 +125,10 @@ struct gd_sim_checks {
     char premise[200];
 };
 
+/* election_checks.c, after each event, while the shadow still shows what was before it; brings up
+ * to date what it says of elections, but for the term, the vote and who led. */
+void gd_sim__look_at_standing(struct gd_sim_checks *checks, unsigned id,
+                              const struct gd_raft *raft);
 /* member_checks.c, after each event; `changed`: the log's end is another. */
 void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 void gd_sim__look_at_elections(struct gd_sim_checks *checks, unsigned id,

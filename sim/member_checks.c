@@ -68,6 +68,79 @@ static void look_at_change(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+/* Does a member become a voter by itself, having caught up? */
+static bool promotes(const struct gd_config *previous, const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < previous->count; i++) {
+        const struct gd_member *now = gd_config_find(config, previous->members[i].id);
+        if ((previous->members[i].roles & GD_MEMBER_JOINING) != 0 && now != NULL &&
+            (now->roles & GD_MEMBER_VOTER) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A joint configuration acts at once. One that those who answer today cannot carry is never
+ * committed, and nobody can undo it: so no order begins one, but by FORCE, which no order here
+ * makes use of but those that are refused anyway. */
+static void look_at_support(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                            gd_index index, const struct gd_config *previous,
+                            const struct gd_config *config)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    struct gd_config after = *config;
+    uint32_t heard = UINT32_C(1) << id;
+    gd_time_ns now = checks->clock(checks->context, id);
+    if (gd_raft_role(raft) != GD_ROLE_LEADER || !shadow->led ||
+        shadow->term != gd_raft_term(raft) || gd_raft_term_at(raft, index) != shadow->term ||
+        !gd_config_joint(config) || promotes(previous, config)) {
+        return;
+    }
+    for (uint32_t i = 0; i < after.count; i++) {
+        struct gd_member_status status = {0};
+        unsigned peer = (unsigned)after.members[i].id;
+        after.members[i].roles &= ~GD_MEMBER_OUTGOING;
+        uint64_t boot = 0;
+        (void)gd_raft_match(raft, peer, &boot);
+        if (boot != 0 && gd_raft_progress(raft, peer, now, &status) &&
+            status.last_contact_ns < checks->plan->election_timeout) {
+            heard |= UINT32_C(1) << peer;
+        }
+    }
+    if (!gd_sim_quorum(&after, heard)) {
+        gd_sim__violated(checks, "changes can be carried",
+                         "node %u, leader of term %" PRIu64 ", begins a change by entry %" PRIu64
+                         "; of the voters behind it no majority answers",
+                         id, shadow->term, index);
+    }
+}
+
+/* Does one of them leave, or take the other's place? */
+static bool takes_over(const struct gd_member *a, const struct gd_member *b)
+{
+    uint32_t stays = GD_MEMBER_VOTER | GD_MEMBER_LEARNER;
+    return a->replaces == b->id || b->replaces == a->id || (a->roles & stays) == 0 ||
+           (b->roles & stays) == 0;
+}
+
+/* Who is at an address is one member: two would be two votes of one. */
+static void look_at_addresses(struct gd_sim_checks *checks, unsigned id, gd_index index,
+                              const struct gd_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        for (uint32_t k = i + 1; k < config->count; k++) {
+            const struct gd_member *a = &config->members[i], *b = &config->members[k];
+            if (strcmp(a->address.text, b->address.text) == 0 && !takes_over(a, b)) {
+                gd_sim__violated(checks, "membership",
+                                 "on node %u, by entry %" PRIu64 ", nodes %" PRIu64 " and %" PRIu64
+                                 " are members at one address, %s",
+                                 id, index, a->id, b->id, a->address.text);
+            }
+        }
+    }
+}
+
 /* No quorum waits for who has nothing yet: nobody begins as a voter, and whoever joins has the
  * entry by which it does. */
 static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
@@ -148,6 +221,8 @@ void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const str
             break; /* A snapshot's: what was before it is not known here. */
         }
         look_at_change(checks, id, raft, index, before);
+        look_at_support(checks, id, raft, index, previous, config);
+        look_at_addresses(checks, id, index, config);
         look_at_newcomers(checks, id, raft, previous, before, config);
         if (!gd_sim_quorums_meet(previous, config)) {
             gd_sim__violated(checks, "quorums meet",

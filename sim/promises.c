@@ -19,6 +19,7 @@
  *                        without one may keep a cluster from ever electing anybody.
  *   log matching         An acknowledged entry is the leader's.
  *   leadership transfer  Who is asked to lead holds all that the leader has (thesis 3.10).
+ *   transfers go on      A chunk of a snapshot is sent again in time, not at the network's pace.
  *   read index           A read is safe no earlier than at all that was committed when it was
  *                        asked (thesis 6.4); and no question bears the name of one that an earlier
  *                        start of the sender asked, whose answer may be on its way still. */
@@ -154,6 +155,27 @@ static void note_told(struct gd_sim_checks *checks, unsigned id, const struct gd
     }
 }
 
+/* What could not be stored (no room, a failed sync, damage that showed at the end) cannot be at
+ * once either: the same chunk over and over costs network and disk, and brings nobody further. One
+ * heartbeat may bring it, one answer more; copies of answers do, too. */
+#define CHUNKS_AGAIN 32
+static void look_at_chunk(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m)
+{
+    struct pace *pace = &checks->shadows[id].pace[m->to];
+    gd_time_ns now = checks->clock(checks->context, id);
+    if (gd_position_compare(pace->position, m->install.position) != 0 ||
+        pace->offset != m->install.offset) {
+        *pace = (struct pace){m->install.position, m->install.offset, now, 0};
+    }
+    pace->count++;
+    if (pace->count > CHUNKS_AGAIN + 3 * ((now - pace->since) / checks->plan->heartbeat)) {
+        gd_sim__violated(checks, "transfers go on",
+                         "node %u sends node %" PRIu64 " the bytes at %" PRIu64
+                         " of the snapshot at %" PRIu64 " for the %" PRIu64 "th time in a row",
+                         id, m->to, pace->offset, pace->position.index, pace->count);
+    }
+}
+
 /* Configurations aside: one may follow in the very step in which the offer is made. */
 static void look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                           const struct gd_message *m)
@@ -218,6 +240,7 @@ static bool promises(struct gd_slice frame)
     case GD_MESSAGE_VOTE:
     case GD_MESSAGE_VOTE_RESP:
     case GD_MESSAGE_APPEND_RESP:
+    case GD_MESSAGE_INSTALL_SNAPSHOT:
     case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
     case GD_MESSAGE_READ_INDEX:
     case GD_MESSAGE_READ_INDEX_RESP:
@@ -264,6 +287,9 @@ static void look_at(struct gd_sim_checks *checks, unsigned from, const struct gd
     case GD_MESSAGE_APPEND_RESP:
         look_at_append_resp(checks, from, raft, m);
         break;
+    case GD_MESSAGE_INSTALL_SNAPSHOT:
+        look_at_chunk(checks, from, m);
+        break;
     case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
         look_at_install_resp(checks, from, raft, m);
         break;
@@ -286,8 +312,9 @@ static void note_term(struct gd_sim_checks *checks, unsigned from, unsigned to,
     gd_term term = gd_message_frame_term(frame);
     bool answer = type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP ||
                   type == GD_MESSAGE_VOTE_RESP || type == GD_MESSAGE_PRE_VOTE_RESP;
-    if (term > shadow->heard && type != GD_MESSAGE_VOTE && type != GD_MESSAGE_PRE_VOTE) {
-        shadow->heard = term;
+    if (type != GD_MESSAGE_VOTE && type != GD_MESSAGE_PRE_VOTE) {
+        shadow->heard = term > shadow->heard ? term : shadow->heard;
+        shadow->wish.others = term > shadow->wish.others ? term : shadow->wish.others;
     }
     if (term > shadow->heard_inside && type != GD_MESSAGE_PRE_VOTE &&
         (!answer || (shadow->members >> from & 1) != 0)) {
@@ -311,6 +338,10 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
         struct shadow *asked = &checks->shadows[to];
         if (m.type == GD_MESSAGE_VOTE && m.vote.transfer && m.term > asked->heard) {
             asked->heard = m.term; /* By its leader's wish: that one's time is over with it. */
+        }
+        if (m.type == GD_MESSAGE_VOTE && m.vote.transfer && m.term > asked->wish.term) {
+            asked->wish.term = m.term;
+            asked->wish.from = m.from;
         }
         if (raft != NULL) {
             look_at(checks, from, raft, &m);
