@@ -33,6 +33,7 @@ struct slot {
     bool lost;     /* A file: if it was the only one of its log, it looks like an emptied disk. */
     bool moved;    /* It listens for peers at its second port. */
     unsigned asks; /* Empty, it asks this node to be added; 0: it waits. */
+    bool nameless; /* It is started as if it were new: it does not know that it was a member. */
     uint16_t version; /* Of the protocol, since its last start. */
     enum gd_err err;
     char error[GD_ERROR_TEXT_SIZE];
@@ -168,7 +169,8 @@ static void node_entry(struct gd_io *io, void *context)
     const struct gd_sim_cluster *cluster = slot->cluster;
     struct gd_address others[GD_SIM_NODES_MAX];
     struct gd_node_options options = {.io = io, .id = slot->id, .nodes = others};
-    options.join = slot->id > cluster->options.plan->nodes;
+    options.join = slot->id > cluster->options.plan->nodes || slot->nameless;
+    options.id = slot->nameless ? 0 : slot->id;
     for (unsigned id = 1; id <= cluster->options.plan->nodes && !options.join; id++) {
         if (id != slot->id) {
             gd_sim_peer_address(id, &others[options.node_count++]);
@@ -314,6 +316,7 @@ static void fill_world(struct gd_sim_cluster *cluster, struct gd_world_options *
     link->duplicate_ppm = (uint32_t)plan->net_duplicate;
     link->reorder_ppm = (uint32_t)plan->net_reorder;
     link->reorder_max = 10 * plan->net_latency_max + GD_SIM_MS;
+    link->reorder_max = plan->net_late > link->reorder_max ? plan->net_late : link->reorder_max;
     link->frames_spared = 2; /* The Hellos. */
     link->connect_timeout = 2 * GD_SIM_S;
     link->timeout = 15 * GD_SIM_S;
@@ -339,6 +342,8 @@ static void fill_world(struct gd_sim_cluster *cluster, struct gd_world_options *
     options->framer = (struct gd_world_framer){
         .context = cluster, .wants = framer_wants, .size = framer_size, .sent = framer_sent};
 }
+
+static void renew_links(struct gd_sim_cluster *cluster);
 
 static void add_node(struct gd_sim_cluster *cluster, unsigned id)
 {
@@ -385,6 +390,9 @@ struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *o
     }
     if (cluster->outside != NULL) {
         cluster->run = cluster->outside->run_new(cluster->world, options->plan);
+    }
+    if (options->plan->net_uneven > 1) {
+        renew_links(cluster);
     }
     return cluster;
 }
@@ -517,6 +525,25 @@ void gd_sim_cluster_ask(struct gd_sim_cluster *cluster, unsigned id, unsigned wh
     cluster->slots[id].asks = whom;
 }
 
+void gd_sim_cluster_start_nameless(struct gd_sim_cluster *cluster, unsigned id, unsigned whom)
+{
+    if (id >= 1 && id <= cluster->nodes && cluster->slots[id].wiped && !lives(cluster, id) &&
+        !cluster->slots[id].refused) {
+        cluster->slots[id].nameless = true;
+        cluster->slots[id].asks = whom;
+        gd_sim_cluster_start(cluster, id);
+    }
+}
+
+void gd_sim_cluster_end_nameless(struct gd_sim_cluster *cluster, unsigned id)
+{
+    if (id >= 1 && id <= cluster->nodes && cluster->slots[id].nameless) {
+        cluster->slots[id].nameless = false;
+        cluster->slots[id].asks = 0;
+        gd_sim_cluster_crash(cluster, id);
+    }
+}
+
 uint16_t gd_sim_cluster_version(const struct gd_sim_cluster *cluster, unsigned id)
 {
     return cluster->slots[id].version;
@@ -645,6 +672,19 @@ void gd_sim_cluster_block(struct gd_sim_cluster *cluster, unsigned from, unsigne
     gd_world_cut(cluster->world, from, to, *count > 0);
 }
 
+/* How much longer the way from one node to the other is than the plan says. */
+static uint64_t stretch_of(const struct gd_sim_plan *plan, unsigned from, unsigned to)
+{
+    uint64_t most = plan->heartbeat / (plan->net_latency_max + 1);
+    struct gd_prng prng;
+    most = most < plan->net_uneven ? most : plan->net_uneven;
+    if (most < 2 || from == GD_SIM_CLIENTS || to == GD_SIM_CLIENTS) {
+        return 1;
+    }
+    gd_prng_init(&prng, gd_prng_mix(plan->seed, gd_prng_mix(from, to)));
+    return gd_prng_between(&prng, 1, most);
+}
+
 static void renew_links(struct gd_sim_cluster *cluster)
 {
     for (unsigned a = 0; a <= cluster->nodes; a++) {
@@ -656,6 +696,9 @@ static void renew_links(struct gd_sim_cluster *cluster)
             if (a == b) {
                 continue;
             }
+            uint64_t stretch = stretch_of(cluster->options.plan, a, b);
+            link.latency_min *= stretch;
+            link.latency_max *= stretch;
             link.latency_min += from->lag + to->lag;
             link.latency_max += from->lag + to->lag;
             link.drop_ppm = lossy > link.drop_ppm ? (uint32_t)lossy : link.drop_ppm;

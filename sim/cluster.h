@@ -74,6 +74,10 @@ void gd_sim_cluster_peer_address(const struct gd_sim_cluster *cluster, unsigned 
 bool gd_sim_cluster_move(struct gd_sim_cluster *cluster, unsigned id);
 /* At its next start, if it is empty still, it asks `whom` to be added. */
 void gd_sim_cluster_ask(struct gd_sim_cluster *cluster, unsigned id, unsigned whom);
+/* A member whose disk was emptied starts as if it were new, and asks `whom` to be added: an
+ * operator errs. Until the other call, which crashes it. */
+void gd_sim_cluster_start_nameless(struct gd_sim_cluster *cluster, unsigned id, unsigned whom);
+void gd_sim_cluster_end_nameless(struct gd_sim_cluster *cluster, unsigned id);
 
 /* From here on the network loses, breaks and holds up nothing by itself. */
 void gd_sim_cluster_calm(struct gd_sim_cluster *cluster);

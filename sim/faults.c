@@ -39,6 +39,7 @@ struct gd_sim_faults {
     uint64_t struck;
     gd_node_id id_highest; /* The operator's notes: ids in use when members were asked about. */
     uint32_t lost;         /* Bit n: node n is gone for good. */
+    uint32_t dismissed;    /* Bit n: an order was given to remove node n, which may act late. */
     bool healed;
 };
 
@@ -509,9 +510,14 @@ static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_
         }
         break;
     }
-    if (order[0] != '\0') {
-        gd_sim_cluster_order(faults->cluster, leader, order);
+    if (order[0] == '\0') {
+        return;
     }
+    if (fault->kind == GD_SIM_FAULT_REMOVE || fault->kind == GD_SIM_FAULT_REPLACE) {
+        faults->dismissed |= UINT32_C(1) << target;
+        gd_sim_cluster_end_nameless(faults->cluster, target);
+    }
+    gd_sim_cluster_order(faults->cluster, leader, order);
 }
 
 /* Have all members heard of each other's lives, and stored it? Only then a cluster knows an emptied
@@ -536,6 +542,18 @@ static bool lives_known(const struct gd_sim_faults *faults)
 }
 
 /* ---------------------------------------------------------------- strike and end */
+
+/* Half of the time somebody takes an emptied member for a new one, and has it ask to be added. Not
+ * where it is to be removed: its address would be free then, and it a new member, rightly. */
+static void knock(struct gd_sim_faults *faults, unsigned target)
+{
+    uint64_t dice = gd_sim_cluster_now(faults->cluster) / GD_SIM_MS;
+    unsigned nodes = (unsigned)faults->plan->nodes;
+    if (dice % 2 == 0 && nodes > 1 && (faults->dismissed >> target & 1) == 0) {
+        unsigned whom = (unsigned)((target + dice / 2 % (nodes - 1)) % nodes) + 1;
+        gd_sim_cluster_start_nameless(faults->cluster, target, whom);
+    }
+}
 
 static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                            unsigned target)
@@ -580,6 +598,7 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
         }
         gd_sim_cluster_crash(cluster, target);
         gd_sim_cluster_wipe(cluster, target);
+        knock(faults, target);
         break;
     }
 }
@@ -775,6 +794,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     case GD_SIM_FAULT_ROT:
     case GD_SIM_FAULT_LOSE:
     case GD_SIM_FAULT_WIPE:
+        gd_sim_cluster_end_nameless(cluster, target);
         gd_sim_cluster_start(cluster, target);
         break;
     default:

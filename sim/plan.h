@@ -72,6 +72,8 @@ enum gd_sim_unit {
     X(idle_time, "client.idle_time", GD_SIM_TIME, 3 * GD_SIM_S, 0, 600 * GD_SIM_S)                 \
     X(leave_chance, "client.leave_chance", GD_SIM_PPM, 0, 0, 1000000)                              \
     X(readers, "client.readers", GD_SIM_PPM, 0, 0, 1000000)                                        \
+    X(lull, "client.lull", GD_SIM_TIME, 0, 0, 600 * GD_SIM_S)                                      \
+    X(lull_gap, "client.lull_gap", GD_SIM_TIME, 3 * GD_SIM_S, GD_SIM_MS, 600 * GD_SIM_S)           \
     X(deaf_chance, "client.deaf_chance", GD_SIM_PPM, 0, 0, 1000000)                                \
     X(value_size, "value.size", GD_SIM_BYTES, 16, 0, 16 << 20)                                     \
     X(value_large_chance, "value.large_chance", GD_SIM_PPM, 0, 0, 1000000)                         \
@@ -102,6 +104,8 @@ enum gd_sim_unit {
     X(net_drop, "net.drop", GD_SIM_PPM, 0, 0, 1000000)                                             \
     X(net_duplicate, "net.duplicate", GD_SIM_PPM, 0, 0, 1000000)                                   \
     X(net_reorder, "net.reorder", GD_SIM_PPM, 0, 0, 1000000)                                       \
+    X(net_late, "net.late", GD_SIM_TIME, 0, 0, 60 * GD_SIM_S)                                      \
+    X(net_uneven, "net.uneven", GD_SIM_COUNT, 1, 1, 1000)                                          \
     X(disk_latency_min, "disk.latency_min", GD_SIM_TIME, 50 * GD_SIM_US, 0, 60 * GD_SIM_S)         \
     X(disk_latency_max, "disk.latency_max", GD_SIM_TIME, 500 * GD_SIM_US, 0, 60 * GD_SIM_S)        \
     X(disk_sync_min, "disk.sync_min", GD_SIM_TIME, 200 * GD_SIM_US, 0, 60 * GD_SIM_S)              \

@@ -33,7 +33,10 @@ enum part {
     PART_LOST,
     PART_SPARES,
     PART_FAVOURITES,
-    PART_QUIET
+    PART_QUIET,
+    PART_LULLS,
+    PART_LATE,
+    PART_UNEVEN
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -599,6 +602,38 @@ static void draw_favourites(struct gd_sim_plan *plan)
     }
 }
 
+/* In some seeds a frame, or its copy, comes when the world has gone on without it: leaders have
+ * changed, and members, since it was sent. */
+static void draw_late(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_LATE);
+    if (gd_prng_chance(&prng, 1, 8)) {
+        plan->net_late = plan->election_timeout * gd_prng_between(&prng, 1, 5);
+        if (plan->net_reorder == 0 && plan->net_duplicate == 0) {
+            plan->net_reorder = draw_log(&prng, 100, 20000);
+        }
+    }
+}
+
+/* In some seeds the way over a third node is shorter. */
+static void draw_uneven(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_UNEVEN);
+    if (gd_prng_chance(&prng, 1, 5)) {
+        plan->net_uneven = draw_log(&prng, 2, 64);
+    }
+}
+
+/* In some seeds all clients only read at times, for about as long as a change of leaders takes. */
+static void draw_lulls(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_LULLS);
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->lull = plan->election_timeout * gd_prng_between(&prng, 1, 8);
+        plan->lull_gap = draw_log(&prng, 500, 8000) * GD_SIM_MS;
+    }
+}
+
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
 {
     gd_sim_plan_defaults(plan);
@@ -608,7 +643,10 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     draw_workload(plan);
     draw_mix(plan);
     draw_favourites(plan);
+    draw_lulls(plan);
     draw_net(plan);
+    draw_late(plan);
+    draw_uneven(plan);
     draw_disk(plan);
     draw_clock(plan);
     draw_versions(plan);

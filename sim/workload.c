@@ -382,6 +382,13 @@ static bool is_done(const struct gd_sim_client *client)
     return client->all->finishing && client->final_write && client->final_read;
 }
 
+/* Nobody writes: what a node has told readers then is in no log. */
+static bool is_lull(const struct gd_sim_client *client)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    return plan->lull > 0 && gd_sim__time(client) % (plan->lull_gap + plan->lull) >= plan->lull_gap;
+}
+
 /* What next: go on with what was begun, the last word, or some requests of the mix. */
 static void ask_next(struct gd_sim_client *client)
 {
@@ -405,7 +412,8 @@ static void ask_next(struct gd_sim_client *client)
         if (client->flight_count > FLIGHTS_MAX - 16 || client->held) {
             break;
         }
-        all->database->ask(client, client->reads_only ? GD_SIM_WANT_READ : GD_SIM_WANT_ANY);
+        bool reads = client->reads_only || is_lull(client);
+        all->database->ask(client, reads ? GD_SIM_WANT_READ : GD_SIM_WANT_ANY);
     }
 }
 
