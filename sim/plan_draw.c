@@ -634,6 +634,22 @@ static void draw_lulls(struct gd_sim_plan *plan)
     }
 }
 
+/* Some hundreds of pieces a snapshot, whatever is stored: each is a turn of the node's loop where
+ * it is made, and where it is sent it waits for its answer, or, if that is lost, for an election
+ * timeout: of large values in tiny pieces none would get through in the time that a run has. */
+static void fit_pieces(struct gd_sim_plan *plan)
+{
+    uint64_t each = plan->value_large_size / 8;
+    uint64_t all = plan->keys * plan->value_large_size / 500;
+    if (plan->value_large_chance == 0) {
+        return;
+    }
+    if (plan->snapshot_piece_size != 0 && plan->snapshot_piece_size < each) {
+        plan->snapshot_piece_size = each;
+    }
+    plan->snapshot_chunk_size = plan->snapshot_chunk_size < all ? all : plan->snapshot_chunk_size;
+}
+
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
 {
     gd_sim_plan_defaults(plan);
@@ -669,11 +685,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     prng = stream_of(seed, PART_QUIET);
     plan->quiet = gd_prng_chance(&prng, 1, 3);
     leave_room_for_the_dead(plan);
-    /* Some hundreds of pieces a snapshot, whatever is stored: each is a turn of the node's loop. */
-    if (plan->value_large_chance > 0 && plan->snapshot_piece_size != 0 &&
-        plan->snapshot_piece_size < plan->value_large_size / 8) {
-        plan->snapshot_piece_size = plan->value_large_size / 8;
-    }
+    fit_pieces(plan);
 }
 
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
