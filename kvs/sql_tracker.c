@@ -508,10 +508,26 @@ static bool answer(struct gd_sql_tracker *self, struct gd_query *query)
     return true;
 }
 
+/* An empty query: is the file there, and as we left it? */
+static bool is_as_left(struct gd_sql_tracker *self)
+{
+    bool fine = gd__sql_exec(self->db, "BEGIN") && gd__sql_untouched(self);
+
+    roll_back(self);
+    return fine;
+}
+
 static bool answer_some(struct gd_sql_tracker *self, enum gd_err *err)
 {
     uint64_t steps = 0;
 
+    if (self->count == 0 && !is_as_left(self)) {
+        if (self->why[0] == '\0') {
+            (void)gd__sql_fault(self, self->db, "it cannot be read");
+        }
+        give_up(self);
+        *err = GD_ERR_IO;
+    }
     for (int i = 0; i < ENTRIES_A_TURN && steps < STEPS_A_TURN && self->at < self->count; i++) {
         if (!answer(self, &self->queries[self->at])) {
             if (self->why[0] == '\0') {
@@ -642,7 +658,7 @@ static const struct gd_tracker_vtable vtable = {
 
 void gd_sql_tracker_init(struct gd_sql_tracker *tracker, const struct gd_sql_options *options)
 {
-    *tracker = (struct gd_sql_tracker){.tracker = {.v = &vtable}, .io = options->io};
+    *tracker = (struct gd_sql_tracker){.tracker = {.v = &vtable, .apart = true}, .io = options->io};
     (void)snprintf(tracker->file, sizeof tracker->file, "%s", options->file);
     tracker->runner.steps_max = options->steps_max;
     tracker->done_timer = (struct gd_timer){.fire = done_fire, .context = tracker};

@@ -711,9 +711,11 @@ void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed)
     plan->database_external = 0;
     plan->database_sync = 0;
     plan->database_sqlite = 1;
-    if (plan->snapshot_chunk_size < 512) { /* A file has some dozens of pages, whatever is in it. */
-        plan->snapshot_chunk_size = 512;
-    }
+    /* A file is some dozens of pages, whatever is in it, and keeps those that are free. */
+    uint64_t least =
+        2048 + (plan->value_large_chance > 0 ? plan->keys * plan->value_large_size / 200 : 0);
+    plan->snapshot_chunk_size =
+        plan->snapshot_chunk_size < least ? least : plan->snapshot_chunk_size;
     /* What was done twice shows for ever where nothing is written over. */
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->mix_set = plan->mix_del = plan->mix_getdel = plan->mix_getset = 1;

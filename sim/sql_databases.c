@@ -508,8 +508,8 @@ struct gd_tracker *gd_sim_sql_start(struct gd_sim_sql *sql, unsigned id, struct 
 
     GD_ASSERT(row->front == NULL);
     row->front = gd_calloc(1, sizeof *row->front);
-    row->front->tracker.v = &vtable;
     gd_sql_tracker_init(&row->front->sql, &options);
+    row->front->tracker = (struct gd_tracker){&vtable, row->front->sql.tracker.apart};
     return &row->front->tracker;
 }
 
