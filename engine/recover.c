@@ -294,6 +294,18 @@ static void install(struct job *job, struct gd_raft_persist *persist)
     job->stamp_ms = newest->stamp_ms;
 }
 
+/* Above every term that this node ever voted in, so that no vote of the old cluster counts; and
+ * above that of a snapshot which was durable before its term was. */
+static gd_term term_above_all(const struct job *job)
+{
+    const struct gd_snapshot_meta *newest = gd_snapshot_store_get(job->store, 0);
+    gd_term term = job->hard_state.term;
+
+    term = job->last.term > term ? job->last.term : term;
+    term = newest != NULL && newest->position.term > term ? newest->position.term : term;
+    return term + 1;
+}
+
 static enum gd_err append_config(struct job *job, const struct gd_address *address, gd_term term)
 {
     struct gd_config config = {.count = 1, .highest = job->highest};
@@ -334,8 +346,7 @@ enum gd_err gd_recover(const struct gd_offline *offline, const struct gd_address
         err = check_reach(&job);
     }
     if (err == GD_OK) {
-        /* Above every term that this node ever voted in: no vote of the old cluster counts. */
-        hard_state.term = job.hard_state.term + 1;
+        hard_state.term = term_above_all(&job);
         job.identity.cluster_id = fresh_cluster(&job);
         job.identity.boot++;
         gd_wal_start(job.wal, &job.identity, &hard_state, &job.mark, on_done, &job); /* V2 */

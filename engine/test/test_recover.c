@@ -156,6 +156,8 @@ static void test_recover_survives_a_crash_anywhere(void **state)
     recover_everywhere(2, 5, NODE_DISK_ENTRIES); /* A snapshot of this log. */
     recover_everywhere(3, NODE_DISK_ENTRIES + 8, NODE_DISK_ENTRIES + 8); /* One ahead of it ... */
     recover_everywhere(3, 5, 5); /* ... and one that it contradicts. */
+    /* One that was there before its term was. */
+    recover_everywhere(7, NODE_DISK_ENTRIES + 8, NODE_DISK_ENTRIES + 8);
 }
 
 /* V4: a snapshot that contradicts the log, and whose body is damaged, takes nothing away. */
