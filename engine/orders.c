@@ -36,13 +36,13 @@ static bool read_address(struct gd_slice arg, struct gd_address *address)
 }
 
 /* The words behind the order's name: `i` an id, `o` another id, `a` an address, `n` an
- * offset, `s` a size. */
+ * offset, `s` a size; and behind them, where the form has `L` and `F`, LEARNER and FORCE. */
 static bool read_words(const char *form, const struct gd_slice *args, size_t count,
                        struct gd_admin *admin)
 {
     size_t at = 1;
 
-    for (; *form != '\0'; form++, at++) {
+    for (; *form != '\0' && *form != 'L' && *form != 'F'; form++, at++) {
         if (at >= count || (*form == 'i' && !read_id(args[at], &admin->id)) ||
             (*form == 'o' && !read_id(args[at], &admin->other)) ||
             (*form == 'n' && !read_number(args[at], &admin->offset)) ||
@@ -52,9 +52,9 @@ static bool read_words(const char *form, const struct gd_slice *args, size_t cou
         }
     }
     for (; at < count; at++) {
-        if (gd_slice_is(args[at], "learner")) {
+        if (gd_slice_is(args[at], "learner") && strchr(form, 'L') != NULL) {
             admin->learner = true;
-        } else if (gd_slice_is(args[at], "force")) {
+        } else if (gd_slice_is(args[at], "force") && strchr(form, 'F') != NULL) {
             admin->force = true;
         } else {
             return false;
@@ -69,11 +69,11 @@ enum gd_err gd_order_read(const struct gd_slice *words, size_t count, struct gd_
         const char *name, *form;
         enum gd_admin_kind kind;
     } rows[] = {
-        {"snapshot", "", GD_ADMIN_SNAPSHOT},  {"transfer", "i", GD_ADMIN_TRANSFER},
-        {"transfer", "", GD_ADMIN_TRANSFER},  {"add", "ia", GD_ADMIN_ADD},
-        {"promote", "i", GD_ADMIN_PROMOTE},   {"remove", "i", GD_ADMIN_REMOVE},
-        {"replace", "ioa", GD_ADMIN_REPLACE}, {"move", "ia", GD_ADMIN_MOVE},
-        {"backup", "ions", GD_ADMIN_BACKUP},  {"backup", "", GD_ADMIN_BACKUP},
+        {"snapshot", "", GD_ADMIN_SNAPSHOT},   {"transfer", "i", GD_ADMIN_TRANSFER},
+        {"transfer", "", GD_ADMIN_TRANSFER},   {"add", "iaLF", GD_ADMIN_ADD},
+        {"promote", "iF", GD_ADMIN_PROMOTE},   {"remove", "iF", GD_ADMIN_REMOVE},
+        {"replace", "ioaF", GD_ADMIN_REPLACE}, {"move", "iaF", GD_ADMIN_MOVE},
+        {"backup", "ions", GD_ADMIN_BACKUP},   {"backup", "", GD_ADMIN_BACKUP},
     };
     enum gd_err err = GD_ERR_NOT_FOUND;
 

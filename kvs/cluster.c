@@ -257,8 +257,8 @@ void gd_kv_local_raft(const struct gd_slice *args, size_t count,
         "RAFT SNAPSHOT -- take a snapshot now",
         "RAFT BACKUP [term index offset size] -- a snapshot's file, as gandalf backup asks for it",
         "RAFT TRANSFER [id] -- hand leadership over",
-        "RAFT ADD id host:port [LEARNER], PROMOTE id, REMOVE id [FORCE] -- change the members",
-        "RAFT REPLACE old id host:port, MOVE id host:port [FORCE] -- the same",
+        "RAFT ADD id host:port [LEARNER], PROMOTE id, REMOVE id -- change the members",
+        "RAFT REPLACE old id host:port, MOVE id host:port -- the same; each takes FORCE behind it",
     };
 
     if (gd_slice_is(args[1], "status") && count == 2) {
