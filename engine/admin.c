@@ -18,7 +18,7 @@
 #include "engine/node_internal.h"
 #include "engine/quorum.h"
 
-enum { PROBE_MS = 2000, PROBE_AGAIN_MS = 100 };
+enum { PROBE_MS = 2000, PROBE_AGAIN_MS = 100, PROMOTE_LAG_MAX = 1 << 20 };
 
 static bool is_change(enum gd_admin_kind kind)
 {
@@ -127,6 +127,22 @@ static bool replacement(const struct gd_config *now, const struct gd_admin *admi
     return gd_config_put(next, &member) == GD_OK;
 }
 
+/* Two members at one address would be two votes of one node. Who is to take another's place may be
+ * where that one was. */
+static bool is_taken(const struct gd_config *now, const struct gd_admin *admin)
+{
+    bool names_one = admin->kind == GD_ADMIN_ADD || admin->kind == GD_ADMIN_REPLACE ||
+                     admin->kind == GD_ADMIN_MOVE;
+
+    for (uint32_t i = 0; i < now->count && names_one; i++) {
+        const struct gd_member *member = &now->members[i];
+        if (member->id != admin->id && strcmp(member->address.text, admin->address.text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The configuration that an admin request asks for. False: `*why` says what is in the way. */
 static bool next_config(struct gd_node *node, const struct gd_admin *admin, struct gd_config *next,
                         const char **why)
@@ -145,6 +161,11 @@ static bool next_config(struct gd_node *node, const struct gd_admin *admin, stru
     }
     *why = "there is no such member";
     if (admin->kind != GD_ADMIN_ADD && known == NULL) {
+        return false;
+    }
+    *why = "a member is at this address";
+    if (is_taken(now, admin)) {
+        GD_REACHED("membership change refused: a member is at this address");
         return false;
     }
     switch (admin->kind) {
@@ -224,6 +245,15 @@ static bool majority_answers(struct gd_node *node, const struct gd_admin *admin,
     return gd_quorum_yes(&config, yes);
 }
 
+/* Nearly: a voter that has nothing yet would keep the others from committing (thesis 4.2.1). */
+static bool has_caught_up(struct gd_node *node, gd_node_id id)
+{
+    struct gd_member_status row = {0};
+
+    return gd_raft_progress(node->raft, id, gd_io_now(node->io), &row) &&
+           row.state == GD_PROGRESS_REPLICATE && row.lag_bytes <= PROMOTE_LAG_MAX;
+}
+
 static bool has_voter(const struct gd_config *config)
 {
     for (uint32_t i = 0; i < config->count; i++) {
@@ -245,6 +275,12 @@ static const char *in_the_way(struct gd_node *node, const struct gd_admin *admin
     if (admin->kind == GD_ADMIN_PROMOTE && !answers(node, gd_config_find(next, admin->id))) {
         GD_REACHED("promotion: the member does not answer");
         return "this member does not answer; start it, or add FORCE";
+    }
+    if (admin->kind == GD_ADMIN_PROMOTE && !has_caught_up(node, admin->id)) {
+        GD_REACHED("promotion: the member has not caught up");
+        return "this member has not caught up (RAFT STATUS tells how far it is); wait for it, or "
+               "add "
+               "FORCE";
     }
     if (!majority_answers(node, admin, next)) {
         GD_REACHED("membership change: too few would answer");

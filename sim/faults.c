@@ -422,7 +422,9 @@ static void strike_mistake(struct gd_sim_faults *faults, unsigned target)
     const char *force = dice / 8 % 2 == 0 ? " FORCE" : "";
     gd_node_id nobody = used != 0 && dice / 16 % 2 == 0 ? used : GD_SIM_NODES_MAX + 1;
     gd_sim_peer_address((unsigned)(used != 0 ? used : target), &address);
-    switch (dice % 6) {
+    const struct gd_member *one = &config->members[dice / 64 % config->count];
+    const struct gd_member *other = &config->members[(dice / 64 + 1) % config->count];
+    switch (dice % (config->count > 1 ? 7 : 6)) {
     case 0:
         (void)snprintf(order, sizeof order, "RAFT ADD %" PRIu64 " %s%s%s",
                        used != 0 ? used : config->members[0].id, address.text,
@@ -442,8 +444,12 @@ static void strike_mistake(struct gd_sim_faults *faults, unsigned target)
         (void)snprintf(order, sizeof order, "RAFT MOVE %" PRIu64 " %s%s", nobody, address.text,
                        force);
         break;
-    default:
+    case 5:
         (void)snprintf(order, sizeof order, "RAFT TRANSFER %" PRIu64, nobody);
+        break;
+    default:
+        (void)snprintf(order, sizeof order, "RAFT MOVE %" PRIu64 " %s%s", one->id,
+                       other->address.text, force);
         break;
     }
     gd_sim_cluster_order(faults->cluster, leader, order);

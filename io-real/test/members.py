@@ -152,6 +152,11 @@ def grow_replace_shrink():
                 assert k("RAFT", "ADD", number, node.address) == "OK"
                 counted = count(100)
             assert kinds(k) == {1: "voter", 2: "voter", 3: "voter"}
+            for order in (("ADD", 4, second.address), ("MOVE", 3, second.address, "FORCE"),
+                          ("REPLACE", 3, 4, second.address)):
+                assert "a member is at this address" in refused(k, "RAFT", *order), order
+            refused(k, "RAFT", "REMOVE", 3, "LEARNER")
+            assert kinds(k) == {1: "voter", 2: "voter", 3: "voter"}
             fourth.start()
             wait_until("node 4 waits", lambda: "waiting to be added" in fourth.log())
             assert k("RAFT", "ADD", 4, fourth.address, "LEARNER") == "OK"
