@@ -828,6 +828,8 @@ static void fill_result(struct run *run)
     result->commits = gd_sim_checks_committed(run->checks);
     fill_members(run);
     result->struck = gd_sim_faults_struck(run->faults);
+    result->crashes = gd_world_counter(world, GD_WORLD_COUNT_KILLS) +
+                      gd_world_counter(world, GD_WORLD_COUNT_POWER_LOSSES);
 }
 
 void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options *options,

@@ -26,6 +26,8 @@ struct gd_sim_result {
     uint64_t elections;
     uint64_t commits;
     uint64_t struck;      /* Faults that found their target. */
+    uint64_t crashes;     /* Processes that were killed or lost power: a crash point that was never
+                             reached is struck, and no crash. */
     char members[64];     /* At the end, by the leader: "1,2,4L", L a learner, o outgoing; or "". */
     uint64_t nanoseconds; /* Real time that it took; not part of its identity. */
 };
