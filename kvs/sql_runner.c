@@ -58,6 +58,7 @@ static int judge_function(struct gd_sql_runner *runner, const char *name)
                                          "total_changes",
                                          "sqlite_version",
                                          "sqlite_source_id",
+                                         "fts5_source_id",
                                          "sqlite_compileoption_get",
                                          "sqlite_compileoption_used",
                                          NULL};
@@ -134,6 +135,19 @@ static int judge_write(struct gd_sql_runner *runner, int action, const char *fir
     }
 }
 
+/* Tables that SQLite has without anyone's making them, and that tell of a file's pages or of a
+ * connection's statements: what a node happens to hold, not what the cluster does. The name is
+ * refused in whatever is done with it, so that no client makes a table of it that nobody can read.
+ */
+static bool is_own_to_node(const char *name)
+{
+    static const char *const tables[] = {
+        "bytecode",     "dbstat",      "sqlite_dbdata", "sqlite_dbpage",
+        "sqlite_dbptr", "sqlite_stmt", "tables_used",   NULL};
+
+    return is_one_of(name, tables);
+}
+
 static int judge(void *context, int action, const char *first, const char *second,
                  const char *database, const char *trigger)
 {
@@ -147,6 +161,9 @@ static int judge(void *context, int action, const char *first, const char *secon
     if ((first != NULL && sqlite3_stricmp(first, GD_SQL_TABLE) == 0) ||
         (second != NULL && sqlite3_stricmp(second, GD_SQL_TABLE) == 0)) {
         return deny(runner, "the table " GD_SQL_TABLE " is gandalf's own");
+    }
+    if (first != NULL && is_own_to_node(first)) {
+        return deny(runner, "this table may tell other rows on each node");
     }
     if (action == SQLITE_FUNCTION) {
         return judge_function(runner, second);

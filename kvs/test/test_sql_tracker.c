@@ -336,6 +336,11 @@ static void test_sql_refused(void **state)
         {"CREATE VIRTUAL TABLE x USING fts5(y)", false},
         {"SELECT load_extension('x')", false},
         {"SELECT * FROM gandalf_state", false},
+        {"SELECT count(*) FROM dbstat", false},
+        {"SELECT d.pgoffset FROM main.DBSTAT AS d", false},
+        {"SELECT sql FROM sqlite_stmt", false},
+        {"INSERT INTO t(id) SELECT count(*) FROM sqlite_stmt", false},
+        {"CREATE TABLE bytecode(x)", false},
         {"UPDATE gandalf_state SET applied = 0", false},
         {"DROP TABLE gandalf_state", false},
         {"CREATE TRIGGER x AFTER UPDATE ON gandalf_state BEGIN SELECT 1; END", false},
@@ -349,6 +354,7 @@ static void test_sql_refused(void **state)
         {"PRAGMA user_version=3", true},
     };
     struct fixture f;
+    const char *reply;
     uint64_t before;
 
     (void)state;
@@ -371,6 +377,10 @@ static void test_sql_refused(void **state)
         assert_true(digest(&f) == before);
     }
     assert_non_null(strstr(apply(&f, "SQL.EXEC|SELECT changes()"), "another value on each node"));
+    assert_non_null(strstr(query(&f, "SQL.QUERY|SELECT * FROM dbstat"), "other rows on each node"));
+    reply = apply(&f, "SQL.EXEC|SELECT fts5_source_id()");
+    assert_true(strstr(reply, "another value on each node") != NULL ||
+                strstr(reply, "no such function") != NULL);
     assert_non_null(strstr(apply(&f, "SQL.EXEC|INSERT INTO t VALUES(9223372036854775807)"),
                            "rowid 9223372036854775807"));
     (void)apply(&f, "SQL.EXEC|CREATE VIEW w AS SELECT applied FROM gandalf_state");
