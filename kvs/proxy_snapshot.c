@@ -1,10 +1,16 @@
 /* proxy_snapshot.c - the whole of an external database as a stream of bytes, and back.
  *
  * How. SCAN, and DUMP with PEXPIRETIME for each key that it names, over a connection of their own,
- * while applies wait: so what is read is the state at one index, and memory holds a few hundred
- * keys at a time whatever the database holds. SCAN may name a key twice; RESTORE REPLACE does not
- * mind. Back, RESTORE into a database that was emptied first. The key that holds the applied index
- * says "restoring" until the end, so half of a snapshot is never taken for a state.
+ * while applies wait: so what is read is the state at one index. SCAN may name a key twice; RESTORE
+ * REPLACE does not mind. Back, RESTORE into a database that was emptied first. The key that holds
+ * the applied index says "restoring" until the end, so half of a snapshot is never taken for a
+ * state.
+ *
+ * How many DUMPs go at once follows from what they bring: a few at first, twice as many while they
+ * bring well below EXCHANGE_SIZE, fewer, down to one, when they bring more. So memory holds about
+ * that much, or one value that is larger, whatever the database holds; and the database, which may
+ * run all that it has read before it answers any of it, is not silent until our patience ends.
+ * The sizes come in SCAN's order, which is that of hashes: those behind are like those before.
  *
  * Rejected. Redis's own replication stream (SYNC): the database forks and applies need not wait,
  * but only Redis has it, and its RDB format changes with each version; DUMP's is checked and
@@ -24,7 +30,8 @@
 
 static const char key[] = GD_PROXY_KEY;
 static const char magic[] = "GDRESP01";
-enum { MAGIC_SIZE = 8, RECORD_HEAD = 13, RECORD_MORE = 4, DUMPS_MAX = 256, STREAM_LEAST = 65536 };
+enum { MAGIC_SIZE = 8, RECORD_HEAD = 13, RECORD_MORE = 4, STREAM_LEAST = 65536 };
+enum { DUMPS_FIRST = 4, DUMPS_MAX = 256, EXCHANGE_SIZE = 1024 * 1024 };
 
 /* ---------------------------------------------------------------- out */
 
@@ -88,6 +95,7 @@ static void on_begun(void *context, enum gd_err err)
         gd_bytes_add(&self->stream, magic, MAGIC_SIZE);
         gd_bytes_clear(&self->keys);
         self->key_at = 0;
+        self->dumps_limit = DUMPS_FIRST;
         gd_bytes_clear(&self->cursor);
         gd_bytes_add_text(&self->cursor, "0");
     }
@@ -168,6 +176,7 @@ static void dump_reply(void *context, size_t place, struct gd_slice reply)
         check_key(self, reply);
         return;
     }
+    self->dumps_size += reply.size;
     (void)gd_resp_item_take(&reply, &item);
     if (item.kind == '-') {
         self->snapshot_err = GD_ERR_RESET;
@@ -204,12 +213,27 @@ static void on_more(void *context, enum gd_err err)
     go_on(self);
 }
 
+static void on_dumped(void *context, enum gd_err err)
+{
+    struct gd_proxy_tracker *self = context;
+
+    if (self->dumps_size > EXCHANGE_SIZE) { /* As many as would have brought that much. */
+        self->dumps_limit = self->dumps_asked * EXCHANGE_SIZE / self->dumps_size;
+        self->dumps_limit = self->dumps_limit == 0 ? 1 : self->dumps_limit;
+    } else if (self->dumps_size < EXCHANGE_SIZE / 2 && self->dumps_asked == self->dumps_limit &&
+               self->dumps_limit < DUMPS_MAX) {
+        self->dumps_limit *= 2;
+        self->dumps_limit = self->dumps_limit < DUMPS_MAX ? self->dumps_limit : DUMPS_MAX;
+    }
+    on_more(context, err);
+}
+
 static void ask_dumps(struct gd_proxy_tracker *self)
 {
     const char *const get[] = {"GET", key};
-    size_t at = self->key_at;
+    size_t at = self->key_at, count = 0;
 
-    for (size_t i = 0; i < DUMPS_MAX && at < self->keys.size; i++) {
+    for (; count < self->dumps_limit && at < self->keys.size; count++) {
         struct gd_slice dump[] = {gd_proxy_text("DUMP"), key_at(self, at)};
         struct gd_slice deadline[] = {gd_proxy_text("PEXPIRETIME"), dump[1]};
         gd_proxy_link_add(&self->scan, dump, 2);
@@ -217,7 +241,9 @@ static void ask_dumps(struct gd_proxy_tracker *self)
         at += 4 + dump[1].size;
     }
     gd_proxy_link_add_words(&self->scan, get, 2); /* Who emptied it meanwhile took the key along. */
-    gd_proxy_link_send(&self->scan, dump_reply, on_more, self);
+    self->dumps_asked = count;
+    self->dumps_size = 0;
+    gd_proxy_link_send(&self->scan, dump_reply, on_dumped, self);
 }
 
 static void ask_keys(struct gd_proxy_tracker *self)
@@ -237,6 +263,8 @@ static void go_on(struct gd_proxy_tracker *self)
     bool ended = self->scan_ended && self->key_at == self->keys.size;
 
     if (ready < STREAM_LEAST && !ended) {
+        gd_bytes_consume(&self->stream, self->stream_at); /* Or it would grow to the whole of it. */
+        self->stream_at = 0;
         if (self->key_at < self->keys.size) {
             ask_dumps(self);
         } else {

@@ -63,7 +63,10 @@ struct gd_proxy_tracker {
     struct gd_bytes cursor, keys; /* Owned: le32 size, bytes. */
     struct gd_bytes dump;         /* Owned: the last DUMP. */
     bool dump_absent;
-    size_t key_at; /* In `keys`, of the next DUMP's reply. */
+    size_t key_at;      /* In `keys`, of the next DUMP's reply. */
+    size_t dumps_limit; /* DUMPs that an exchange may hold. */
+    size_t dumps_asked; /* Those that the last one held. */
+    size_t dumps_size;  /* The bytes that they brought. */
     gd_time_ns frozen_at;
     uint64_t key_total;
     struct gd_timer snapshot_timer;
