@@ -348,6 +348,7 @@ static void test_sql_refused(void **state)
         {"INSERT INTO sqlite_sequence VALUES('t', 9)", false},
         {"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c",
          false},
+        {"UPDATE sqlite_master SET sql = ''", false},
         {"INSERT INTO t(id) VALUES(1)", true},
         {"DELETE FROM t", true},
         {"CREATE TABLE u(x)", true},
@@ -378,6 +379,10 @@ static void test_sql_refused(void **state)
     }
     assert_non_null(strstr(apply(&f, "SQL.EXEC|SELECT changes()"), "another value on each node"));
     assert_non_null(strstr(query(&f, "SQL.QUERY|SELECT * FROM dbstat"), "other rows on each node"));
+    assert_non_null(
+        strstr(query(&f, "SQL.QUERY|SELECT count(*) FROM json_each('[1,2]')"), ":2\r\n"));
+    assert_non_null(
+        strstr(query(&f, "SQL.QUERY|SELECT name FROM pragma_table_info('t')"), "\r\nid\r\n"));
     reply = apply(&f, "SQL.EXEC|SELECT fts5_source_id()");
     assert_true(strstr(reply, "another value on each node") != NULL ||
                 strstr(reply, "no such function") != NULL);
