@@ -208,14 +208,15 @@ def measure(systems, name, test, args):
     requests = max(1, int(requests * args.scale))
     if name != "etcd":
         return redis_benchmark(systems.ports[name], command, clients, pipeline, requests), requests
-    requests = max(clients, requests // 8)  # So that a round of it takes about as long.
+    # An eighth, so that a round of it takes about as long, but enough for each client to get going.
+    requests = max(100 * clients, requests // 8)
     line = subprocess.run([args.etcd_load, systems.endpoints, "put" if command == "set" else "get",
                            str(clients), str(requests), "10000", "64"], capture_output=True, text=True,
                           timeout=600)
     if line.returncode != 0:
         sys.exit("compare.py: " + line.stderr)
     values = [float(v) for v in line.stdout.split()]
-    return dict(zip(("rps", "p50", "p99", "p99.9", "max"), values)), requests
+    return dict(zip(("rps", "p50", "p99", "p99.9", "max"), values)), requests + clients  # Each warmed up by one.
 
 
 def median(results, test, name, what):

@@ -2,12 +2,16 @@
 //
 //	etcd_load ENDPOINTS put|get CLIENTS REQUESTS KEYS VALUE-SIZE
 //
+// All clients go to the leader, as they do with the others. Each dials and makes one request that is
+// not counted; the clock starts once all of them have.
+//
 // Prints one line: requests a second, then p50, p99, p99.9 and the longest, in milliseconds. `get` is
 // etcd's default, linearizable.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand"
 	"os"
@@ -29,29 +33,63 @@ func number(text string) int {
 	return value
 }
 
-// One client: its share of the requests, one after another on a connection of its own.
-func client(endpoint string, put bool, requests, keys int, value string, seed int64) ([]time.Duration, error) {
-	c, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 5 * time.Second})
+// The endpoint of the member that leads.
+func leader(endpoints []string) (string, error) {
+	c, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer c.Close()
+	for try := 0; try < 10; try++ {
+		for _, endpoint := range endpoints {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			status, err := c.Status(ctx, endpoint)
+			cancel()
+			if err == nil && status.Leader != 0 && status.Leader == status.Header.MemberId {
+				return endpoint, nil
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return "", errors.New("no member leads")
+}
+
+// What all clients share: what they ask, and the barrier between getting ready and being measured.
+type load struct {
+	endpoint       string
+	put            bool
+	requests, keys int
+	value          string
+	ready          sync.WaitGroup
+	start          chan struct{}
+}
+
+// One client: its share of the requests, one after another on a connection of its own.
+func (l *load) client(seed int64) ([]time.Duration, error) {
 	random := rand.New(rand.NewSource(seed))
-	took := make([]time.Duration, 0, requests)
-	for i := 0; i < requests; i++ {
-		key := fmt.Sprintf("key:%012d", random.Intn(keys))
+	c, err := clientv3.New(clientv3.Config{Endpoints: []string{l.endpoint}, DialTimeout: 5 * time.Second})
+	one := func() error {
+		key := fmt.Sprintf("key:%012d", random.Intn(l.keys))
+		if l.put {
+			_, err := c.Put(context.Background(), key, l.value)
+			return err
+		}
+		_, err := c.Get(context.Background(), key)
+		return err
+	}
+	if err == nil {
+		defer c.Close()
+		err = one()
+	}
+	l.ready.Done()
+	<-l.start
+	took := make([]time.Duration, 0, l.requests)
+	for i := 0; i < l.requests && err == nil; i++ {
 		begin := time.Now()
-		if put {
-			_, err = c.Put(context.Background(), key, value)
-		} else {
-			_, err = c.Get(context.Background(), key)
-		}
-		if err != nil {
-			return nil, err
-		}
+		err = one()
 		took = append(took, time.Since(begin))
 	}
-	return took, nil
+	return took, err
 }
 
 func main() {
@@ -59,20 +97,25 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: etcd_load ENDPOINTS put|get CLIENTS REQUESTS KEYS VALUE-SIZE")
 		os.Exit(2)
 	}
-	endpoints := strings.Split(os.Args[1], ",")
 	clients, requests := number(os.Args[3]), number(os.Args[4])
 	keys, value := number(os.Args[5]), strings.Repeat("x", number(os.Args[6]))
-	share := (requests + clients - 1) / clients
+	l := load{put: os.Args[2] == "put", requests: (requests + clients - 1) / clients, keys: keys, value: value,
+		start: make(chan struct{})}
+	var err error
+	if l.endpoint, err = leader(strings.Split(os.Args[1], ",")); err != nil {
+		fmt.Fprintf(os.Stderr, "etcd_load: %v\n", err)
+		os.Exit(1)
+	}
 	var all []time.Duration
 	var failed error
 	var lock sync.Mutex
 	var group sync.WaitGroup
-	begin := time.Now()
 	for i := 0; i < clients; i++ {
 		group.Add(1)
+		l.ready.Add(1)
 		go func(i int) {
 			defer group.Done()
-			took, err := client(endpoints[i%len(endpoints)], os.Args[2] == "put", share, keys, value, int64(i))
+			took, err := l.client(int64(i))
 			lock.Lock()
 			defer lock.Unlock()
 			all = append(all, took...)
@@ -81,6 +124,9 @@ func main() {
 			}
 		}(i)
 	}
+	l.ready.Wait()
+	begin := time.Now()
+	close(l.start)
 	group.Wait()
 	elapsed := time.Since(begin)
 	if failed != nil {
