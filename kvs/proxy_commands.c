@@ -3,8 +3,9 @@
  * Why. Each node runs the same commands on its own database and the results must be the same. The
  * database tells (COMMAND) which commands it has and which of them write; what it cannot tell is
  * which give another result on each replica. Those are in the tables here: some are refused, with
- * the reason, and some are made deterministic by the entry's time and index, which every node knows
- * (so EXPIRE becomes PEXPIREAT, XADD's * an ID). The entry in the log is what the client sent.
+ * the reason, and some are made deterministic by the entry's time, which every node knows
+ * (so EXPIRE becomes PEXPIREAT, XADD's * an ID of that time). The entry in the log is what the
+ * client sent.
  *
  * Rejected. Replicating effects instead of commands: the leader's database would have to run a
  * command before it is committed. */
@@ -358,7 +359,6 @@ struct rewrite {
     const struct gd_slice *args;
     size_t count;
     int64_t stamp_ms;
-    gd_index index;
     char text[48];
 };
 
@@ -449,7 +449,8 @@ static bool fix_restore(struct rewrite *r, struct gd_bytes *out)
 }
 
 /* XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] n [LIMIT n]] id field value ...: an ID of * becomes
- * stamp-index, which grows from entry to entry as Redis's own does. */
+ * stamp-*, the next one of the stream at that time: it follows from the state, and two of them may
+ * stand in one transaction, or in two entries of one stamp. */
 static bool fix_xadd(struct rewrite *r, struct gd_bytes *out)
 {
     size_t at = 2;
@@ -471,8 +472,7 @@ static bool fix_xadd(struct rewrite *r, struct gd_bytes *out)
     if (at >= r->count || !gd_slice_is(r->args[at], "*")) {
         return false;
     }
-    (void)snprintf(r->text, sizeof r->text, "%lld-%llu", (long long)r->stamp_ms,
-                   (unsigned long long)r->index);
+    (void)snprintf(r->text, sizeof r->text, "%lld-*", (long long)r->stamp_ms);
     gd_bytes_format(out, "*%zu\r\n", r->count);
     for (size_t i = 0; i < r->count; i++) {
         struct gd_slice word = i == at ? gd_proxy_text(r->text) : r->args[i];
@@ -484,9 +484,9 @@ static bool fix_xadd(struct rewrite *r, struct gd_bytes *out)
 }
 
 void gd_proxy_write_fixed(struct gd_bytes *out, const struct gd_slice *args, size_t count,
-                          int64_t stamp_ms, gd_index index)
+                          int64_t stamp_ms)
 {
-    struct rewrite r = {.args = args, .count = count, .stamp_ms = stamp_ms, .index = index};
+    struct rewrite r = {.args = args, .count = count, .stamp_ms = stamp_ms};
     bool fixed = false;
 
     if (gd_slice_is(args[0], "expire") || gd_slice_is(args[0], "pexpire")) {

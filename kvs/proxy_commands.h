@@ -24,10 +24,10 @@ const struct gd_command *gd_proxy_find(const struct gd_proxy_table *table,
                                        const char **refusal);
 /* Why a command of that name is never let through: the error's text, static; NULL: it is. */
 const char *gd_proxy_refusal_of(struct gd_slice name);
-/* Adds the command behind `out` as every replica must run it: by the entry's time and index, not by
- * the database's clock. */
+/* Adds the command behind `out` as every replica must run it: by the entry's time, not by the
+ * database's clock. */
 void gd_proxy_write_fixed(struct gd_bytes *out, const struct gd_slice *args, size_t count,
-                          int64_t stamp_ms, gd_index index);
+                          int64_t stamp_ms);
 
 /* What has to be done to a reply, so that gandalf's own key is not seen. */
 enum gd_proxy_filter {

@@ -27,8 +27,8 @@
  *   P1. The key changes with the effects or not at all.
  *   P2. Nothing is applied unless the key still holds what this node last saw there.
  *   P3. No reply reaches a client from an exchange that did not end well.
- *   P4. Time and index of the entry are all that a command's effect depends on beside the state;
- * the one exception, that each database drops due keys by its own clock, is in README.md. */
+ *   P4. The entry's time is all that a command's effect depends on beside the state; the one
+ *       exception, that each database drops due keys by its own clock, is in README.md. */
 #include "kvs/proxy_tracker.h"
 #include "engine/memory.h"
 #include "kvs/number.h"
@@ -314,7 +314,7 @@ static size_t read_args(struct gd_proxy_tracker *self, struct gd_reader *reader,
 
 /* The commands of one request into the exchange. A query keeps its own MULTI. */
 static void add_request(struct gd_proxy_tracker *self, size_t request, struct gd_slice body,
-                        int64_t stamp_ms, gd_index index)
+                        int64_t stamp_ms)
 {
     struct gd_reader reader = gd_reader_of(body);
     bool multi = gd_reader_u8(&reader) == GD_BODY_TRANSACTION;
@@ -342,7 +342,7 @@ static void add_request(struct gd_proxy_tracker *self, size_t request, struct gd
         part->filter = gd_proxy_filter_of(self->args, count);
         part->copies = part->filter == GD_PROXY_RANDOM ? GD_PROXY_RANDOM_COPIES : 1;
         for (size_t copy = 0; copy < part->copies; copy++) {
-            gd_proxy_write_fixed(&self->main.out, self->args, count, stamp_ms, index);
+            gd_proxy_write_fixed(&self->main.out, self->args, count, stamp_ms);
             self->main.expected++;
             self->queued++;
         }
@@ -554,7 +554,7 @@ static void send_batch(struct gd_proxy_tracker *self)
             struct gd_proxy_part *part = add_part(self, i);
             part->answer = gd_bytes_slice(&self->refusals[i]);
         } else if (one->body.size > 0) {
-            add_request(self, i, one->body, one->stamp_ms, one->position.index);
+            add_request(self, i, one->body, one->stamp_ms);
         }
     }
     (void)snprintf(index, sizeof index, "%llu",
@@ -654,7 +654,7 @@ static void tracker_query(struct gd_tracker *tracker, struct gd_query *batch, si
     gd_proxy_link_add_words(&self->main, get, 2);
     for (size_t i = 0; i < count; i++) {
         batch[i].result = GD_QUERY_ANSWERED;
-        add_request(self, i, batch[i].body, batch[i].wall_ms, 0);
+        add_request(self, i, batch[i].body, batch[i].wall_ms);
     }
     gd_proxy_link_add_words(&self->main, get, 2);
     gd_proxy_link_send(&self->main, query_reply, on_queried, self);

@@ -49,10 +49,11 @@ static void test_rewrites(void **state)
         {"restore", "RESTORE k 5 dump REPLACE", "RESTORE k 1000005 dump REPLACE ABSTTL"},
         {"restore for ever", "RESTORE k 0 dump", "RESTORE k 0 dump"},
         {"restore absolute", "RESTORE k 5 dump ABSTTL", "RESTORE k 5 dump ABSTTL"},
-        {"xadd", "XADD s * f v", "XADD s 1000000-42 f v"},
+        {"xadd", "XADD s * f v", "XADD s 1000000-* f v"},
         {"xadd trimmed", "XADD s NOMKSTREAM MAXLEN ~ 10 LIMIT 5 * f *",
-         "XADD s NOMKSTREAM MAXLEN ~ 10 LIMIT 5 1000000-42 f *"},
+         "XADD s NOMKSTREAM MAXLEN ~ 10 LIMIT 5 1000000-* f *"},
         {"xadd with an id", "XADD s 5-1 f *", "XADD s 5-1 f *"},
+        {"xadd with a time", "XADD s 5-* f *", "XADD s 5-* f *"},
         {"others", "LPUSH l a b", "LPUSH l a b"},
     };
 
@@ -62,7 +63,7 @@ static void test_rewrites(void **state)
         struct gd_slice words[WORDS_MAX];
         struct gd_bytes got = {0}, want = {0};
         size_t count = split(cases[i].line, copy, sizeof copy, words);
-        gd_proxy_write_fixed(&got, words, count, 1000000, 42);
+        gd_proxy_write_fixed(&got, words, count, 1000000);
         count = split(cases[i].want, want_copy, sizeof want_copy, words);
         gd_proxy_write_command(&want, words, count);
         if (got.size != want.size || memcmp(got.data, want.data, got.size) != 0) {
