@@ -103,6 +103,37 @@ const char *gd_proxy_refusal_of(struct gd_slice name)
     return NULL;
 }
 
+/* May a pattern of SORT, an element in the place of its first *, name gandalf's key? What has
+ * "->field" behind it is looked for in hashes only, and the key is none. */
+static bool may_name_own(struct gd_slice pattern)
+{
+    const char *own = GD_PROXY_KEY;
+    size_t own_size = sizeof GD_PROXY_KEY - 1, before = 0, after;
+    const uint8_t *rest;
+
+    while (before < pattern.size && pattern.data[before] != '*') {
+        before++;
+    }
+    if (before == pattern.size) {
+        return false; /* No element goes in: the database looks for no key. */
+    }
+    rest = pattern.data + before + 1;
+    after = pattern.size - before - 1;
+    return before + after <= own_size && memcmp(pattern.data, own, before) == 0 &&
+           memcmp(rest, own + own_size - after, after) == 0;
+}
+
+static bool sorts_by_own(const struct gd_slice *args, size_t count)
+{
+    for (size_t i = 2; i + 1 < count; i++) {
+        if ((gd_slice_is(args[i], "by") || gd_slice_is(args[i], "get")) &&
+            may_name_own(args[i + 1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What is refused for its arguments. */
 static const char *refuse_arguments(const char *name, const struct gd_slice *args, size_t count)
 {
@@ -111,6 +142,9 @@ static const char *refuse_arguments(const char *name, const struct gd_slice *arg
             memcmp(args[i].data, GD_PROXY_KEY, args[i].size) == 0) {
             return "ERR the key " GD_PROXY_KEY " is gandalf's own";
         }
+    }
+    if ((strcmp(name, "sort") == 0 || strcmp(name, "sort_ro") == 0) && sorts_by_own(args, count)) {
+        return "ERR a pattern of SORT may name " GD_PROXY_KEY ", which is gandalf's own";
     }
     if (strcmp(name, "select") == 0 && count == 2 && !gd_slice_is(args[1], "0")) {
         return "ERR DB index is out of range";

@@ -471,7 +471,8 @@ def commands():
             assert all(d("RANDOMKEY") != KEY for _ in range(50))
             for words in (("SPOP", "set"), ("BLPOP", "l", "0"), ("EVAL", "return 1", "0"),
                           ("SUBSCRIBE", "c"), ("CONFIG", "NONSENSE"), ("REPLICAOF", "no", "one"),
-                          ("GET", KEY), ("WATCH", "l"), ("XREAD", "BLOCK", "0", "STREAMS", "x", "0"),
+                          ("GET", KEY), ("SORT", "l", "BY", "nosort", "GET", "__gandalf:*"),
+                          ("WATCH", "l"), ("XREAD", "BLOCK", "0", "STREAMS", "x", "0"),
                           ("LPUSH", "h", "1"), ("NOSUCH",), ("GET",), ("DEBUG", "DIGEST"),
                           ("COPY", "h", "h9", "DB", "1"), ("HELLO", "3")):
                 try:

@@ -76,11 +76,14 @@ static void test_rewrites(void **state)
 
 /* Redis 7's COMMAND, cut to a few rows. */
 static const char told[] =
-    "*9\r\n"
+    "*12\r\n"
     "*7\r\n$6\r\nmemory\r\n:-2\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n"
     "*7\r\n$6\r\nxgroup\r\n:-2\r\n*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n"
     "*7\r\n$4\r\ncopy\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:2\r\n:1\r\n*0\r\n"
     "*7\r\n$5\r\nxread\r\n:-4\r\n*2\r\n+readonly\r\n+blocking\r\n:0\r\n:0\r\n:0\r\n*0\r\n"
+    "*7\r\n$4\r\nsort\r\n:-2\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
+    "*7\r\n$7\r\nsort_ro\r\n:-2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
+    "*7\r\n$7\r\npfcount\r\n:-2\r\n*2\r\n+readonly\r\n+may_replicate\r\n:1\r\n:-1\r\n:1\r\n*0\r\n"
     "*7\r\n$3\r\nGET\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
     "*7\r\n$5\r\nlpush\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
     "*7\r\n$4\r\nspop\r\n:-2\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n*0\r\n"
@@ -112,6 +115,18 @@ static void test_table(void **state)
         {"COPY a b DB 1", true, true, GD_COMMAND_WRITE},
         {"XREAD BLOCK 0 STREAMS s 0", true, true, GD_COMMAND_READ},
         {"XREAD STREAMS block 0", true, false, GD_COMMAND_READ},
+        {"SORT l BY nosort GET __gandalf:* STORE d", true, true, GD_COMMAND_WRITE},
+        {"sort_ro l by __gandalf:app*ied", true, true, GD_COMMAND_READ},
+        {"SORT l LIMIT 0 1 GET # GET *", true, true, GD_COMMAND_WRITE},
+        {"SORT l GET *applied", true, true, GD_COMMAND_WRITE},
+        {"SORT l GET __gandalf:applied*", true, true, GD_COMMAND_WRITE},
+        {"SORT l GET __gandalf:*xapplied", true, false, GD_COMMAND_WRITE},
+        {"SORT l GET __gandalf:applied*d", true, false, GD_COMMAND_WRITE}, /* Longer than it. */
+        {"SORT l GET _*_", true, false, GD_COMMAND_WRITE},
+        {"SORT l BY *->at GET __gandalf:*->f", true, false, GD_COMMAND_WRITE}, /* Of hashes. */
+        {"SORT l BY weight_* GET name_* STORE by", true, false, GD_COMMAND_WRITE},
+        {"SORT l GET __gandalf", true, false, GD_COMMAND_WRITE},
+        {"SORT_RO l BY", true, false, GD_COMMAND_READ},
         {"EVAL x 0", true, true, GD_COMMAND_READ},
         {"WATCH k", true, true, GD_COMMAND_READ},
         {"SELECT 0", true, false, GD_COMMAND_LOCAL},
@@ -136,7 +151,7 @@ static void test_table(void **state)
     for (size_t cut = 1; cut < sizeof told - 1; cut++) {
         struct gd_slice part = {(const uint8_t *)told, cut};
         assert_false(gd_proxy_table_learn(&table, part));
-        assert_int_equal(table.count, 7);
+        assert_int_equal(table.count, 10);
     }
     for (size_t i = 0; i < GD_COUNT(cases); i++) {
         char copy[256];
