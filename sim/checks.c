@@ -436,6 +436,18 @@ static void look_at_leases(struct gd_sim_checks *checks, unsigned id, gd_term te
     }
 }
 
+void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term)
+{
+    checks->leaders =
+        grown(checks->leaders, &checks->leader_capacity, (size_t)term, sizeof *checks->leaders);
+    if (checks->leaders[term] != 0 && checks->leaders[term] != id) {
+        gd_sim__violated(checks, "election safety",
+                         "nodes %" PRIu64 " and %u were both elected in term %" PRIu64,
+                         checks->leaders[term], id, term);
+    }
+    checks->leaders[term] = id;
+}
+
 static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
 {
     struct shadow *shadow = &checks->shadows[id];
@@ -460,14 +472,7 @@ static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const stru
     }
     shadow->vote = gd_raft_vote(raft);
     if (leads && (!shadow->led || shadow->term != term)) {
-        checks->leaders =
-            grown(checks->leaders, &checks->leader_capacity, (size_t)term, sizeof *checks->leaders);
-        if (checks->leaders[term] != 0 && checks->leaders[term] != id) {
-            gd_sim__violated(checks, "election safety",
-                             "nodes %" PRIu64 " and %u were both elected in term %" PRIu64,
-                             checks->leaders[term], id, term);
-        }
-        checks->leaders[term] = id;
+        gd_sim__note_leader(checks, id, term);
         checks->elections++;
         look_at_leases(checks, id, term);
         gd_index first = gd_raft_first_index(raft);

@@ -129,6 +129,8 @@ struct gd_sim_checks {
  * to date what it says of elections, but for the term, the vote and who led. */
 void gd_sim__look_at_standing(struct gd_sim_checks *checks, unsigned id,
                               const struct gd_raft *raft);
+/* Node `id` leads `term`, as its role shows, or what it sends: it may be over within one event. */
+void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term);
 /* member_checks.c, after each event; `changed`: the log's end is another. */
 void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 void gd_sim__look_at_elections(struct gd_sim_checks *checks, unsigned id,

@@ -549,13 +549,25 @@ static bool lives_known(const struct gd_sim_faults *faults)
 
 /* ---------------------------------------------------------------- strike and end */
 
+static bool somebody_moves(const struct gd_sim_plan *plan)
+{
+    for (size_t i = 0; i < plan->fault_count; i++) {
+        if (plan->faults[i].kind == GD_SIM_FAULT_MOVE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Half of the time somebody takes an emptied member for a new one, and has it ask to be added. Not
- * where it is to be removed: its address would be free then, and it a new member, rightly. */
+ * where it is to be removed, or members move: its address may be free then, and it a new member,
+ * rightly. */
 static void knock(struct gd_sim_faults *faults, unsigned target)
 {
     uint64_t dice = gd_sim_cluster_now(faults->cluster) / GD_SIM_MS;
     unsigned nodes = (unsigned)faults->plan->nodes;
-    if (dice % 2 == 0 && nodes > 1 && (faults->dismissed >> target & 1) == 0) {
+    if (dice % 2 == 0 && nodes > 1 && (faults->dismissed >> target & 1) == 0 &&
+        !somebody_moves(faults->plan)) {
         unsigned whom = (unsigned)((target + dice / 2 % (nodes - 1)) % nodes) + 1;
         gd_sim_cluster_start_nameless(faults->cluster, target, whom);
     }

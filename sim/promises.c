@@ -312,6 +312,9 @@ static void note_term(struct gd_sim_checks *checks, unsigned from, unsigned to,
     gd_term term = gd_message_frame_term(frame);
     bool answer = type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP ||
                   type == GD_MESSAGE_VOTE_RESP || type == GD_MESSAGE_PRE_VOTE_RESP;
+    if (type == GD_MESSAGE_APPEND && from >= 1) {
+        gd_sim__note_leader(checks, from, term);
+    }
     if (type != GD_MESSAGE_VOTE && type != GD_MESSAGE_PRE_VOTE) {
         shadow->heard = term > shadow->heard ? term : shadow->heard;
         shadow->wish.others = term > shadow->wish.others ? term : shadow->wish.others;
