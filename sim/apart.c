@@ -123,6 +123,10 @@ static void pick_line(const char *text, char *line, size_t size)
         }
     }
     size_t length = strcspn(start, "\n");
+    const char *where = strstr(start, " on address "); /* It is another one in each run. */
+    if (where != NULL && (size_t)(where - start) < length) {
+        length = (size_t)(where - start);
+    }
     length = length < size - 1 ? length : size - 1;
     memcpy(line, start, length);
     line[length] = '\0';

@@ -340,34 +340,41 @@ static int command_run(const struct gd_sim_program *program, int count, char **w
 
 /* ---------------------------------------------------------------- replay */
 
-/* Twice the same plan: where do the runs part? */
+/* Twice the same plan: where do the runs part? The second ends there; what a third does at that
+ * time shows which event it is. */
 static int check_determinism(const struct gd_sim_plan *plan)
 {
     enum { EVENTS_MAX = 20000000 };
-    uint64_t *hashes[2];
+    uint64_t *hashes[2] = {NULL, NULL};
     size_t counts[2] = {0, 0};
     struct gd_sim_result results[2];
     for (int i = 0; i < 2; i++) {
         hashes[i] = malloc(EVENTS_MAX * sizeof *hashes[i]);
         GD_ASSERT(hashes[i] != NULL);
-        struct gd_sim_run_options options = {
-            .hashes = hashes[i], .hash_capacity = EVENTS_MAX, .hash_count = &counts[i]};
+        struct gd_sim_run_options options = {.hashes = hashes[i],
+                                             .hash_capacity = EVENTS_MAX,
+                                             .hash_count = &counts[i],
+                                             .wanted = i == 0 ? NULL : hashes[0],
+                                             .wanted_count = counts[0]};
         gd_sim_run(plan, &options, &results[i]);
     }
-    size_t common = counts[0] < counts[1] ? counts[0] : counts[1];
     size_t at = 0;
-    while (at < common && hashes[0][at] == hashes[1][at]) {
+    while (at < counts[0] && at < counts[1] && hashes[0][at] == hashes[1][at]) {
         at++;
     }
     free(hashes[0]);
     free(hashes[1]);
-    if (at < common || counts[0] != counts[1] || results[0].hash != results[1].hash) {
-        (void)printf("not deterministic: event %zu differs (%zu and %zu events)\n", at + 1,
-                     counts[0], counts[1]);
-        return EXIT_WRONG;
+    if (at == counts[0] && counts[0] == counts[1] && results[0].hash == results[1].hash) {
+        (void)printf("deterministic: %zu events, hash=%016" PRIx64 "\n", at, results[0].hash);
+        return 0;
     }
-    (void)printf("deterministic: %zu events, hash=%016" PRIx64 "\n", at, results[0].hash);
-    return 0;
+    (void)printf("not deterministic: event %zu differs, at %" PRIu64 ".%09" PRIu64
+                 "s; a third run does then:\n",
+                 at + 1, results[1].time / GD_SIM_S, results[1].time % GD_SIM_S);
+    struct gd_sim_run_options options = {
+        .trace = {.to = stdout, .from = results[1].time, .until = results[1].time}};
+    gd_sim_run(plan, &options, &results[0]);
+    return EXIT_WRONG;
 }
 
 static int replay(const struct gd_sim_program *program, const struct gd_sim_plan *plan,

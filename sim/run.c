@@ -148,7 +148,7 @@ static void print_line(const struct run *run, gd_time_ns at, uint64_t event, uin
         columns[2 * i + 1] = ' ';
     }
     columns[2 * gd_sim_plan_total(run->plan) + 2] = '\0';
-    (void)fprintf(trace->to, "%6" PRIu64 ".%06" PRIu64 " %8" PRIu64 "  %s %-10s %s\n",
+    (void)fprintf(trace->to, "%6" PRIu64 ".%06" PRIu64 " %8" PRIu64 "  %s %-14s %s\n",
                   at / GD_SIM_S, at % GD_SIM_S / GD_SIM_US, event, columns, kind, text);
 }
 
@@ -256,6 +256,11 @@ static void on_event(void *context, uint32_t process)
     const struct gd_sim_run_options *options = run->options;
     if (options->hashes != NULL && *options->hash_count < options->hash_capacity) {
         options->hashes[(*options->hash_count)++] = gd_world_hash(world);
+        size_t at = *options->hash_count - 1;
+        if (options->wanted != NULL &&
+            (at >= options->wanted_count || options->wanted[at] != options->hashes[at])) {
+            conclude(run, GD_SIM_INCONCLUSIVE, "another run went another way", "");
+        }
     }
     if (process >= 1 && process <= gd_sim_plan_total(run->plan)) {
         struct gd_node *node = gd_sim_cluster_node(run->cluster, process);

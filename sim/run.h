@@ -42,6 +42,9 @@ struct gd_sim_run_options {
     uint64_t *hashes;     /* NULL, or the rolling hash after each of the first events. */
     size_t hash_capacity; /* Of `hashes`; `*hash_count` are filled. */
     size_t *hash_count;
+    const uint64_t *wanted; /* NULL, or what another run of the plan had there: ends with the first
+                               event that differs, inconclusive. Borrowed. */
+    size_t wanted_count;
     const char *html;    /* NULL, or the file to write the run's picture into. Borrowed. */
     const char *name;    /* What the picture calls it: the seed. With `html`. Borrowed. */
     bool *html_failed;   /* Set, with errno, when the picture could not be written. With `html`. */
