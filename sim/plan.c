@@ -269,7 +269,9 @@ struct line {
     size_t count, at; /* Words, and the next to be read. */
     char *words[WORDS_MAX];
     struct gd_error *error;
-    unsigned fault_lines[GD_SIM_FAULTS_MAX]; /* Where each fault stands. */
+    unsigned fault_lines[GD_SIM_FAULTS_MAX];               /* Where each fault stands. */
+    unsigned parameter_lines[GD_COUNT(gd_sim_parameters)]; /* And each parameter; 0: nowhere. */
+    unsigned seed_line;
 };
 
 static bool complain(const struct line *line, const char *what, const char *word)
@@ -471,12 +473,28 @@ static bool check_fault(const struct line *line, const struct gd_sim_fault *faul
     return true;
 }
 
+/* The options behind a fault's target, each at most once. */
+static bool parse_options(struct line *line, struct gd_sim_fault *fault)
+{
+    const char *seen[WORDS_MAX];
+    const char *word;
+    for (size_t count = 0; (word = next_word(line)) != NULL; count++) {
+        if (find_name(word, seen, count) >= 0) {
+            return complain(line, "said twice:", word);
+        }
+        seen[count] = word;
+        if (!parse_option(line, fault, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool parse_fault(struct line *line, struct gd_sim_plan *plan)
 {
     struct gd_sim_fault fault = {.op = GD_DISK_KIND_COUNT};
     const char *time = next_word(line);
     const char *name = next_word(line);
-    const char *word;
     if (time == NULL || !gd_sim_time_parse(time, &fault.at)) {
         return complain(line, "a time such as 1.250s is wanted behind 'at', not", time ? time : "");
     }
@@ -490,15 +508,7 @@ static bool parse_fault(struct line *line, struct gd_sim_plan *plan)
     if (fault.kind == GD_SIM_FAULT_KIND_COUNT) {
         return complain(line, "unknown fault", name ? name : "");
     }
-    if (!parse_target(line, &fault)) {
-        return false;
-    }
-    while ((word = next_word(line)) != NULL) {
-        if (!parse_option(line, &fault, word)) {
-            return false;
-        }
-    }
-    if (!check_fault(line, &fault)) {
+    if (!parse_target(line, &fault) || !parse_options(line, &fault) || !check_fault(line, &fault)) {
         return false;
     }
     if (fault.kind != GD_SIM_FAULT_CRASH_AT && fault.kind != GD_SIM_FAULT_FAIL_OP) {
@@ -512,6 +522,15 @@ static bool parse_fault(struct line *line, struct gd_sim_plan *plan)
     return true;
 }
 
+static bool only_once(const struct line *line, unsigned *where, const char *name)
+{
+    if (*where != 0) {
+        return complain(line, "said twice:", name);
+    }
+    *where = line->number;
+    return true;
+}
+
 static bool parse_parameter(struct line *line, struct gd_sim_plan *plan, const char *name)
 {
     const char *word = next_word(line);
@@ -520,7 +539,7 @@ static bool parse_parameter(struct line *line, struct gd_sim_plan *plan, const c
         if (word == NULL || !parse_value(word, GD_SIM_COUNT, &plan->seed)) {
             return complain(line, "a number is wanted behind 'seed', not", word ? word : "");
         }
-        return true;
+        return only_once(line, &line->seed_line, name);
     }
     for (size_t i = 0; i < gd_sim_parameter_count; i++) {
         const struct gd_sim_parameter *row = &gd_sim_parameters[i];
@@ -534,7 +553,7 @@ static bool parse_parameter(struct line *line, struct gd_sim_plan *plan, const c
             return complain(line, "out of this parameter's range:", word);
         }
         *gd_sim_parameter_at(plan, i) = value;
-        return true;
+        return only_once(line, &line->parameter_lines[i], name);
     }
     return complain(line, "unknown word", name);
 }
@@ -575,8 +594,9 @@ static bool cut_words(struct line *line, char *text)
     }
 }
 
-/* Is each fault's target there? How many nodes there are may stand anywhere. */
-static bool check_targets(const struct gd_sim_plan *plan, struct line *line)
+/* Is each fault's target there, and its time one that comes? How many nodes there are, and how long
+ * the run is, may stand anywhere. */
+static bool check_faults(const struct gd_sim_plan *plan, struct line *line)
 {
     unsigned total = gd_sim_plan_total(plan);
     for (size_t i = 0; i < plan->fault_count; i++) {
@@ -586,32 +606,52 @@ static bool check_targets(const struct gd_sim_plan *plan, struct line *line)
         for (unsigned n = 1; n <= GD_SIM_NODES_MAX; n++) {
             node = (fault->group >> (n - 1) & 1) != 0 ? n : node;
         }
+        line->number = line->fault_lines[i];
         if (node > total) {
-            line->number = line->fault_lines[i];
             (void)snprintf(text, sizeof text, "%u", node);
             return complain(line, "the cluster has no node", text);
+        }
+        if (fault->at > plan->duration) {
+            return complain(line, "this fault is behind the run's end ('duration')", NULL);
         }
     }
     return true;
 }
 
+/* Where the later of two parameters stands. */
+static void stand_at(struct line *line, const char *one, const char *other)
+{
+    line->number = 0;
+    for (size_t i = 0; i < gd_sim_parameter_count; i++) {
+        const char *name = gd_sim_parameters[i].name;
+        if ((strcmp(name, one) == 0 || strcmp(name, other) == 0) &&
+            line->parameter_lines[i] > line->number) {
+            line->number = line->parameter_lines[i];
+        }
+    }
+}
+
 /* What no single line can say wrong. */
 static bool check_whole(const struct gd_sim_plan *plan, struct line *line)
 {
-    if (plan->election_timeout < 2 * plan->heartbeat) {
-        return complain(line, "node.election_timeout is below twice node.heartbeat", NULL);
-    }
-    if (plan->net_latency_min > plan->net_latency_max) {
-        return complain(line, "net.latency_min is above net.latency_max", NULL);
-    }
-    if (plan->disk_latency_min > plan->disk_latency_max) {
-        return complain(line, "disk.latency_min is above disk.latency_max", NULL);
-    }
-    if (plan->disk_sync_min > plan->disk_sync_max) {
-        return complain(line, "disk.sync_min is above disk.sync_max", NULL);
-    }
-    if (plan->segment_size % GD_BLOCK_SIZE != 0) {
-        return complain(line, "node.segment_size is not a multiple of 4KiB", NULL);
+    const struct {
+        bool wrong;
+        const char *one, *other, *what;
+    } rows[] = {{plan->election_timeout < 2 * plan->heartbeat, "node.election_timeout",
+                 "node.heartbeat", "node.election_timeout is below twice node.heartbeat"},
+                {plan->net_latency_min > plan->net_latency_max, "net.latency_min",
+                 "net.latency_max", "net.latency_min is above net.latency_max"},
+                {plan->disk_latency_min > plan->disk_latency_max, "disk.latency_min",
+                 "disk.latency_max", "disk.latency_min is above disk.latency_max"},
+                {plan->disk_sync_min > plan->disk_sync_max, "disk.sync_min", "disk.sync_max",
+                 "disk.sync_min is above disk.sync_max"},
+                {plan->segment_size % GD_BLOCK_SIZE != 0, "node.segment_size", "",
+                 "node.segment_size is not a multiple of 4KiB"}};
+    for (size_t i = 0; i < GD_COUNT(rows); i++) {
+        if (rows[i].wrong) {
+            stand_at(line, rows[i].one, rows[i].other);
+            return complain(line, rows[i].what, NULL);
+        }
     }
     return true;
 }
@@ -639,5 +679,5 @@ enum gd_err gd_sim_plan_parse(struct gd_slice text, struct gd_sim_plan *plan,
             return GD_ERR_INVALID;
         }
     }
-    return check_targets(plan, &line) && check_whole(plan, &line) ? GD_OK : GD_ERR_INVALID;
+    return check_faults(plan, &line) && check_whole(plan, &line) ? GD_OK : GD_ERR_INVALID;
 }

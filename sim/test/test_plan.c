@@ -70,8 +70,14 @@ static void test_plan_parse_names_the_line(void **state)
         {"a word behind the fault", "at 1s crash leader for 1s now\n",
          "line 1: unknown word 'now'"},
         {"a number that is none", "seed x\n", "line 1: a number is wanted behind 'seed'"},
-        {"timeouts that contradict", "node.heartbeat 1s\nnode.election_timeout 1s\n",
+        {"timeouts that contradict", "node.heartbeat 1s\nnode.election_timeout 1s\nkeys 3\n",
          "line 2: node.election_timeout is below"},
+        {"latencies that contradict", "net.latency_min 2s\n\nkeys 3\n", "line 1: net.latency_min"},
+        {"a parameter twice", "nodes 3\nkeys 2\nnodes 5\n", "line 3: said twice: 'nodes'"},
+        {"two seeds", "seed 1\nseed 2\n", "line 2: said twice: 'seed'"},
+        {"an option twice", "at 1s crash leader for 1s for 2s\n", "line 1: said twice: 'for'"},
+        {"behind the end", "at 5s crash leader for 1s\nduration 4s\n",
+         "line 1: this fault is behind the run's end"},
     };
     struct gd_sim_plan *plan = calloc(1, sizeof *plan);
     (void)state;
