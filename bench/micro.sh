@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # micro.sh - the parts alone, one table each: what every request goes through (bench_micro), the keyspace
-# (bench_keyspace), the log (bench_wal), the simulator's events (sim_speed's plan). About a minute.
+# (bench_keyspace), the log (bench_wal), the checker (bench_linearize), the simulator's events (sim_speed's
+# plan). About two minutes.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../ci/common.sh"
 
 install_missing "${BUILD_PACKAGES[@]}"
-build release -- bench_micro bench_keyspace bench_wal gandalf-sim >/dev/null
+build release -- bench_micro bench_keyspace bench_wal bench_linearize gandalf-sim >/dev/null
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$TOP/build/release/bench/bench_micro"
@@ -16,6 +17,8 @@ for depth in 1 50 1000; do
     say "log, $depth in flight:"
     "$TOP/build/release/bench/bench_wal" "$work/log-$depth" $((depth == 1 ? 2000 : 300000)) 100 "$depth"
 done
+say ""
+"$TOP/build/release/bench/bench_linearize"
 say ""
 begin=$(date +%s%N)
 "$TOP/build/release/sim/gandalf-sim" replay "$TOP/bench/eight-clients.plan" >"$work/out"
