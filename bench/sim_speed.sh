@@ -3,7 +3,7 @@
 # Raft core alone) and gandalf-sim (whole nodes: sessions, log, database, checks), eight clients of 64
 # bytes on three servers. Rounds alternate, medians are compared. Then the default plans of some seeds.
 #
-#   bench/sim_speed.sh [ROUNDS] [SEEDS]     5 and 1..100 when not given
+#   bench/sim_speed.sh [ROUNDS] [SEEDS]     5 and 1..1000 when not given
 #
 # The fixture copies the leader's log at each step, so it slows down as the log grows; its rounds are
 # one second long, which is kind to it.
@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../ci/common.sh"
 
 rounds=${1:-5}
-seeds=${2:-1..100}
+seeds=${2:-1..1000}
 install_missing "${BUILD_PACKAGES[@]}" libraft-dev
 build release -- gandalf-sim >/dev/null
 work=$(mktemp -d)
