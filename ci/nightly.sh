@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# nightly.sh - what takes too long for every change: a long sweep, every mutant, every fuzz target,
-# the thread sanitizer over real nodes, valgrind over a few seeds, clang-tidy over every source.
+# nightly.sh - what takes too long for every change: a long sweep with every database, every mutant,
+# every fuzz target, the thread sanitizer over real nodes, valgrind over a few seeds, clang-tidy over every source.
 #
 #   ci/nightly.sh [--seeds A..B] [--fuzz SECONDS] [--mutant SECONDS] [sweep] [mutants] [fuzz] [tsan]
 #                 [valgrind] [tidy]
@@ -64,7 +64,8 @@ for stage in "${stages[@]}"; do
     case $stage in
     sweep)
         build release -- gandalf-sim >/dev/null &&
-            "$TOP/build/release/sim/gandalf-sim" run --seeds "$seeds" --jobs "$(jobs_count)" | tail -120
+            "$TOP/build/release/sim/gandalf-sim" run --seeds "$seeds" --jobs "$(jobs_count)" \
+                --database all | tail -120
         ;;
     mutants) "$TOP/ci/mutants.sh" --seconds "$mutant_seconds" --jobs "$(jobs_count)" ;;
     fuzz) "$TOP/ci/fuzz.sh" "$fuzz_seconds" ;;
