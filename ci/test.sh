@@ -25,6 +25,7 @@ passed=0
 failed=0
 began=0
 broken=()
+left_out=()
 report=$(mktemp -d)
 trap 'rm -rf "$report"' EXIT
 
@@ -189,7 +190,8 @@ fuzz() {
     count fuzz "$good" "$bad"
 }
 
-# Stages that other rooms bring: ci/stages/*.sh, each with `N passed, N failed` as its last line.
+# Stages that other rooms bring: ci/stages/*.sh, each with `N passed, N failed` as its last line,
+# and `, left out: WHY` behind it when something could not be tried here.
 others() {
     local stage name line
     for stage in "$TOP"/ci/stages/*.sh; do
@@ -198,7 +200,8 @@ others() {
         asked "$name" || continue
         "$stage" 2>&1 | tee "$report/$name"
         line=$(tail -1 "$report/$name")
-        if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ left\ out:\ .+)?$ ]]; then
+            [ -z "${BASH_REMATCH[3]}" ] || left_out+=("$name${BASH_REMATCH[3]}")
             count "$name" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
         else
             count "$name" 0 1
@@ -222,6 +225,7 @@ plans
 sweep
 fuzz
 others
+[ ${#left_out[@]} -eq 0 ] || printf '%s\n' "${left_out[@]}"
 [ ${#broken[@]} -eq 0 ] || say "failed: ${broken[*]}"
 say "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
