@@ -248,6 +248,9 @@ static bool learn_row(struct gd_slice bytes, struct gd_command *row)
     if (strcmp(name, "xread") == 0) {
         blocks = false; /* Only with BLOCK: refuse_arguments. */
     }
+    if (strcmp(name, "pfcount") == 0) {
+        row->kind = GD_COMMAND_WRITE; /* It keeps what it has counted in the value. */
+    }
     if (gd_proxy_is_script(name)) {
         write = write || !read; /* EVAL says neither: what it does is in its text. */
         row->kind = read ? GD_COMMAND_READ : GD_COMMAND_WRITE;

@@ -458,6 +458,7 @@ def commands():
             assert ids == sorted(set(ids)), ids
             assert c("XADD", "y", "%d-1" % (ids[-1][0] + 10 ** 9), "f", "v")
             assert "equal or smaller" in refused(c, "XADD", "y", "*", "f", "v")
+            assert c("PFADD", "hll", "a", "b") == 1 and d("PFCOUNT", "hll") == 2
             assert c("SET", "e", "v", "EX", "1000") == "OK"
             assert c("EXPIRE", "l", "1000") == 1
             assert c("SETEX", "e2", "1000", "v") == "OK"
@@ -465,8 +466,8 @@ def commands():
             dump = c("DUMP", "h")
             assert c("RESTORE", "h2", "100000", dump) == "OK"
             assert d("HGETALL", "h2") == [b"f", b"1", b"g", b"2"]
-            assert d("DBSIZE") == 8
-            assert KEY not in d("KEYS", "*") and len(d("KEYS", "*")) == 8
+            assert d("DBSIZE") == 9
+            assert KEY not in d("KEYS", "*") and len(d("KEYS", "*")) == 9
             assert KEY not in d("SCAN", "0", "COUNT", "100")[1]
             assert all(d("RANDOMKEY") != KEY for _ in range(50))
             for words in (("SPOP", "set"), ("BLPOP", "l", "0"), ("EVAL", "return 1", "0"),
@@ -482,6 +483,7 @@ def commands():
                     pass
             c.send("MULTI"), c.send("INCR", "n"), c.send("HGET", "h", "f"), c.send("EXEC")
             assert [c.read() for _ in range(4)] == ["OK", "QUEUED", "QUEUED", [1, b"1"]]
+            f.equal()  # Full: the replicas hold the same of every kind.
             assert c("FLUSHDB") == "OK" and d("DBSIZE") == 0
             assert c("INCR", "n") == 1
         f.equal()

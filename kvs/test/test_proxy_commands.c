@@ -106,6 +106,7 @@ static void test_table(void **state)
         {"get k", true, false, GD_COMMAND_READ},
         {"GET __gandalf:applied", true, true, GD_COMMAND_READ},
         {"LPUSH l a", true, false, GD_COMMAND_WRITE},
+        {"PFCOUNT h", true, false, GD_COMMAND_WRITE},
         {"SPOP s", true, true, GD_COMMAND_WRITE},
         {"BLPOP l 0", true, true, GD_COMMAND_READ},
         {"MEMORY DOCTOR", true, true, GD_COMMAND_READ},
