@@ -31,6 +31,7 @@ struct slot {
     bool refused;
     bool damaged, wiped;
     bool lost;     /* A file: if it was the only one of its log, it looks like an emptied disk. */
+    bool missing;  /* One has been lost since its last start. */
     bool moved;    /* It listens for peers at its second port. */
     unsigned asks; /* Empty, it asks this node to be added; 0: it waits. */
     bool nameless; /* It is started as if it were new: it does not know that it was a member. */
@@ -435,6 +436,7 @@ void gd_sim_cluster_start(struct gd_sim_cluster *cluster, unsigned id)
     cluster->slots[id].wanted = true;
     if (!lives(cluster, id) && !cluster->slots[id].refused) {
         cluster->slots[id].start_at = UINT64_MAX;
+        cluster->slots[id].missing = false;
         if (cluster->slots[id].damaged) {
             bool misread = gd_world_disk(cluster->world, id).misread_ppm > 0;
             cluster->options.witnessed(cluster->options.context, id,
@@ -854,9 +856,10 @@ void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
 void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
 {
     char name[GD_DISK_PATH_SIZE];
-    if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
+    /* One between two starts: all of them is what a wipe takes, when it may. */
+    if (id >= 1 && id <= cluster->nodes && !lives(cluster, id) && !cluster->slots[id].missing) {
         damage(cluster, id, false);
-        cluster->slots[id].lost = true;
+        cluster->slots[id].lost = cluster->slots[id].missing = true;
         if (choose_file(cluster, id, name)) {
             (void)gd_world_lose(cluster->world, id, name);
         }
