@@ -7,7 +7,7 @@
 #include "kvs/proxy_link.h"
 #include "engine/memory.h"
 
-enum { PIECE_SIZE = 8 * 1024 };
+enum { PIECE_SIZE = 8 * 1024, KEPT_MAX = 1024 * 1024 };
 
 struct gd_proxy_connection {
     struct gd_proxy_link *owner;
@@ -21,6 +21,15 @@ struct gd_proxy_connection {
     bool writing;  /* `write` and `sending` are the world's. */
     bool deferred; /* An exchange waits for them. */
 };
+
+/* Empties it; what an unusual exchange needed is given back. */
+static void done_with(struct gd_bytes *bytes)
+{
+    if (bytes->capacity > KEPT_MAX) {
+        gd_bytes_release(bytes);
+    }
+    gd_bytes_clear(bytes);
+}
 
 static void connection_closed(struct gd_stream *stream, enum gd_err err)
 {
@@ -43,7 +52,7 @@ void gd_proxy_link_drop(struct gd_proxy_link *link)
 
     gd_timer_stop(link->io, &link->watch);
     gd_timer_stop(link->io, &link->fail);
-    gd_bytes_clear(&link->out);
+    done_with(&link->out);
     link->expected = 0;
     link->busy = false;
     link->up = NULL;
@@ -58,8 +67,9 @@ static void end(struct gd_proxy_link *link, enum gd_err err)
 {
     gd_proxy_done_fn *done = link->done;
 
-    if (err != GD_OK) {
-        gd_proxy_link_drop(link);
+    /* Also a connection that answered and refused a piece of what was asked. */
+    if (err != GD_OK || gd_timer_running(&link->fail)) {
+        gd_proxy_link_drop(link); /* With both timers: this is told once. */
     }
     gd_timer_stop(link->io, &link->watch);
     link->busy = false;
@@ -114,7 +124,7 @@ static void submit(struct gd_proxy_link *link, struct gd_proxy_connection *conne
 
     connection->sending = link->out;
     link->out = spare;
-    gd_bytes_clear(&link->out);
+    done_with(&link->out);
     connection->sent = 0;
     connection->deferred = false;
     write_piece(link, connection);
@@ -139,8 +149,12 @@ static void on_written(struct gd_write *write, enum gd_err err)
             be_patient(link);
         }
         write_piece(link, connection);
-    } else if (connection->deferred) {
-        submit(link, connection);
+    } else {
+        done_with(&connection->sending);
+        connection->sent = 0;
+        if (connection->deferred) {
+            submit(link, connection);
+        }
     }
 }
 
@@ -196,10 +210,7 @@ static void on_read(struct gd_stream *stream, enum gd_err err, struct gd_slice b
         }
         return;
     }
-    if (connection->input.capacity > 1024 * 1024) {
-        gd_bytes_release(&connection->input);
-    }
-    gd_bytes_clear(&connection->input);
+    done_with(&connection->input);
     connection->taken = 0;
     link->expected = 0;
     end(link, GD_OK);
