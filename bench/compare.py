@@ -149,13 +149,16 @@ class Systems:
         return [process for each, process in self.processes.items()
                 if each == name or each.rsplit("-", 1)[0] == name and each[-1].isdigit()]
 
-    def cpu(self, name):
-        ticks = 0
+    def cpu_each(self, name):
+        seconds = []
         for process in self.members(name):
             with open("/proc/%d/stat" % process.pid) as f:
                 fields = f.read().rsplit(") ", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+            seconds.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+        return seconds
+
+    def cpu(self, name):
+        return sum(self.cpu_each(name))
 
     def written(self):
         """Bytes that the disk was given: by the device's own count, since a process's counts each page
@@ -164,12 +167,15 @@ class Systems:
         with open("/sys/dev/block/%d:%d/stat" % (os.major(device), os.minor(device))) as f:
             return int(f.read().split()[6]) * 512
 
-    def resident(self, name):
-        total = 0
+    def resident_each(self, name):
+        sizes = []
         for process in self.members(name):
             with open("/proc/%d/status" % process.pid) as f:
-                total += int(re.search(r"^VmRSS:\s+(\d+) kB", f.read(), re.M).group(1)) * 1024
-        return total
+                sizes.append(int(re.search(r"^VmRSS:\s+(\d+) kB", f.read(), re.M).group(1)) * 1024)
+        return sizes
+
+    def resident(self, name):
+        return sum(self.resident_each(name))
 
     def stop_all(self):
         for process in self.processes.values():
@@ -235,6 +241,23 @@ def mark(rows, what, value, floor, goal, lower=False):
     rows.append((what, value, floor, goal, "goal" if good else "floor" if fine else "BELOW"))
 
 
+def tables(results):
+    """What is printed of the load, and stands in the HTML: (title, rows of text, the first their heads)."""
+    load = [("", "system", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU s per 100,000", "disk bytes per op")]
+    each = [("system", "process", "CPU s per 100,000, SET 50", "GET 50", "resident MiB after the load")]
+    for test in TESTS:
+        for name in [n for n in SYSTEMS if n in results[test[0]]]:
+            values = [median(results, test[0], name, w) for w in ("rps", "p50", "p99", "p99.9", "cpu", "bytes")]
+            load.append((test[0], name) + tuple(("%.0f %.3f %.3f %.3f %.2f %.0f" % tuple(values)).split()))
+    for name in [n for n in SYSTEMS if n in results["GET 50"]]:
+        last = results["GET 50"][name][-1]["resident each"]
+        for k, size in enumerate(last):
+            cpu = ["%.2f" % statistics.median(row["cpu each"][k] for row in results[test][name])
+                   for test in ("SET 50", "GET 50")]
+            each.append((name, "%d of %d" % (k + 1, len(last)), *cpu, "%.1f" % (size / 2**20)))
+    return ("Medians of all turns.", load), ("Each process.", each)
+
+
 def run_load(args, folder, rows):
     systems = Systems(args.gandalf, folder)
     results = {}
@@ -247,21 +270,22 @@ def run_load(args, folder, rows):
                 for name in names:
                     if name == "etcd" and test[3] > 1:
                         continue
-                    cpu, written = systems.cpu(name), systems.written()
+                    cpu, written = systems.cpu_each(name), systems.written()
                     row, requests = measure(systems, name, test, args)
-                    row["cpu"] = (systems.cpu(name) - cpu) / requests * 100000
+                    row["cpu each"] = [(after - before) / requests * 100000 for before, after in
+                                       zip(cpu, systems.cpu_each(name), strict=True)]
+                    row["cpu"] = sum(row["cpu each"])
+                    row["resident each"] = systems.resident_each(name)
                     row["bytes"] = (systems.written() - written) / requests
                     results.setdefault(test[0], {}).setdefault(name, []).append(row)
     finally:
         systems.stop_all()
-    print("| | system | requests/s | p50 ms | p99 ms | p99.9 ms | CPU s per 100,000 | disk bytes per op |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for test in TESTS:
-        for name in names:
-            if name in results[test[0]]:
-                print("| %s | %s | %.0f | %.3f | %.3f | %.3f | %.2f | %.0f |" % (
-                    (test[0], name) + tuple(median(results, test[0], name, w) for w in
-                                            ("rps", "p50", "p99", "p99.9", "cpu", "bytes"))))
+    for title, table in tables(results):
+        print("%s\n\n| %s |" % (title, " | ".join(table[0])))
+        print("| --- | --- |" + " ---: |" * (len(table[0]) - 2))
+        for row in table[1:]:
+            print("| %s |" % " | ".join(row))
+        print()
     for test, name, other, floor, goal in MARKS:
         if other in results[test]:
             mark(rows, "%s, %s against %s" % (test, name, other),
@@ -418,13 +442,16 @@ def draw(results, rows, html, png):
         with open(png, "wb") as f:
             f.write(picture.getvalue())
     if html:
-        table = "".join("<tr><td>%s<td>%.2f<td>%s<td>%s<td>%s" % row for row in rows)
+        marks = "".join("<tr><td>%s<td>%.2f<td>%s<td>%s<td>%s" % row for row in rows)
+        more = "".join("<p>%s<table><tr><th>%s%s</table>" % (
+            title, "<th>".join(table[0]), "".join("<tr><td>" + "<td>".join(row) for row in table[1:]))
+                       for title, table in tables(results))
         with open(html, "w") as f:
             f.write("<!doctype html><meta charset=utf-8><title>gandalf compared</title><style>body{font:"
                     "15px sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:left}</style>"
                     "<h1>gandalf compared</h1><img alt='requests a second by system' src='data:image/png;"
-                    "base64,%s'><table><tr><th>mark<th>measured<th>floor<th>goal<th>meets%s</table>" %
-                    (base64.b64encode(picture.getvalue()).decode(), table))
+                    "base64,%s'><table><tr><th>mark<th>measured<th>floor<th>goal<th>meets%s</table>%s" %
+                    (base64.b64encode(picture.getvalue()).decode(), marks, more))
 
 
 def main():

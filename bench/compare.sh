@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # compare.sh - installs and builds what the comparison needs, and runs it: bench/compare.py tells what
-# is measured, and takes the same flags. About six minutes with --rounds 3. With --all as its first
+# is measured, and takes the same flags. About eight minutes with --rounds 3. With --all as its first
 # word the scaling runs (scale.sh) and the parts alone (micro.sh) follow: about seven minutes more.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../ci/common.sh"
