@@ -371,6 +371,10 @@ static void on_look(struct gd_timer *timer)
         apply->rebuild || apply->count > 0) {
         return;
     }
+    if (node->snapshots.began) { /* It may be busy with what we ask, and is looked at by that. */
+        GD_REACHED("no look at a database while a snapshot of it is read");
+        return;
+    }
     apply->busy = true;
     node->options.tracker->v->query(node->options.tracker, NULL, 0, on_looked, node);
 }

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -437,6 +438,61 @@ def snapshot_of_large_values():
         folder = os.path.join(node.directory, "snapshot")
         assert sum(os.path.getsize(os.path.join(folder, x)) for x in os.listdir(folder)) > 128 << 20
         assert "snapshot abandoned" not in node.log(), node.log()
+
+
+class Door:
+    """Between a node and its database: it notes what is asked, and holds the first SCAN's answer."""
+
+    def __init__(self, port, hold):
+        self.port, self.hold, self.scanning, self.asked = port, hold, set(), []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        for number in range(1000):
+            node = self.listener.accept()[0]
+            database = socket.create_connection(("127.0.0.1", self.port))
+            for way in ((node, database, True, number), (database, node, False, number)):
+                threading.Thread(target=self.carry, args=way, daemon=True).start()
+
+    def carry(self, source, sink, asks, number):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                if asks:
+                    self.asked.append((time.monotonic(), number, data))
+                    if b"SCAN" in data:
+                        self.scanning.add(number)
+                elif number in self.scanning and self.hold > 0:
+                    time.sleep(self.hold)
+                    self.hold = 0
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+@test
+def snapshot_of_busy_database():
+    """A database that is busy with what a snapshot asks is not asked meanwhile whether it is there."""
+    f, hold = Fronted("redis"), 4.5  # The patience is 5 s, a look is taken each 2 s.
+    door = Door(f.databases[0].port, hold)
+    node = f.cluster.nodes[0]
+    node.options["database"] = "resp://127.0.0.1:%d" % door.listener.getsockname()[1]
+    with f:
+        with node.client(timeout=30) as c:
+            assert c("SET", "k", "v") == "OK"
+            assert c("RAFT", "SNAPSHOT") == "OK"
+            begin = next(when for when, number, data in door.asked if b"SCAN" in data)
+            asked = [data for when, number, data in door.asked
+                     if number not in door.scanning and begin <= when < begin + hold - 0.1]
+            assert not asked, asked
+            asked = len(door.asked)
+            wait_until("a look at the database", lambda: len(door.asked) > asked)  # Again.
+        assert "the database is away" not in node.log(), node.log()
+        f.equal()
 
 
 @test
