@@ -52,15 +52,17 @@ static void add_key(struct gd_sim_client *client, unsigned key)
 
 /* What an answer is to be. */
 enum flight_kind {
-    FLIGHT_IGNORED,   /* Its content decides nothing: MULTI, QUEUED, WATCH, SELECT. */
-    FLIGHT_SINGLE,    /* An operation of one step, or MSET. */
-    FLIGHT_MANY,      /* MGET: an array, one element a step. */
-    FLIGHT_EXEC,      /* The same, or null: aborted. */
-    FLIGHT_CAS_READ,  /* The GET behind a WATCH. */
-    FLIGHT_CAS,       /* The EXEC of a watched SET. */
-    FLIGHT_SNAP,      /* All keys. */
-    FLIGHT_EXPIRY,    /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
-    FLIGHT_EXPIRY_SET /* ... or a SET of one; with value * EXPIRING_KEYS + key. */
+    FLIGHT_IGNORED,    /* Its content decides nothing: MULTI, QUEUED, WATCH, SELECT. */
+    FLIGHT_SINGLE,     /* An operation of one step, or MSET. */
+    FLIGHT_MANY,       /* MGET: an array, one element a step. */
+    FLIGHT_EXEC,       /* The same, or null: aborted. */
+    FLIGHT_CAS_READ,   /* The GET behind a WATCH. */
+    FLIGHT_CAS,        /* The EXEC of a watched SET. */
+    FLIGHT_SNAP,       /* All keys. */
+    FLIGHT_EXPIRY,     /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
+    FLIGHT_EXPIRY_SET, /* ... or a SET of one; with value * EXPIRING_KEYS + key ... */
+    FLIGHT_EXPIRE,     /* ... or its time set anew; with the key ... */
+    FLIGHT_TTL         /* ... or asked for; with (ms of the answer's unit) * EXPIRING_KEYS + key. */
 };
 
 static struct flight *add_flight(struct gd_sim_client *client, enum flight_kind kind,
@@ -325,36 +327,88 @@ static void ask_watched_set(struct gd_sim_client *client)
 #define EXPIRY_MAX 4096
 #define EXPIRY_OCTAVES 9
 
-static void ask_expiring(struct gd_sim_client *client, bool reads_only)
+static void add_expiring(struct gd_sim_client *client, const char *command, unsigned key)
 {
-    struct gd_sim__kvs_clients *all = ours(client);
-    unsigned key = (unsigned)gd_prng_below(&client->prng, EXPIRING_KEYS);
-    bool write = !reads_only && gd_prng_chance(&client->prng, 1, 3) &&
-                 all->expiring_count[key] < EXPIRING_VALUES;
     char name[16];
-    char text[64];
     (void)snprintf(name, sizeof name, "x%u", key);
-    client->all->issued++;
-    struct flight *flight = add_flight(client, write ? FLIGHT_EXPIRY_SET : FLIGHT_EXPIRY,
-                                       write ? "SET PX" : "GET", NO_OPERATION);
-    flight->mark = key;
-    if (!write) {
-        add_arguments(client, 2);
-        add_word(client, "GET");
-        add_word(client, name);
-        return;
-    }
-    size_t number = all->expiring_count[key]++;
+    add_word(client, command);
+    add_word(client, name);
+}
+
+static void add_number(struct gd_sim_client *client, uint64_t number)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRIu64, number);
+    add_word(client, text);
+}
+
+/* What is asked for bounds what an answer may say is left. */
+static void add_time(struct gd_sim_client *client, unsigned key, uint64_t time, uint64_t unit_ms)
+{
+    uint64_t *longest = &ours(client)->expiring_longest_ms[key];
+    *longest = time * unit_ms > *longest ? time * unit_ms : *longest;
+    add_number(client, time);
+}
+
+static uint64_t draw_time_ms(struct gd_sim_client *client)
+{
+    uint64_t longest = EXPIRY_MAX >> gd_prng_below(&client->prng, EXPIRY_OCTAVES);
+    return gd_prng_between(&client->prng, 1, longest);
+}
+
+static void ask_expiring_set(struct gd_sim_client *client, unsigned key)
+{
+    size_t number = ours(client)->expiring_count[key]++;
+    struct flight *flight = add_flight(client, FLIGHT_EXPIRY_SET, "SET PX", NO_OPERATION);
     flight->mark = (uint64_t)number * EXPIRING_KEYS + key;
     add_arguments(client, 5);
-    add_word(client, "SET");
-    add_word(client, name);
-    (void)snprintf(text, sizeof text, "%zu", number);
-    add_word(client, text);
+    add_expiring(client, "SET", key);
+    add_number(client, number);
     add_word(client, "PX");
-    uint64_t longest = EXPIRY_MAX >> gd_prng_below(&client->prng, EXPIRY_OCTAVES);
-    (void)snprintf(text, sizeof text, "%" PRIu64, gd_prng_between(&client->prng, 1, longest));
-    add_word(client, text);
+    add_time(client, key, draw_time_ms(client), 1);
+}
+
+/* In seconds also 0, by which the key is deleted. */
+static void ask_expire(struct gd_sim_client *client, unsigned key)
+{
+    bool seconds = gd_prng_chance(&client->prng, 1, 2);
+    uint64_t time =
+        seconds ? gd_prng_between(&client->prng, 0, EXPIRY_MAX / 1000) : draw_time_ms(client);
+    const char *command = seconds ? "EXPIRE" : "PEXPIRE";
+    add_flight(client, FLIGHT_EXPIRE, command, NO_OPERATION)->mark = key;
+    add_arguments(client, 3);
+    add_expiring(client, command, key);
+    add_time(client, key, time, seconds ? 1000 : 1);
+}
+
+static void ask_ttl(struct gd_sim_client *client, unsigned key)
+{
+    bool seconds = gd_prng_chance(&client->prng, 1, 2);
+    const char *command = seconds ? "TTL" : "PTTL";
+    struct flight *flight = add_flight(client, FLIGHT_TTL, command, NO_OPERATION);
+    flight->mark = (seconds ? UINT64_C(1000) : 1) * EXPIRING_KEYS + key;
+    add_arguments(client, 2);
+    add_expiring(client, command, key);
+}
+
+/* Of those that write, and of those that read, one in four is about the time alone. */
+static void ask_expiring(struct gd_sim_client *client, bool reads_only)
+{
+    unsigned key = (unsigned)gd_prng_below(&client->prng, EXPIRING_KEYS);
+    bool write = !reads_only && gd_prng_chance(&client->prng, 1, 3);
+    bool time = gd_prng_chance(&client->prng, 1, 4);
+    client->all->issued++;
+    if (write && time) {
+        ask_expire(client, key);
+    } else if (write && ours(client)->expiring_count[key] < EXPIRING_VALUES) {
+        ask_expiring_set(client, key);
+    } else if (time) {
+        ask_ttl(client, key);
+    } else {
+        add_flight(client, FLIGHT_EXPIRY, "GET", NO_OPERATION)->mark = key;
+        add_arguments(client, 2);
+        add_expiring(client, "GET", key);
+    }
 }
 
 /* ---------------------------------------------------------------- what next */
@@ -602,21 +656,68 @@ static bool take_snap(struct gd_sim_client *client, struct gd_sim_operation *op,
     return true;
 }
 
-/* The rule of expiry (workload_internal.h). */
+/* Whether this can be an answer to that; every value has a time, and none but those that were asked
+ * for. */
+static bool fits_expiring(const struct gd_sim__kvs_clients *all, const struct flight *flight,
+                          const struct gd_sim_reply *reply)
+{
+    unsigned key = (unsigned)(flight->mark % EXPIRING_KEYS);
+    int64_t unit_ms = (int64_t)(flight->mark / EXPIRING_KEYS);
+    int64_t longest_ms = (int64_t)all->expiring_longest_ms[key];
+    bool integer = reply->type == GD_SIM_REPLY_INTEGER;
+    switch ((enum flight_kind)flight->kind) {
+    case FLIGHT_EXPIRY_SET:
+        return reply->type == GD_SIM_REPLY_STATUS && gd_sim_reply_is(reply, "OK");
+    case FLIGHT_EXPIRE:
+        return integer && (reply->integer == 0 || reply->integer == 1);
+    case FLIGHT_TTL: /* The nearest second. */
+        return integer &&
+               (reply->integer == -2 ||
+                (reply->integer >= 0 && reply->integer <= (longest_ms + unit_ms / 2) / unit_ms));
+    default:
+        return reply->type == GD_SIM_REPLY_NULL ||
+               (reply->type == GD_SIM_REPLY_BULK && reply->text.size < 8);
+    }
+}
+
+/* It was answered before this was asked, which did not see it. */
+static void mark_gone(struct gd_sim__kvs_clients *all, unsigned key, size_t seen,
+                      const struct flight *flight, gd_time_ns now)
+{
+    for (size_t i = 0; i < all->expiring_count[key]; i++) {
+        struct expiring_value *value = &all->expiring[key][i];
+        if (i != seen && value->answered && value->answered_at < flight->sent && !value->gone) {
+            value->gone = true;
+            value->gone_at = now;
+        }
+    }
+}
+
+/* The rule of expiry (kvs_clients.h). */
 static void take_expiring(struct gd_sim_client *client, const struct flight *flight,
                           const struct gd_sim_reply *reply)
 {
     struct gd_sim__kvs_clients *all = ours(client);
     unsigned key = (unsigned)(flight->mark % EXPIRING_KEYS);
     gd_time_ns now = gd_sim__time(client);
+    if (!fits_expiring(all, flight, reply)) {
+        violated(client, flight, reply);
+        return;
+    }
     if (flight->kind == FLIGHT_EXPIRY_SET) {
         struct expiring_value *value = &all->expiring[key][flight->mark / EXPIRING_KEYS];
         value->answered = true;
         value->answered_at = now;
         return;
     }
+    if (flight->kind != FLIGHT_EXPIRY) {
+        if (reply->integer == (flight->kind == FLIGHT_TTL ? -2 : 0)) {
+            mark_gone(all, key, SIZE_MAX, flight, now);
+        }
+        return;
+    }
     size_t seen = SIZE_MAX;
-    if (reply->type == GD_SIM_REPLY_BULK && reply->text.size < 8) {
+    if (reply->type == GD_SIM_REPLY_BULK) {
         char text[8] = {0};
         memcpy(text, reply->text.data, reply->text.size);
         seen = (size_t)strtoul(text, NULL, 10);
@@ -634,13 +735,7 @@ static void take_expiring(struct gd_sim_client *client, const struct flight *fli
             client->all->options.violated(client->all->options.context, told);
         }
     }
-    for (size_t i = 0; i < all->expiring_count[key]; i++) {
-        struct expiring_value *value = &all->expiring[key][i];
-        if (i != seen && value->answered && value->answered_at < flight->sent && !value->gone) {
-            value->gone = true;
-            value->gone_at = now;
-        }
-    }
+    mark_gone(all, key, seen, flight, now);
 }
 
 static void take_good(struct gd_sim_client *client, struct flight *flight,
@@ -652,13 +747,14 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
     struct gd_sim_step *step = op != NULL ? &record->steps[op->first] : NULL;
     enum gd_sim_fate fate = GD_SIM_FATE_DONE;
     bool good = true;
-    GD_ASSERT(op != NULL || flight->kind == FLIGHT_IGNORED || flight->kind == FLIGHT_EXPIRY ||
-              flight->kind == FLIGHT_EXPIRY_SET);
+    GD_ASSERT(op != NULL || flight->kind == FLIGHT_IGNORED || flight->kind >= FLIGHT_EXPIRY);
     switch ((enum flight_kind)flight->kind) {
     case FLIGHT_IGNORED:
         return;
     case FLIGHT_EXPIRY:
     case FLIGHT_EXPIRY_SET:
+    case FLIGHT_EXPIRE:
+    case FLIGHT_TTL:
         take_expiring(client, flight, replies);
         return;
     case FLIGHT_CAS_READ:

@@ -9,7 +9,8 @@
 /* The rule of expiry, weaker than linearizability since nobody can know when exactly a key's time
  * is up: once somebody has read a key after a write to it was answered, and did not see the
  * written value, no later read sees it again ("a key never comes back"). Each value is written at
- * most once. */
+ * most once. That a key is gone is also what PTTL's -2 and EXPIRE's 0 say; what is left of a time
+ * is never more than was asked for. */
 #define EXPIRING_KEYS 4
 #define EXPIRING_VALUES 4096
 struct expiring_value {
@@ -30,6 +31,7 @@ struct gd_sim__kvs_clients {
     struct gd_sim_replies replies;
     struct expiring_value expiring[EXPIRING_KEYS][EXPIRING_VALUES];
     size_t expiring_count[EXPIRING_KEYS];
+    uint64_t expiring_longest_ms[EXPIRING_KEYS]; /* The longest time asked for so far. */
 };
 void gd_sim__kvs_connected(struct gd_sim_client *client);
 bool gd_sim__kvs_resume(struct gd_sim_client *client);
