@@ -359,12 +359,20 @@ static bool knows_all(const struct gd_sim_faults *faults, const struct gd_config
     return true;
 }
 
+/* One that a change which may yet be undone made a member has nobody to tell where it is. */
+static bool is_member_for_good(const struct gd_raft *raft, unsigned id)
+{
+    gd_index index;
+    return gd_raft_commit(raft) > 0 &&
+           gd_config_find(gd_raft_config_at(raft, gd_raft_commit(raft), &index), id) != NULL;
+}
+
 static void strike_move(struct gd_sim_faults *faults, unsigned target)
 {
     const struct gd_config *config = config_of(faults, target);
     struct gd_node *node = gd_sim_cluster_node(faults->cluster, target);
     if (config == NULL || gd_config_find(config, target) == NULL ||
-        gd_raft_commit(gd_node_raft(node)) == 0 || !moves_told(faults) ||
+        !is_member_for_good(gd_node_raft(node), target) || !moves_told(faults) ||
         !knows_all(faults, config) || !gd_sim_cluster_move(faults->cluster, target)) {
         return;
     }
