@@ -828,6 +828,7 @@ static void fill_result(struct run *run)
     result->operations = run->record.done_count;
     result->unknown = run->record.unknown_count;
     result->refused = run->record.refused_count;
+    result->asked = gd_sim_workload_issued(gd_sim_cluster_workload(run->cluster));
     result->hash = gd_world_hash(world);
     result->elections = gd_sim_checks_elections(run->checks);
     result->commits = gd_sim_checks_committed(run->checks);

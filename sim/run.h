@@ -22,7 +22,8 @@ struct gd_sim_result {
     gd_time_ns time;     /* Simulated. */
     uint64_t operations; /* Answered. */
     uint64_t unknown, refused;
-    uint64_t hash; /* The run's identity. */
+    uint64_t asked; /* By clients, also of keys with a time, which are not in the history. */
+    uint64_t hash;  /* The run's identity. */
     uint64_t elections;
     uint64_t commits;
     uint64_t struck;      /* Faults that found their target. */

@@ -182,11 +182,11 @@ static void print_result(struct sweep *sweep, const struct gd_sim_result *result
         (void)printf("{\"seed\":%" PRIu64
                      ",\"database\":\"%s\",\"outcome\":\"%s\",\"events\":%" PRIu64
                      ",\"sim_ns\":%" PRIu64 ",\"ops\":%" PRIu64 ",\"unknown\":%" PRIu64
-                     ",\"refused\":%" PRIu64 ",\"hash\":\"%016" PRIx64 "\",\"real_ns\":%" PRIu64
-                     ",\"property\":\"",
+                     ",\"refused\":%" PRIu64 ",\"asked\":%" PRIu64 ",\"hash\":\"%016" PRIx64
+                     "\",\"real_ns\":%" PRIu64 ",\"property\":\"",
                      result->seed, database->name, gd_sim_outcome_text(result->outcome),
                      result->events, result->time, result->operations, result->unknown,
-                     result->refused, result->hash, result->nanoseconds);
+                     result->refused, result->asked, result->hash, result->nanoseconds);
         print_json_text(result->property);
         (void)printf("\",\"text\":\"");
         print_json_text(result->outcome == GD_SIM_FAIL ? result->text : "");
