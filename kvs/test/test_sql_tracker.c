@@ -318,42 +318,42 @@ static void test_sql_replies(void **state)
 }
 
 /* Q2, Q3: what is not let through, in an entry and in a query. */
+static const struct {
+    const char *statement;
+    bool in_query_alone; /* Fine in an entry. */
+} refused[] = {
+    {"PRAGMA journal_mode=DELETE", false},
+    {"PRAGMA case_sensitive_like=1", false},
+    {"BEGIN", false},
+    {"COMMIT", false},
+    {"SAVEPOINT s", false},
+    {"ATTACH 'x' AS y", false},
+    {"VACUUM", false},
+    {"ANALYZE", false},
+    {"CREATE TEMP TABLE x(y)", false},
+    {"CREATE VIRTUAL TABLE x USING fts5(y)", false},
+    {"SELECT load_extension('x')", false},
+    {"SELECT * FROM gandalf_state", false},
+    {"SELECT count(*) FROM dbstat", false},
+    {"SELECT d.pgoffset FROM main.DBSTAT AS d", false},
+    {"SELECT sql FROM sqlite_stmt", false},
+    {"INSERT INTO t(id) SELECT count(*) FROM sqlite_stmt", false},
+    {"CREATE TABLE bytecode(x)", false},
+    {"UPDATE gandalf_state SET applied = 0", false},
+    {"DROP TABLE gandalf_state", false},
+    {"CREATE TRIGGER x AFTER UPDATE ON gandalf_state BEGIN SELECT 1; END", false},
+    {"ALTER TABLE t RENAME TO gandalf_state", false},
+    {"INSERT INTO sqlite_sequence VALUES('t', 9)", false},
+    {"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c", false},
+    {"UPDATE sqlite_master SET sql = ''", false},
+    {"INSERT INTO t(id) VALUES(1)", true},
+    {"DELETE FROM t", true},
+    {"CREATE TABLE u(x)", true},
+    {"PRAGMA user_version=3", true},
+};
+
 static void test_sql_refused(void **state)
 {
-    static const struct {
-        const char *statement;
-        bool in_query_alone; /* Fine in an entry. */
-    } cases[] = {
-        {"PRAGMA journal_mode=DELETE", false},
-        {"PRAGMA case_sensitive_like=1", false},
-        {"BEGIN", false},
-        {"COMMIT", false},
-        {"SAVEPOINT s", false},
-        {"ATTACH 'x' AS y", false},
-        {"VACUUM", false},
-        {"ANALYZE", false},
-        {"CREATE TEMP TABLE x(y)", false},
-        {"CREATE VIRTUAL TABLE x USING fts5(y)", false},
-        {"SELECT load_extension('x')", false},
-        {"SELECT * FROM gandalf_state", false},
-        {"SELECT count(*) FROM dbstat", false},
-        {"SELECT d.pgoffset FROM main.DBSTAT AS d", false},
-        {"SELECT sql FROM sqlite_stmt", false},
-        {"INSERT INTO t(id) SELECT count(*) FROM sqlite_stmt", false},
-        {"CREATE TABLE bytecode(x)", false},
-        {"UPDATE gandalf_state SET applied = 0", false},
-        {"DROP TABLE gandalf_state", false},
-        {"CREATE TRIGGER x AFTER UPDATE ON gandalf_state BEGIN SELECT 1; END", false},
-        {"ALTER TABLE t RENAME TO gandalf_state", false},
-        {"INSERT INTO sqlite_sequence VALUES('t', 9)", false},
-        {"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c",
-         false},
-        {"UPDATE sqlite_master SET sql = ''", false},
-        {"INSERT INTO t(id) VALUES(1)", true},
-        {"DELETE FROM t", true},
-        {"CREATE TABLE u(x)", true},
-        {"PRAGMA user_version=3", true},
-    };
     struct fixture f;
     const char *reply;
     uint64_t before;
@@ -362,17 +362,17 @@ static void test_sql_refused(void **state)
     setup(&f, "refused");
     (void)apply(&f, "SQL.EXEC|CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT)");
     before = digest(&f);
-    for (size_t i = 0; i < GD_COUNT(cases); i++) {
+    for (size_t i = 0; i < GD_COUNT(refused); i++) {
         char words[256];
-        (void)snprintf(words, sizeof words, "SQL.QUERY|%s", cases[i].statement);
+        (void)snprintf(words, sizeof words, "SQL.QUERY|%s", refused[i].statement);
         if (strncmp(query(&f, words), "-ERR ", 5) != 0) {
-            print_error("query %s: %s", cases[i].statement, (char *)f.reply.data);
+            print_error("query %s: %s", refused[i].statement, (char *)f.reply.data);
             assert_true(false);
         }
         assert_true(digest(&f) == before);
-        (void)snprintf(words, sizeof words, "SQL.EXEC|%s", cases[i].statement);
-        if (!cases[i].in_query_alone && strncmp(apply(&f, words), "-ERR ", 5) != 0) {
-            print_error("%s: %s", cases[i].statement, (char *)f.reply.data);
+        (void)snprintf(words, sizeof words, "SQL.EXEC|%s", refused[i].statement);
+        if (!refused[i].in_query_alone && strncmp(apply(&f, words), "-ERR ", 5) != 0) {
+            print_error("%s: %s", refused[i].statement, (char *)f.reply.data);
             assert_true(false);
         }
         assert_true(digest(&f) == before);
