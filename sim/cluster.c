@@ -74,6 +74,13 @@ struct gd_node *gd_sim_cluster_node(const struct gd_sim_cluster *cluster, unsign
     return slot->stopped ? NULL : slot->node;
 }
 
+const struct gd_config *gd_sim_cluster_config(const struct gd_sim_cluster *cluster, unsigned id)
+{
+    struct gd_node *node = gd_sim_cluster_node(cluster, id);
+    const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
+    return raft != NULL ? gd_raft_config(raft) : NULL;
+}
+
 bool gd_sim_cluster_ready(const struct gd_sim_cluster *cluster, unsigned id)
 {
     return cluster->slots[id].ready;

@@ -58,6 +58,8 @@ void gd_sim_cluster_describe(const struct gd_sim_cluster *cluster, struct gd_byt
 
 /* Who runs. NULL while a node is down. */
 struct gd_node *gd_sim_cluster_node(const struct gd_sim_cluster *cluster, unsigned id);
+/* The configuration that a running node goes by; NULL: it has none. */
+const struct gd_config *gd_sim_cluster_config(const struct gd_sim_cluster *cluster, unsigned id);
 /* Whether it has restored its state: before, what it shows may still be on its way back. */
 bool gd_sim_cluster_ready(const struct gd_sim_cluster *cluster, unsigned id);
 /* The running leader of the highest term; 0: none. */

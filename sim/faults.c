@@ -37,9 +37,8 @@ struct gd_sim_faults {
     size_t watching;     /* How many are WATCHING. */
     gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
     uint64_t struck;
-    gd_node_id id_highest; /* The operator's notes: ids in use when members were asked about. */
-    uint32_t lost;         /* Bit n: node n is gone for good. */
-    uint32_t dismissed;    /* Bit n: an order was given to remove node n, which may act late. */
+    uint32_t lost; /* Bit n: node n is gone for good. */
+    struct gd_sim_operator operator;
     bool healed;
 };
 
@@ -50,6 +49,7 @@ struct gd_sim_faults *gd_sim_faults_new(const struct gd_sim_plan *plan,
     GD_ASSERT(faults != NULL);
     faults->plan = plan;
     faults->cluster = cluster;
+    faults->operator=(struct gd_sim_operator){.plan = plan, .cluster = cluster};
     faults->next_end = UINT64_MAX;
     return faults;
 }
@@ -57,6 +57,11 @@ struct gd_sim_faults *gd_sim_faults_new(const struct gd_sim_plan *plan,
 void gd_sim_faults_free(struct gd_sim_faults *faults)
 {
     free(faults);
+}
+
+struct gd_sim_operator *gd_sim_faults_operator(struct gd_sim_faults *faults)
+{
+    return &faults->operator;
 }
 
 uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults)
@@ -269,317 +274,7 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
     }
 }
 
-/* ---------------------------------------------------------------- members */
-
-static const struct gd_config *config_of(const struct gd_sim_faults *faults, unsigned id)
-{
-    struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
-    const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
-    return raft != NULL ? gd_raft_config(raft) : NULL;
-}
-
-/* The first learner that waits for an order to become a voter; 0: none. */
-static gd_node_id find_learner(const struct gd_config *config)
-{
-    for (uint32_t i = 0; i < config->count; i++) {
-        if ((config->members[i].roles & (GD_MEMBER_LEARNER | GD_MEMBER_JOINING)) ==
-            GD_MEMBER_LEARNER) {
-            return config->members[i].id;
-        }
-    }
-    return 0;
-}
-
-/* The next of those that wait to be added starts again, and asks by itself. */
-static void strike_join(struct gd_sim_faults *faults, unsigned whom)
-{
-    for (unsigned id = (unsigned)faults->plan->nodes + 1; id <= gd_sim_plan_total(faults->plan);
-         id++) {
-        struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
-        if (id != whom && node != NULL && gd_node_raft(node) == NULL) {
-            gd_sim_cluster_ask(faults->cluster, id, whom);
-            gd_sim_cluster_crash(faults->cluster, id);
-            gd_sim_cluster_start(faults->cluster, id);
-            return;
-        }
-    }
-}
-
-/* Does this configuration say of every member where it is? */
-static bool says_where(const struct gd_sim_faults *faults, const struct gd_config *config)
-{
-    for (uint32_t i = 0; i < config->count; i++) {
-        struct gd_address address;
-        gd_sim_cluster_peer_address(faults->cluster, (unsigned)config->members[i].id, &address);
-        if (strcmp(config->members[i].address.text, address.text) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Has every node that runs heard of every earlier move? One member that moved is found by its own
- * word; two that lost their memory of each other do not find each other. What is committed counts
- * and is on the node's own disk, and what a node goes by: the first is what it falls back to, the
- * second may be neither committed yet nor true any more. */
-static bool moves_told(const struct gd_sim_faults *faults)
-{
-    bool any = false;
-    gd_index index;
-    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
-        struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
-        const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
-        const struct gd_config *committed =
-            raft != NULL ? gd_raft_config_at(raft, gd_raft_commit(raft), &index) : NULL;
-        if (committed == NULL) {
-            continue;
-        }
-        any = true;
-        if (!says_where(faults, committed) || !says_where(faults, gd_raft_config(raft)) ||
-            index > gd_raft_stored(raft).index) {
-            return false;
-        }
-    }
-    return any;
-}
-
-/* A member that has begun, so that its directory knows who it is, starts again elsewhere. */
-/* Does it know everybody who may look for it? Who moves is found by its own word: those whom it has
- * not heard of look for it where it was. */
-static bool knows_all(const struct gd_sim_faults *faults, const struct gd_config *known)
-{
-    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
-        const struct gd_config *config = config_of(faults, id);
-        for (uint32_t i = 0; config != NULL && i < config->count; i++) {
-            if (gd_config_find(known, config->members[i].id) == NULL) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-/* One that a change which may yet be undone made a member has nobody to tell where it is. */
-static bool is_member_for_good(const struct gd_raft *raft, unsigned id)
-{
-    gd_index index;
-    return gd_raft_commit(raft) > 0 &&
-           gd_config_find(gd_raft_config_at(raft, gd_raft_commit(raft), &index), id) != NULL;
-}
-
-static void strike_move(struct gd_sim_faults *faults, unsigned target)
-{
-    const struct gd_config *config = config_of(faults, target);
-    struct gd_node *node = gd_sim_cluster_node(faults->cluster, target);
-    if (config == NULL || gd_config_find(config, target) == NULL ||
-        !is_member_for_good(gd_node_raft(node), target) || !moves_told(faults) ||
-        !knows_all(faults, config) || !gd_sim_cluster_move(faults->cluster, target)) {
-        return;
-    }
-    gd_sim_cluster_crash(faults->cluster, target);
-    gd_sim_cluster_start(faults->cluster, target);
-}
-
-/* And the cluster is told, if somebody leads. */
-static void end_move(struct gd_sim_faults *faults, unsigned target)
-{
-    unsigned leader = gd_sim_cluster_leader(faults->cluster);
-    const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
-    const struct gd_member *member = config != NULL ? gd_config_find(config, target) : NULL;
-    struct gd_address address;
-    char order[GD_ADDRESS_SIZE + 64];
-    gd_sim_cluster_peer_address(faults->cluster, target, &address);
-    if (member != NULL && strcmp(member->address.text, address.text) != 0) {
-        (void)snprintf(order, sizeof order, "RAFT MOVE %u %s", target, address.text);
-        gd_sim_cluster_order(faults->cluster, leader, order);
-    }
-}
-
-gd_node_id gd_sim_faults_fresh_id(struct gd_sim_faults *faults, const struct gd_config *config)
-{
-    if (gd_config_highest(config) > faults->id_highest) {
-        faults->id_highest = gd_config_highest(config);
-    }
-    return faults->id_highest + 1;
-}
-
-/* An id that was a member's and is none now, as the configuration itself remembers; 0: none. */
-static gd_node_id used_id(const struct gd_config *config)
-{
-    for (gd_node_id id = gd_config_highest(config); id > 0; id--) {
-        if (gd_config_find(config, id) == NULL) {
-            return id;
-        }
-    }
-    return 0;
-}
-
-/* An operator errs: every one of these orders is to be refused, and nothing is to come of it. FORCE
- * stands for who is sure of it. */
-static void strike_mistake(struct gd_sim_faults *faults, unsigned target)
-{
-    unsigned leader = gd_sim_cluster_leader(faults->cluster);
-    const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
-    struct gd_address address;
-    char order[GD_ADDRESS_SIZE + 64];
-    uint64_t dice = gd_sim_cluster_now(faults->cluster) / GD_SIM_MS;
-    if (config == NULL) {
-        return;
-    }
-    gd_node_id used = used_id(config);
-    const char *force = dice / 8 % 2 == 0 ? " FORCE" : "";
-    gd_node_id nobody = used != 0 && dice / 16 % 2 == 0 ? used : GD_SIM_NODES_MAX + 1;
-    gd_sim_peer_address((unsigned)(used != 0 ? used : target), &address);
-    const struct gd_member *one = &config->members[dice / 64 % config->count];
-    const struct gd_member *other = &config->members[(dice / 64 + 1) % config->count];
-    switch (dice % (config->count > 1 ? 7 : 6)) {
-    case 0:
-        (void)snprintf(order, sizeof order, "RAFT ADD %" PRIu64 " %s%s%s",
-                       used != 0 ? used : config->members[0].id, address.text,
-                       dice / 32 % 2 == 0 ? " LEARNER" : "", force);
-        break;
-    case 1:
-        (void)snprintf(order, sizeof order, "RAFT REPLACE %u %" PRIu64 " %s%s", target,
-                       used != 0 ? used : config->members[0].id, address.text, force);
-        break;
-    case 2:
-        (void)snprintf(order, sizeof order, "RAFT REMOVE %" PRIu64 "%s", nobody, force);
-        break;
-    case 3:
-        (void)snprintf(order, sizeof order, "RAFT PROMOTE %" PRIu64 "%s", nobody, force);
-        break;
-    case 4:
-        (void)snprintf(order, sizeof order, "RAFT MOVE %" PRIu64 " %s%s", nobody, address.text,
-                       force);
-        break;
-    case 5:
-        (void)snprintf(order, sizeof order, "RAFT TRANSFER %" PRIu64, nobody);
-        break;
-    default:
-        (void)snprintf(order, sizeof order, "RAFT MOVE %" PRIu64 " %s%s", one->id,
-                       other->address.text, force);
-        break;
-    }
-    gd_sim_cluster_order(faults->cluster, leader, order);
-}
-
-/* Does it bring a member, who knows the others by the configuration alone? */
-static bool brings(enum gd_sim_fault_kind kind)
-{
-    return kind == GD_SIM_FAULT_ADD || kind == GD_SIM_FAULT_ADD_LEARNER ||
-           kind == GD_SIM_FAULT_REPLACE || kind == GD_SIM_FAULT_JOIN;
-}
-
-/* An operator asks whoever leads; who is added is the first that never was a member. */
-static void strike_membership(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
-                              unsigned target)
-{
-    unsigned leader = gd_sim_cluster_leader(faults->cluster);
-    const struct gd_config *config = leader != 0 ? config_of(faults, leader) : NULL;
-    struct gd_address address;
-    char order[GD_ADDRESS_SIZE + 64] = "";
-    if (brings(fault->kind) && !moves_told(faults)) {
-        gd_sim_faults_insist(faults); /* First things first: who comes is told where all are. */
-        return;
-    }
-    if (fault->kind == GD_SIM_FAULT_JOIN) {
-        strike_join(faults, target);
-        return;
-    }
-    if (fault->kind == GD_SIM_FAULT_MOVE) {
-        strike_move(faults, target);
-        return;
-    }
-    if (fault->kind == GD_SIM_FAULT_MISTAKE) {
-        strike_mistake(faults, target);
-        return;
-    }
-    if (config == NULL) {
-        return;
-    }
-    gd_node_id fresh = gd_sim_faults_fresh_id(faults, config);
-    bool has_fresh = fresh <= gd_sim_plan_total(faults->plan);
-    if (has_fresh) {
-        gd_sim_peer_address((unsigned)fresh, &address);
-    }
-    switch (fault->kind) {
-    case GD_SIM_FAULT_REMOVE:
-        (void)snprintf(order, sizeof order, "RAFT REMOVE %u", target);
-        break;
-    case GD_SIM_FAULT_PROMOTE:
-        if (find_learner(config) != 0) {
-            (void)snprintf(order, sizeof order, "RAFT PROMOTE %" PRIu64, find_learner(config));
-        }
-        break;
-    case GD_SIM_FAULT_REPLACE:
-        if (has_fresh) {
-            (void)snprintf(order, sizeof order, "RAFT REPLACE %u %" PRIu64 " %s", target, fresh,
-                           address.text);
-        }
-        break;
-    default:
-        if (has_fresh) {
-            (void)snprintf(order, sizeof order, "RAFT ADD %" PRIu64 " %s%s", fresh, address.text,
-                           fault->kind == GD_SIM_FAULT_ADD_LEARNER ? " LEARNER" : "");
-        }
-        break;
-    }
-    if (order[0] == '\0') {
-        return;
-    }
-    if (fault->kind == GD_SIM_FAULT_REMOVE || fault->kind == GD_SIM_FAULT_REPLACE) {
-        faults->dismissed |= UINT32_C(1) << target;
-        gd_sim_cluster_end_nameless(faults->cluster, target);
-    }
-    gd_sim_cluster_order(faults->cluster, leader, order);
-}
-
-/* Have all members heard of each other's lives, and stored it? Only then a cluster knows an emptied
- * disk from a first start. */
-static bool lives_known(const struct gd_sim_faults *faults)
-{
-    unsigned knowing = 0;
-    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
-        struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
-        const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
-        gd_index index;
-        const struct gd_config *config =
-            raft != NULL ? gd_raft_config_at(raft, gd_raft_stored(raft).index, &index) : NULL;
-        for (uint32_t i = 0; config != NULL && i < config->count; i++) {
-            if (config->members[i].life == 0) {
-                return false;
-            }
-        }
-        knowing += config != NULL && config->count > 0 ? 1 : 0;
-    }
-    return knowing >= faults->plan->nodes;
-}
-
 /* ---------------------------------------------------------------- strike and end */
-
-static bool somebody_moves(const struct gd_sim_plan *plan)
-{
-    for (size_t i = 0; i < plan->fault_count; i++) {
-        if (plan->faults[i].kind == GD_SIM_FAULT_MOVE) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Half of the time somebody takes an emptied member for a new one, and has it ask to be added. Not
- * where it is to be removed, or members move: its address may be free then, and it a new member,
- * rightly. */
-static void knock(struct gd_sim_faults *faults, unsigned target)
-{
-    uint64_t dice = gd_sim_cluster_now(faults->cluster) / GD_SIM_MS;
-    unsigned nodes = (unsigned)faults->plan->nodes;
-    if (dice % 2 == 0 && nodes > 1 && (faults->dismissed >> target & 1) == 0 &&
-        !somebody_moves(faults->plan)) {
-        unsigned whom = (unsigned)((target + dice / 2 % (nodes - 1)) % nodes) + 1;
-        gd_sim_cluster_start_nameless(faults->cluster, target, whom);
-    }
-}
 
 static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
                            unsigned target)
@@ -619,12 +314,12 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
         gd_sim_cluster_misread(cluster, target, fault->count);
         break;
     default:
-        if (!lives_known(faults)) {
+        if (!gd_sim_operator_knows_lives(&faults->operator)) {
             break;
         }
         gd_sim_cluster_crash(cluster, target);
         gd_sim_cluster_wipe(cluster, target);
-        knock(faults, target);
+        gd_sim_operator_knock(&faults->operator, target);
         break;
     }
 }
@@ -740,7 +435,7 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
         gd_sim_cluster_strike_database(faults->cluster, fault, target);
         break;
     case GD_SIM_CLASS_MEMBERSHIP:
-        strike_membership(faults, fault, target);
+        gd_sim_operator_strike(&faults->operator, fault, target);
         break;
     case GD_SIM_CLASS_CRASH:
     case GD_SIM_CLASS_CRASH_POINT:
@@ -813,7 +508,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
         }
         break;
     case GD_SIM_FAULT_MOVE:
-        end_move(faults, target);
+        gd_sim_operator_end_move(&faults->operator, target);
         break;
     case GD_SIM_FAULT_CRASH:
     case GD_SIM_FAULT_STOP:
@@ -826,13 +521,6 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     default:
         strike_partition(faults, fault, target, false);
         break;
-    }
-}
-
-void gd_sim_faults_insist(struct gd_sim_faults *faults)
-{
-    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
-        end_move(faults, id);
     }
 }
 
@@ -945,7 +633,7 @@ static bool decide(const struct gd_sim_faults *faults, const struct gd_config *c
         return false;
     }
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
-        const struct gd_config *config = config_of(faults, id);
+        const struct gd_config *config = gd_sim_cluster_config(faults->cluster, id);
         if (config != NULL && config->count > 0) {
             any = true;
             if (!decides(config, set)) {

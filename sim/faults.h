@@ -1,7 +1,7 @@
 /* faults.h - carries out a plan's faults in their time. */
 #ifndef GANDALF_SIM_FAULTS_H
 #define GANDALF_SIM_FAULTS_H
-#include "sim/cluster.h"
+#include "sim/operator.h"
 
 struct gd_sim_faults;
 struct gd_sim_faults *gd_sim_faults_new(const struct gd_sim_plan *plan,
@@ -13,8 +13,8 @@ gd_time_ns gd_sim_faults_next(const struct gd_sim_faults *faults);
 void gd_sim_faults_act(struct gd_sim_faults *faults);
 /* Looks whether a role that a fault waits for has appeared; after each event. */
 void gd_sim_faults_watch(struct gd_sim_faults *faults);
-/* The operator says again where members have moved to that the cluster has not heard of. */
-void gd_sim_faults_insist(struct gd_sim_faults *faults);
+/* Who gives the orders of the class MEMBERSHIP. */
+struct gd_sim_operator *gd_sim_faults_operator(struct gd_sim_faults *faults);
 /* The end: all that lasts is over now, all nodes run, nothing more happens. */
 void gd_sim_faults_heal(struct gd_sim_faults *faults);
 /* Behind gd_sim_faults_heal, once the nodes have started: up to `lost` (of the plan) members are
@@ -22,9 +22,6 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults);
  * `committed` is the newest configuration known to be committed; it may be empty. */
 void gd_sim_faults_lose(struct gd_sim_faults *faults, const struct gd_config *committed);
 bool gd_sim_faults_lost(const struct gd_sim_faults *faults, unsigned id);
-/* The operator's notes of ids in use, brought up to this configuration of a leader's: the next one
- * that nobody had. */
-gd_node_id gd_sim_faults_fresh_id(struct gd_sim_faults *faults, const struct gd_config *config);
 /* Faults that struck, and those that found no target. */
 uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults);
 struct gd_sim_struck {

@@ -414,7 +414,8 @@ static void grow(struct run *run)
     }
     const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
     if (run->joins == 0) {
-        run->joins = gd_sim_faults_fresh_id(run->faults, gd_raft_config(raft));
+        run->joins =
+            gd_sim_operator_fresh_id(gd_sim_faults_operator(run->faults), gd_raft_config(raft));
     }
     if (seat_of(run, run->joins) != NULL) {
         return;
@@ -589,7 +590,7 @@ static void settle(struct run *run)
     gd_sim_cluster_finish(run->cluster);
     for (unsigned step = 0; !run->ended && gd_world_now(world) < end; step++) {
         if (step % 10 == 0) {
-            gd_sim_faults_insist(run->faults);
+            gd_sim_operator_insist(gd_sim_faults_operator(run->faults));
         }
         grow(run);
         run_until(run, gd_world_now(world) + STEP);
