@@ -318,6 +318,9 @@ void gd_sim_operator_knock(struct gd_sim_operator *operator, unsigned target)
 void gd_sim_operator_insist(struct gd_sim_operator *operator)
 {
     for (unsigned id = 1; id <= gd_sim_plan_total(operator->plan); id++) {
-        gd_sim_operator_end_move(operator, id);
+        if (gd_sim_cluster_node(operator->cluster, id) !=
+            NULL) { /* Else there is nobody to find. */
+            gd_sim_operator_end_move(operator, id);
+        }
     }
 }
