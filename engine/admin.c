@@ -278,8 +278,7 @@ static const char *in_the_way(struct gd_node *node, const struct gd_admin *admin
     }
     if (admin->kind == GD_ADMIN_PROMOTE && !has_caught_up(node, admin->id)) {
         GD_REACHED("promotion: the member has not caught up");
-        return "this member has not caught up (RAFT STATUS tells how far it is); wait for it, or "
-               "add "
+        return "this member has not caught up (RAFT STATUS tells how far it is); wait, or add "
                "FORCE";
     }
     if (!majority_answers(node, admin, next)) {
@@ -604,8 +603,8 @@ static bool in_force(const struct gd_node *node)
         return member != NULL && strcmp(member->address.text, admin->address.text) == 0;
     case GD_ADMIN_REPLACE:
         return member == NULL && fresh_member(node) != NULL;
-    default:
-        return fresh_member(node) != NULL;
+    default: /* A learner may be there by another's order. */
+        return member != NULL && (admin->learner || (member->roles & GD_MEMBER_VOTER) != 0);
     }
 }
 
