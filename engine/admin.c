@@ -245,11 +245,15 @@ static bool majority_answers(struct gd_node *node, const struct gd_admin *admin,
     return gd_quorum_yes(&config, yes);
 }
 
-/* Nearly: a voter that has nothing yet would keep the others from committing (thesis 4.2.1). */
+/* Nearly: a voter that has nothing yet would keep the others from committing (thesis 4.2.1). One
+ * that is a voter keeps nobody from anything new. */
 static bool has_caught_up(struct gd_node *node, gd_node_id id)
 {
     struct gd_member_status row = {0};
 
+    if (gd_config_votes(gd_raft_config(node->raft), id)) {
+        return true;
+    }
     return gd_raft_progress(node->raft, id, gd_io_now(node->io), &row) &&
            row.state == GD_PROGRESS_REPLICATE && row.lag_bytes <= PROMOTE_LAG_MAX;
 }

@@ -41,7 +41,8 @@
  *   heard a majority (admin.c);
  * - leaders vote: who is no voter by a configuration that it knows to be committed leads no more
  *   once it has committed something in its term (thesis 4.2.2);
- * - voters have caught up: whoever joins votes when its disk has the change by which it does;
+ * - voters have caught up: whoever joins votes when its disk has the change by which it does, a
+ *   learner that is promoted when entries reach it as they come;
  * - quorums meet: of two configurations that follow each other, any two quorums;
  * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as
  * long as its limit in bytes allows;

@@ -141,6 +141,22 @@ static void look_at_addresses(struct gd_sim_checks *checks, unsigned id, gd_inde
     }
 }
 
+/* An order makes a voter only of a learner whom entries reach as they come (thesis 4.2.1). */
+static void look_at_promoted(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                             const struct gd_member *old, const struct gd_member *now)
+{
+    struct gd_member_status status = {0};
+    uint32_t learns = GD_MEMBER_VOTER | GD_MEMBER_OUTGOING | GD_MEMBER_LEARNER | GD_MEMBER_JOINING;
+    if (checks->shadows[id].led && now != NULL && (now->roles & GD_MEMBER_VOTER) != 0 &&
+        (old->roles & learns) == GD_MEMBER_LEARNER && gd_raft_progress(raft, old->id, 0, &status) &&
+        status.state != GD_PROGRESS_REPLICATE) {
+        gd_sim__violated(checks, "voters have caught up",
+                         "node %u makes node %" PRIu64 " a voter, a learner that it %s", id,
+                         old->id,
+                         status.state == GD_PROGRESS_SNAPSHOT ? "sends a snapshot" : "looks for");
+    }
+}
+
 /* No quorum waits for who has nothing yet: nobody begins as a voter, and whoever joins has the
  * entry by which it does. */
 static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
@@ -159,6 +175,7 @@ static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const s
     for (uint32_t i = 0; i < previous->count; i++) {
         const struct gd_member *old = &previous->members[i];
         const struct gd_member *now = gd_config_find(config, old->id);
+        look_at_promoted(checks, id, raft, old, now);
         gd_index joined = old->id < GD_COUNT(checks->joined) ? checks->joined[old->id] : 0;
         struct gd_position needed = {gd_raft_term_at(raft, joined), joined};
         if (gd_raft_role(raft) == GD_ROLE_LEADER && checks->shadows[id].led && now != NULL &&
