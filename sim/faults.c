@@ -37,8 +37,8 @@ struct gd_sim_faults {
     size_t watching;     /* How many are WATCHING. */
     gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
     uint64_t struck;
-    uint32_t lost; /* Bit n: node n is gone for good. */
-    struct gd_sim_operator operator;
+    uint32_t lost;                 /* Bit n: node n is gone for good. */
+    struct gd_sim_operator person; /* The operator. */
     bool healed;
 };
 
@@ -49,7 +49,7 @@ struct gd_sim_faults *gd_sim_faults_new(const struct gd_sim_plan *plan,
     GD_ASSERT(faults != NULL);
     faults->plan = plan;
     faults->cluster = cluster;
-    faults->operator=(struct gd_sim_operator){.plan = plan, .cluster = cluster};
+    faults->person = (struct gd_sim_operator){.plan = plan, .cluster = cluster};
     faults->next_end = UINT64_MAX;
     return faults;
 }
@@ -61,7 +61,7 @@ void gd_sim_faults_free(struct gd_sim_faults *faults)
 
 struct gd_sim_operator *gd_sim_faults_operator(struct gd_sim_faults *faults)
 {
-    return &faults->operator;
+    return &faults->person;
 }
 
 uint64_t gd_sim_faults_struck(const struct gd_sim_faults *faults)
@@ -314,12 +314,12 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
         gd_sim_cluster_misread(cluster, target, fault->count);
         break;
     default:
-        if (!gd_sim_operator_knows_lives(&faults->operator)) {
+        if (!gd_sim_operator_knows_lives(&faults->person)) {
             break;
         }
         gd_sim_cluster_crash(cluster, target);
         gd_sim_cluster_wipe(cluster, target);
-        gd_sim_operator_knock(&faults->operator, target);
+        gd_sim_operator_knock(&faults->person, fault, target);
         break;
     }
 }
@@ -435,7 +435,7 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
         gd_sim_cluster_strike_database(faults->cluster, fault, target);
         break;
     case GD_SIM_CLASS_MEMBERSHIP:
-        gd_sim_operator_strike(&faults->operator, fault, target);
+        gd_sim_operator_strike(&faults->person, fault, target);
         break;
     case GD_SIM_CLASS_CRASH:
     case GD_SIM_CLASS_CRASH_POINT:
@@ -508,7 +508,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
         }
         break;
     case GD_SIM_FAULT_MOVE:
-        gd_sim_operator_end_move(&faults->operator, target);
+        gd_sim_operator_end_move(&faults->person, target);
         break;
     case GD_SIM_FAULT_CRASH:
     case GD_SIM_FAULT_STOP:

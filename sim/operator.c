@@ -23,26 +23,25 @@ static gd_node_id find_learner(const struct gd_config *config)
 }
 
 /* The next of those that wait to be added starts again, and asks by itself. */
-static void strike_join(struct gd_sim_operator *operator, unsigned whom)
+static void strike_join(struct gd_sim_operator *self, unsigned whom)
 {
-    for (unsigned id = (unsigned)operator->plan->nodes + 1; id <= gd_sim_plan_total(operator->plan);
-         id++) {
-        struct gd_node *node = gd_sim_cluster_node(operator->cluster, id);
+    for (unsigned id = (unsigned)self->plan->nodes + 1; id <= gd_sim_plan_total(self->plan); id++) {
+        struct gd_node *node = gd_sim_cluster_node(self->cluster, id);
         if (id != whom && node != NULL && gd_node_raft(node) == NULL) {
-            gd_sim_cluster_ask(operator->cluster, id, whom);
-            gd_sim_cluster_crash(operator->cluster, id);
-            gd_sim_cluster_start(operator->cluster, id);
+            gd_sim_cluster_ask(self->cluster, id, whom);
+            gd_sim_cluster_crash(self->cluster, id);
+            gd_sim_cluster_start(self->cluster, id);
             return;
         }
     }
 }
 
 /* Does this configuration say of every member where it is? */
-static bool says_where(const struct gd_sim_operator *operator, const struct gd_config * config)
+static bool says_where(const struct gd_sim_operator *self, const struct gd_config *config)
 {
     for (uint32_t i = 0; i < config->count; i++) {
         struct gd_address address;
-        gd_sim_cluster_peer_address(operator->cluster, (unsigned)config->members[i].id, &address);
+        gd_sim_cluster_peer_address(self->cluster, (unsigned)config->members[i].id, &address);
         if (strcmp(config->members[i].address.text, address.text) != 0) {
             return false;
         }
@@ -54,12 +53,12 @@ static bool says_where(const struct gd_sim_operator *operator, const struct gd_c
  * word; two that lost their memory of each other do not find each other. What is committed counts
  * and is on the node's own disk, and what a node goes by: the first is what it falls back to, the
  * second may be neither committed yet nor true any more. */
-static bool moves_told(const struct gd_sim_operator *operator)
+static bool moves_told(const struct gd_sim_operator *self)
 {
     bool any = false;
     gd_index index;
-    for (unsigned id = 1; id <= gd_sim_plan_total(operator->plan); id++) {
-        struct gd_node *node = gd_sim_cluster_node(operator->cluster, id);
+    for (unsigned id = 1; id <= gd_sim_plan_total(self->plan); id++) {
+        struct gd_node *node = gd_sim_cluster_node(self->cluster, id);
         const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
         const struct gd_config *committed =
             raft != NULL ? gd_raft_config_at(raft, gd_raft_commit(raft), &index) : NULL;
@@ -67,7 +66,7 @@ static bool moves_told(const struct gd_sim_operator *operator)
             continue;
         }
         any = true;
-        if (!says_where(operator, committed) || !says_where(operator, gd_raft_config(raft)) ||
+        if (!says_where(self, committed) || !says_where(self, gd_raft_config(raft)) ||
             index > gd_raft_stored(raft).index) {
             return false;
         }
@@ -77,10 +76,10 @@ static bool moves_told(const struct gd_sim_operator *operator)
 
 /* Does it know everybody who may look for it? Who moves is found by its own word: those whom it has
  * not heard of look for it where it was. */
-static bool knows_all(const struct gd_sim_operator *operator, const struct gd_config * known)
+static bool knows_all(const struct gd_sim_operator *self, const struct gd_config *known)
 {
-    for (unsigned id = 1; id <= gd_sim_plan_total(operator->plan); id++) {
-        const struct gd_config *config = gd_sim_cluster_config(operator->cluster, id);
+    for (unsigned id = 1; id <= gd_sim_plan_total(self->plan); id++) {
+        const struct gd_config *config = gd_sim_cluster_config(self->cluster, id);
         for (uint32_t i = 0; config != NULL && i < config->count; i++) {
             if (gd_config_find(known, config->members[i].id) == NULL) {
                 return false;
@@ -99,42 +98,41 @@ static bool is_member_for_good(const struct gd_raft *raft, unsigned id)
 }
 
 /* A member that has begun, so that its directory knows who it is, starts again elsewhere. */
-static void strike_move(struct gd_sim_operator *operator, unsigned target)
+static void strike_move(struct gd_sim_operator *self, unsigned target)
 {
-    const struct gd_config *config = gd_sim_cluster_config(operator->cluster, target);
-    struct gd_node *node = gd_sim_cluster_node(operator->cluster, target);
+    const struct gd_config *config = gd_sim_cluster_config(self->cluster, target);
+    struct gd_node *node = gd_sim_cluster_node(self->cluster, target);
     if (config == NULL || gd_config_find(config, target) == NULL ||
-        !is_member_for_good(gd_node_raft(node), target) || !moves_told(operator) ||
-        !knows_all(operator, config) || !gd_sim_cluster_move(operator->cluster, target)) {
+        !is_member_for_good(gd_node_raft(node), target) || !moves_told(self) ||
+        !knows_all(self, config) || !gd_sim_cluster_move(self->cluster, target)) {
         return;
     }
-    gd_sim_cluster_crash(operator->cluster, target);
-    gd_sim_cluster_start(operator->cluster, target);
+    gd_sim_cluster_crash(self->cluster, target);
+    gd_sim_cluster_start(self->cluster, target);
 }
 
 /* And the cluster is told, if somebody leads. */
-void gd_sim_operator_end_move(struct gd_sim_operator *operator, unsigned target)
+void gd_sim_operator_end_move(struct gd_sim_operator *self, unsigned target)
 {
-    unsigned leader = gd_sim_cluster_leader(operator->cluster);
+    unsigned leader = gd_sim_cluster_leader(self->cluster);
     const struct gd_config *config =
-        leader != 0 ? gd_sim_cluster_config(operator->cluster, leader) : NULL;
+        leader != 0 ? gd_sim_cluster_config(self->cluster, leader) : NULL;
     const struct gd_member *member = config != NULL ? gd_config_find(config, target) : NULL;
     struct gd_address address;
     char order[GD_ADDRESS_SIZE + 64];
-    gd_sim_cluster_peer_address(operator->cluster, target, &address);
+    gd_sim_cluster_peer_address(self->cluster, target, &address);
     if (member != NULL && strcmp(member->address.text, address.text) != 0) {
         (void)snprintf(order, sizeof order, "RAFT MOVE %u %s", target, address.text);
-        gd_sim_cluster_order(operator->cluster, leader, order);
+        gd_sim_cluster_order(self->cluster, leader, order);
     }
 }
 
-gd_node_id gd_sim_operator_fresh_id(struct gd_sim_operator *operator,
-                                    const struct gd_config * config)
+gd_node_id gd_sim_operator_fresh_id(struct gd_sim_operator *self, const struct gd_config *config)
 {
-    if (gd_config_highest(config) > operator->id_highest) {
-        operator->id_highest = gd_config_highest(config);
+    if (gd_config_highest(config) > self->id_highest) {
+        self->id_highest = gd_config_highest(config);
     }
-    return operator->id_highest + 1;
+    return self->id_highest + 1;
 }
 
 /* An id that was a member's and is none now, as the configuration itself remembers; 0: none. */
@@ -150,14 +148,14 @@ static gd_node_id used_id(const struct gd_config *config)
 
 /* An operator errs: every one of these orders is to be refused, and nothing is to come of it. FORCE
  * stands for who is sure of it. */
-static void strike_mistake(struct gd_sim_operator *operator, unsigned target)
+static void strike_mistake(struct gd_sim_operator *self, unsigned target)
 {
-    unsigned leader = gd_sim_cluster_leader(operator->cluster);
+    unsigned leader = gd_sim_cluster_leader(self->cluster);
     const struct gd_config *config =
-        leader != 0 ? gd_sim_cluster_config(operator->cluster, leader) : NULL;
+        leader != 0 ? gd_sim_cluster_config(self->cluster, leader) : NULL;
     struct gd_address address;
     char order[GD_ADDRESS_SIZE + 64];
-    uint64_t dice = gd_sim_cluster_now(operator->cluster) / GD_SIM_MS;
+    uint64_t dice = gd_sim_cluster_now(self->cluster) / GD_SIM_MS;
     if (config == NULL) {
         return;
     }
@@ -195,7 +193,7 @@ static void strike_mistake(struct gd_sim_operator *operator, unsigned target)
                        other->address.text, force);
         break;
     }
-    gd_sim_cluster_order(operator->cluster, leader, order);
+    gd_sim_cluster_order(self->cluster, leader, order);
 }
 
 /* Does it bring a member, who knows the others by the configuration alone? */
@@ -206,35 +204,35 @@ static bool brings(enum gd_sim_fault_kind kind)
 }
 
 /* An operator asks whoever leads; who is added is the first that never was a member. */
-void gd_sim_operator_strike(struct gd_sim_operator *operator, const struct gd_sim_fault * fault,
+void gd_sim_operator_strike(struct gd_sim_operator *self, const struct gd_sim_fault *fault,
                             unsigned target)
 {
-    unsigned leader = gd_sim_cluster_leader(operator->cluster);
+    unsigned leader = gd_sim_cluster_leader(self->cluster);
     const struct gd_config *config =
-        leader != 0 ? gd_sim_cluster_config(operator->cluster, leader) : NULL;
+        leader != 0 ? gd_sim_cluster_config(self->cluster, leader) : NULL;
     struct gd_address address;
     char order[GD_ADDRESS_SIZE + 64] = "";
-    if (brings(fault->kind) && !moves_told(operator)) {
-        gd_sim_operator_insist(operator); /* First things first: who comes is told where all are. */
+    if (brings(fault->kind) && !moves_told(self)) {
+        gd_sim_operator_insist(self); /* First things first: who comes is told where all are. */
         return;
     }
     if (fault->kind == GD_SIM_FAULT_JOIN) {
-        strike_join(operator, target);
+        strike_join(self, target);
         return;
     }
     if (fault->kind == GD_SIM_FAULT_MOVE) {
-        strike_move(operator, target);
+        strike_move(self, target);
         return;
     }
     if (fault->kind == GD_SIM_FAULT_MISTAKE) {
-        strike_mistake(operator, target);
+        strike_mistake(self, target);
         return;
     }
     if (config == NULL) {
         return;
     }
-    gd_node_id fresh = gd_sim_operator_fresh_id(operator, config);
-    bool has_fresh = fresh <= gd_sim_plan_total(operator->plan);
+    gd_node_id fresh = gd_sim_operator_fresh_id(self, config);
+    bool has_fresh = fresh <= gd_sim_plan_total(self->plan);
     if (has_fresh) {
         gd_sim_peer_address((unsigned)fresh, &address);
     }
@@ -264,19 +262,19 @@ void gd_sim_operator_strike(struct gd_sim_operator *operator, const struct gd_si
         return;
     }
     if (fault->kind == GD_SIM_FAULT_REMOVE || fault->kind == GD_SIM_FAULT_REPLACE) {
-        operator->dismissed |= UINT32_C(1) << target;
-        gd_sim_cluster_end_nameless(operator->cluster, target);
+        self->dismissed |= UINT32_C(1) << target;
+        gd_sim_cluster_end_nameless(self->cluster, target);
     }
-    gd_sim_cluster_order(operator->cluster, leader, order);
+    gd_sim_cluster_order(self->cluster, leader, order);
 }
 
 /* Have all members heard of each other's lives, and stored it? Only then a cluster knows an emptied
  * disk from a first start. */
-bool gd_sim_operator_knows_lives(const struct gd_sim_operator *operator)
+bool gd_sim_operator_knows_lives(const struct gd_sim_operator *self)
 {
     unsigned knowing = 0;
-    for (unsigned id = 1; id <= gd_sim_plan_total(operator->plan); id++) {
-        struct gd_node *node = gd_sim_cluster_node(operator->cluster, id);
+    for (unsigned id = 1; id <= gd_sim_plan_total(self->plan); id++) {
+        struct gd_node *node = gd_sim_cluster_node(self->cluster, id);
         const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
         gd_index index;
         const struct gd_config *config =
@@ -288,7 +286,7 @@ bool gd_sim_operator_knows_lives(const struct gd_sim_operator *operator)
         }
         knowing += config != NULL && config->count > 0 ? 1 : 0;
     }
-    return knowing >= operator->plan->nodes;
+    return knowing >= self->plan->nodes;
 }
 
 static bool somebody_moves(const struct gd_sim_plan *plan)
@@ -304,23 +302,23 @@ static bool somebody_moves(const struct gd_sim_plan *plan)
 /* Half of the time somebody takes an emptied member for a new one, and has it ask to be added. Not
  * where it is to be removed, or members move: its address may be free then, and it a new member,
  * rightly. */
-void gd_sim_operator_knock(struct gd_sim_operator *operator, unsigned target)
+void gd_sim_operator_knock(struct gd_sim_operator *self, const struct gd_sim_fault *fault,
+                           unsigned target)
 {
-    uint64_t dice = gd_sim_cluster_now(operator->cluster) / GD_SIM_MS;
-    unsigned nodes = (unsigned)operator->plan->nodes;
-    if (dice % 2 == 0 && nodes > 1 && (operator->dismissed>> target & 1) == 0 &&
-        !somebody_moves(operator->plan)) {
+    uint64_t dice = gd_prng_mix(self->plan->seed, fault->at); /* Whatever becomes of others. */
+    unsigned nodes = (unsigned)self->plan->nodes;
+    if (dice % 2 == 0 && nodes > 1 && (self->dismissed >> target & 1) == 0 &&
+        !somebody_moves(self->plan)) {
         unsigned whom = (unsigned)((target + dice / 2 % (nodes - 1)) % nodes) + 1;
-        gd_sim_cluster_start_nameless(operator->cluster, target, whom);
+        gd_sim_cluster_start_nameless(self->cluster, target, whom);
     }
 }
 
-void gd_sim_operator_insist(struct gd_sim_operator *operator)
+void gd_sim_operator_insist(struct gd_sim_operator *self)
 {
-    for (unsigned id = 1; id <= gd_sim_plan_total(operator->plan); id++) {
-        if (gd_sim_cluster_node(operator->cluster, id) !=
-            NULL) { /* Else there is nobody to find. */
-            gd_sim_operator_end_move(operator, id);
+    for (unsigned id = 1; id <= gd_sim_plan_total(self->plan); id++) {
+        if (gd_sim_cluster_node(self->cluster, id) != NULL) { /* Else there is nobody to find. */
+            gd_sim_operator_end_move(self, id);
         }
     }
 }
