@@ -25,7 +25,6 @@
 enum { APPLY_COUNT_MAX = 512 };
 #define APPLY_SIZE_MAX ((size_t)1 << 20)
 #define AWAY_RETRY_NS (100 * GD_NS_PER_MS)
-
 #define LOOK_NS (2000 * GD_NS_PER_MS)
 
 static void on_retry(struct gd_timer *timer);
