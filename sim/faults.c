@@ -29,6 +29,11 @@ struct active {
     gd_time_ns from, to; /* When it struck, and when it was over. */
     gd_term term;        /* WATCHING for who is elected: in a term above this one. */
 };
+/* A node as it was after the event before. */
+struct seen {
+    const struct gd_node *node; /* Only compared. */
+    gd_index commit;
+};
 struct gd_sim_faults {
     const struct gd_sim_plan *plan; /* Borrowed. */
     struct gd_sim_cluster *cluster; /* Borrowed. */
@@ -37,8 +42,9 @@ struct gd_sim_faults {
     size_t watching;     /* How many are WATCHING. */
     gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
     uint64_t struck;
-    uint32_t lost;                 /* Bit n: node n is gone for good. */
-    struct gd_sim_operator person; /* The operator. */
+    struct seen seen[GD_SIM_NODES_MAX + 1]; /* While somebody is WATCHING. */
+    uint32_t lost;                          /* Bit n: node n is gone for good. */
+    struct gd_sim_operator person;          /* The operator. */
     bool healed;
 };
 
@@ -106,8 +112,9 @@ static gd_term leading_term(const struct gd_sim_faults *faults)
 static bool waits(enum gd_sim_role role)
 {
     return role == GD_SIM_ROLE_CANDIDATE || role == GD_SIM_ROLE_RECEIVER ||
-           role == GD_SIM_ROLE_ELECTED || role == GD_SIM_ROLE_NEWCOMER ||
-           role == GD_SIM_ROLE_CHANGING;
+           role == GD_SIM_ROLE_RESTORED || role == GD_SIM_ROLE_ELECTED ||
+           role == GD_SIM_ROLE_NEWCOMER || role == GD_SIM_ROLE_CHANGING ||
+           role == GD_SIM_ROLE_CONCLUDING;
 }
 
 /* Whoever is sent a snapshot now; 0: nobody. */
@@ -129,6 +136,36 @@ static unsigned find_receiver(const struct gd_sim_faults *faults)
     return 0;
 }
 
+static const struct gd_raft *raft_of(const struct gd_sim_faults *faults, unsigned id)
+{
+    const struct gd_node *node = gd_sim_cluster_node(faults->cluster, id);
+    return node != NULL ? gd_node_raft(node) : NULL;
+}
+
+static void look_at_all(struct gd_sim_faults *faults)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        const struct gd_raft *raft = raft_of(faults, id);
+        faults->seen[id] = (struct seen){gd_sim_cluster_node(faults->cluster, id),
+                                         raft != NULL ? gd_raft_commit(raft) : 0};
+    }
+}
+
+/* Whose newest snapshot goes beyond all that it knew to be committed an event ago: it is another's.
+ * 0: nobody. */
+static unsigned find_restored(const struct gd_sim_faults *faults)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        const struct gd_raft *raft = raft_of(faults, id);
+        const struct seen *seen = &faults->seen[id];
+        if (raft != NULL && seen->node == gd_sim_cluster_node(faults->cluster, id) &&
+            gd_raft_snapshot(raft)->position.index > seen->commit) {
+            return id;
+        }
+    }
+    return 0;
+}
+
 /* Has it been met? */
 static bool has_stored(const struct gd_raft *leading, gd_node_id id)
 {
@@ -137,9 +174,9 @@ static bool has_stored(const struct gd_raft *leading, gd_node_id id)
 }
 
 /* By the leader's configuration: a member that joins, or a learner that has stored nothing yet; or,
- * until the change is committed, one that is to vote and did not before. With `leader` set: the
- * leader in the midst of such a change. */
-static unsigned find_change(const struct gd_sim_faults *faults, bool leader)
+ * until the change is committed, one that is to vote and did not before. CHANGING: the leader in
+ * the midst of such a change. CONCLUDING: when the entry that ends it is not committed yet. */
+static unsigned find_change(const struct gd_sim_faults *faults, enum gd_sim_role role)
 {
     unsigned leading = gd_sim_cluster_leader(faults->cluster);
     if (leading == 0) {
@@ -148,7 +185,14 @@ static unsigned find_change(const struct gd_sim_faults *faults, bool leader)
     const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(faults->cluster, leading));
     const struct gd_config *config = gd_raft_config(raft);
     bool joint = gd_config_joint(config);
-    for (uint32_t i = 0; i < config->count && !leader; i++) {
+    if (role == GD_SIM_ROLE_CONCLUDING) {
+        gd_index index = gd_raft_config_index(raft);
+        gd_index before;
+        bool ends = !joint && index > gd_raft_commit(raft) && index > 1 &&
+                    gd_config_joint(gd_raft_config_at(raft, index - 1, &before));
+        return ends ? leading : 0;
+    }
+    for (uint32_t i = 0; i < config->count && role == GD_SIM_ROLE_NEWCOMER; i++) {
         uint32_t roles = config->members[i].roles;
         if ((roles & GD_MEMBER_JOINING) != 0 ||
             ((roles & GD_MEMBER_LEARNER) != 0 && !has_stored(raft, config->members[i].id)) ||
@@ -156,7 +200,7 @@ static unsigned find_change(const struct gd_sim_faults *faults, bool leader)
             return (unsigned)config->members[i].id;
         }
     }
-    return leader && joint ? leading : 0;
+    return role == GD_SIM_ROLE_CHANGING && joint ? leading : 0;
 }
 
 static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
@@ -188,11 +232,14 @@ static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
         return 0;
     case GD_SIM_ROLE_RECEIVER:
         return find_receiver(faults);
+    case GD_SIM_ROLE_RESTORED:
+        return find_restored(faults);
     case GD_SIM_ROLE_ELECTED:
         return leading_term(faults) > faults->active[place].term ? leader : 0;
     case GD_SIM_ROLE_NEWCOMER:
     case GD_SIM_ROLE_CHANGING:
-        return find_change(faults, fault->role == GD_SIM_ROLE_CHANGING);
+    case GD_SIM_ROLE_CONCLUDING:
+        return find_change(faults, fault->role);
     case GD_SIM_ROLE_COUNT:
         break;
     }
@@ -535,6 +582,9 @@ static void begin(struct gd_sim_faults *faults, size_t place)
         return;
     }
     active->term = leading_term(faults);
+    if (faults->watching == 0) {
+        look_at_all(faults); /* What happened while nobody watched is no news. */
+    }
     unsigned target = find_target(faults, place);
     if (target != 0) {
         strike(faults, place, target);
@@ -590,6 +640,7 @@ void gd_sim_faults_watch(struct gd_sim_faults *faults)
             strike(faults, i, target);
         }
     }
+    look_at_all(faults);
 }
 
 void gd_sim_faults_heal(struct gd_sim_faults *faults)

@@ -26,7 +26,8 @@ const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT] = {
     GD_SIM_FAULTS(FAULT_ROW)};
 
 static const char *const role_names[GD_SIM_ROLE_COUNT] = {
-    "node", "leader", "follower", "candidate", "receiver", "elected", "newcomer", "changing"};
+    "node",     "leader",  "follower", "candidate", "receiver",
+    "restored", "elected", "newcomer", "changing",  "concluding"};
 static const char *const when_names[] = {"before", "half", "after"};
 static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_OPEN] = "open",
@@ -51,6 +52,22 @@ const char *gd_sim_class_text(enum gd_sim_class class_)
         "partition",  "stream",      "crash", "crash point", "pause",    "slow disk",  "full disk",
         "disk error", "disk damage", "clock", "snapshot",    "transfer", "membership", "database"};
     return names[class_];
+}
+
+bool gd_sim_class_parse(const char *text, enum gd_sim_class *class_)
+{
+    for (unsigned i = 0; i < GD_SIM_CLASS_COUNT; i++) {
+        const char *name = gd_sim_class_text((enum gd_sim_class)i);
+        size_t at = 0;
+        while (name[at] != '\0' && (text[at] == name[at] || (text[at] == '-' && name[at] == ' '))) {
+            at++;
+        }
+        if (name[at] == '\0' && text[at] == '\0') {
+            *class_ = (enum gd_sim_class)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 void gd_sim_plan_defaults(struct gd_sim_plan *plan)
@@ -343,15 +360,15 @@ static bool parse_target(struct line *line, struct gd_sim_fault *fault)
     if (word == NULL) {
         return complain(line,
                         "the fault lacks its target: node N, leader, follower, candidate, "
-                        "receiver, elected, newcomer or changing",
+                        "receiver, restored, elected, newcomer, changing or concluding",
                         NULL);
     }
     int role = find_name(word, role_names, GD_SIM_ROLE_COUNT);
     if (role < 0) {
         return complain(
             line,
-            "a fault's target is node N, leader, follower, candidate, receiver, elected, newcomer "
-            "or changing, not",
+            "a fault's target is node N, leader, follower, candidate, receiver, restored, elected, "
+            "newcomer, changing or concluding, not",
             word);
     }
     fault->role = (enum gd_sim_role)role;

@@ -201,14 +201,17 @@ enum gd_sim_fault_kind { GD_SIM_FAULTS(GD_SIM_FAULT_ENUM) GD_SIM_FAULT_KIND_COUN
 
 /* Who is meant, looked up when the fault's time has come; a role that nobody has skips it. */
 enum gd_sim_role {
-    GD_SIM_ROLE_NODE,      /* `node` itself. */
-    GD_SIM_ROLE_LEADER,    /* Of the highest term. */
-    GD_SIM_ROLE_FOLLOWER,  /* The running follower behind the leader, by number, cyclically. */
-    GD_SIM_ROLE_CANDIDATE, /* Waits for the next one, at most as long as the fault would last. */
-    GD_SIM_ROLE_RECEIVER,  /* Whoever is next to get a snapshot; waits as above. */
-    GD_SIM_ROLE_ELECTED,   /* Whoever is elected next, at that moment; waits as above. */
-    GD_SIM_ROLE_NEWCOMER,  /* Whoever joins, or has just become a voter; waits as above. */
-    GD_SIM_ROLE_CHANGING,  /* The leader while it changes the voters; waits as above. */
+    GD_SIM_ROLE_NODE,       /* `node` itself. */
+    GD_SIM_ROLE_LEADER,     /* Of the highest term. */
+    GD_SIM_ROLE_FOLLOWER,   /* The running follower behind the leader, by number, cyclically. */
+    GD_SIM_ROLE_CANDIDATE,  /* Waits for the next one, at most as long as the fault would last. */
+    GD_SIM_ROLE_RECEIVER,   /* Whoever is next to get a snapshot; waits as above. */
+    GD_SIM_ROLE_RESTORED,   /* Whoever has installed one next, at that moment; waits as above. */
+    GD_SIM_ROLE_ELECTED,    /* Whoever is elected next, at that moment; waits as above. */
+    GD_SIM_ROLE_NEWCOMER,   /* Whoever joins, or has just become a voter; waits as above. */
+    GD_SIM_ROLE_CHANGING,   /* The leader while it changes the voters; waits as above. */
+    GD_SIM_ROLE_CONCLUDING, /* The leader while the last entry of such a change is not committed;
+                               waits as above. */
     GD_SIM_ROLE_COUNT
 };
 enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };
@@ -246,12 +249,13 @@ static inline unsigned gd_sim_plan_total(const struct gd_sim_plan *plan)
 
 void gd_sim_plan_defaults(struct gd_sim_plan *plan);
 /* The plan of a seed. Swarm testing: which classes of faults and of commands exist at all is drawn
- * first, then how hard each strikes (Groce et al., Swarm Testing, ISSTA 2012). */
-void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed);
+ * first, then how hard each strikes (Groce et al., Swarm Testing, ISSTA 2012). Those of `classes`
+ * (bit n: enum gd_sim_class n) it has in any case; all else is the same seed's. */
+void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes);
 /* The same seed with each node's database a process of its own, and faults that strike it. */
-void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed);
+void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes);
 /* The same seed with each node's database an SQLite file, and faults that strike it. */
-void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed);
+void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes);
 void gd_sim_plan_print(const struct gd_sim_plan *plan, struct gd_bytes *bytes);
 void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes);
 /* Returns   GD_OK; GD_ERR_INVALID: `*error` says line and reason; `*plan` is then unspecified. */
@@ -280,6 +284,8 @@ struct gd_sim_fault_form {
 extern const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT];
 /* "partition", ...; static. */
 const char *gd_sim_class_text(enum gd_sim_class class_);
+/* False: there is no class of that name. */
+GD_MUST_CHECK bool gd_sim_class_parse(const char *text, enum gd_sim_class *class_);
 /* A time as a plan shows it: "1.25s". `to` has at least 32 bytes. */
 void gd_sim_time_text(gd_time_ns time, char *to, size_t size);
 GD_MUST_CHECK bool gd_sim_time_parse(const char *text, gd_time_ns *time);

@@ -262,10 +262,12 @@ static void draw_clock(struct gd_sim_plan *plan)
 static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
                       struct gd_sim_fault *fault)
 {
-    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 26 : 20);
+    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 29 : 20);
     fault->node = 0;
     if (dice >= 20) { /* Where members change that is a moment worth a fault. */
-        fault->role = dice < 23 ? GD_SIM_ROLE_NEWCOMER : GD_SIM_ROLE_CHANGING;
+        fault->role = dice < 23   ? GD_SIM_ROLE_NEWCOMER
+                      : dice < 26 ? GD_SIM_ROLE_CHANGING
+                                  : GD_SIM_ROLE_CONCLUDING;
     } else if (dice < 8) {
         fault->role = GD_SIM_ROLE_LEADER;
     } else if (dice < 12) {
@@ -273,7 +275,7 @@ static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
     } else if (dice < 13) {
         fault->role = GD_SIM_ROLE_CANDIDATE;
     } else if (dice < 15) {
-        fault->role = GD_SIM_ROLE_RECEIVER;
+        fault->role = dice < 14 ? GD_SIM_ROLE_RECEIVER : GD_SIM_ROLE_RESTORED;
     } else if (dice < 17) {
         fault->role = GD_SIM_ROLE_ELECTED;
     } else {
@@ -422,12 +424,13 @@ static void insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *fa
     plan->fault_count++;
 }
 
-/* How long faults of one class last in one plan: of any magnitude; about as long as it takes to
- * notice that a leader has gone; or long enough that the rest goes on without whoever is struck. */
+/* How long faults of one class last in one plan: of any magnitude from a least one on, which the
+ * plan draws for the class; about as long as it takes to notice that a leader has gone; or long
+ * enough that the rest goes on without whoever is struck. */
 enum span { SPAN_ANY, SPAN_NOTICED, SPAN_LONG, SPAN_COUNT };
 
 static gd_time_ns draw_span(struct gd_prng *prng, const struct gd_sim_plan *plan, enum span span,
-                            gd_time_ns longest)
+                            gd_time_ns least, gd_time_ns longest)
 {
     gd_time_ns timeout = plan->election_timeout;
 
@@ -437,7 +440,7 @@ static gd_time_ns draw_span(struct gd_prng *prng, const struct gd_sim_plan *plan
     case SPAN_LONG:
         return gd_prng_between(prng, timeout, longest > timeout ? longest : timeout * 2);
     default:
-        return draw_log(prng, 1, longest / GD_SIM_MS) * GD_SIM_MS;
+        return draw_log(prng, least / GD_SIM_MS, longest / GD_SIM_MS) * GD_SIM_MS;
     }
 }
 
@@ -449,6 +452,7 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     gd_time_ns gap = draw_log(&prng, 500, 16000) * GD_SIM_MS;
     enum span span = (enum span)gd_prng_below(&prng, SPAN_COUNT);
     gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
+    gd_time_ns least = draw_log(&prng, 1, longest / GD_SIM_MS / 2) * GD_SIM_MS;
     gd_time_ns at = plan->election_timeout;
     gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
     if (class_ == GD_SIM_CLASS_DISK_ROT && plan->nodes < 3) {
@@ -472,7 +476,7 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
         }
         fault.at = at - at % GD_SIM_MS;
         if (gd_sim_fault_forms[fault.kind].lasts) {
-            fault.for_ = draw_span(&prng, plan, span, longest);
+            fault.for_ = draw_span(&prng, plan, span, least, longest);
             fault.for_ -= fault.for_ % GD_SIM_MS;
             fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
         }
@@ -650,7 +654,7 @@ static void fit_pieces(struct gd_sim_plan *plan)
     plan->snapshot_chunk_size = plan->snapshot_chunk_size < all ? all : plan->snapshot_chunk_size;
 }
 
-void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
+void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
     gd_sim_plan_defaults(plan);
     plan->seed = seed;
@@ -670,7 +674,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
     bool has[GD_SIM_CLASS_DATABASE];
     for (unsigned i = 0; i < GD_SIM_CLASS_DATABASE; i++) {
-        has[i] = gd_prng_chance(&prng, among, 10);
+        has[i] = gd_prng_chance(&prng, among, 10) || (classes >> i & 1) != 0;
     }
     if (has[GD_SIM_CLASS_MEMBERSHIP]) {
         draw_spares(plan);
@@ -688,15 +692,15 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed)
     fit_pieces(plan);
 }
 
-void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
+void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
     struct gd_prng prng = stream_of(seed, PART_DATABASE);
-    gd_sim_plan_draw(plan, seed);
+    gd_sim_plan_draw(plan, seed, classes);
     plan->database_external = 1;
     plan->database_sync = gd_prng_below(&prng, 3);
     /* What is refused in front of another's database. */
     plan->mix_watch = plan->mix_expire = plan->mix_snap = plan->mix_load = 0;
-    if (gd_prng_chance(&prng, 4, 5)) {
+    if (gd_prng_chance(&prng, 4, 5) || (classes >> GD_SIM_CLASS_DATABASE & 1) != 0) {
         draw_class(plan, GD_SIM_CLASS_DATABASE);
     }
     if (gd_prng_chance(&prng, 1, 3)) {
@@ -704,10 +708,10 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed)
     }
 }
 
-void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed)
+void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
     struct gd_prng prng = stream_of(seed, PART_DATABASE + 2);
-    gd_sim_plan_draw_external(plan, seed);
+    gd_sim_plan_draw_external(plan, seed, classes);
     plan->database_external = 0;
     plan->database_sync = 0;
     plan->database_sqlite = 1;

@@ -23,8 +23,10 @@ static const struct {
     {"run",
      "run --seeds A..B [--jobs J] [--shard I/N] [--time-limit SECONDS] [--run-limit SECONDS]\n"
      "      [--json] [--quiet] [--no-marks] [--stop-at-failure] [--database NAME]\n"
+     "      [--with CLASS+CLASS...]\n"
      "        runs the seeds in order; GANDALF_SHARD=I/N in the environment does as --shard;\n"
-     "        --database all: one seed in ten for each database but the first\n"
+     "        --database all: one seed in ten for each database but the first;\n"
+     "        --with membership: each seed has this class of faults (SEED: N+membership)\n"
      "  run PLAN...          runs plan files"},
     {"replay", "replay SEED|PLAN [--trace] [--from T] [--to T] [--history FILE]\n"
                "        runs it once; --trace prints a line for each event of a span of time\n"
@@ -156,6 +158,21 @@ static bool read_file(const char *name, char **text, size_t *size)
     return good;
 }
 
+/* "17", or "17+membership+clock". */
+static bool parse_seed(const char *text, uint64_t *seed, uint32_t *classes)
+{
+    char number[32];
+    size_t size = strcspn(text, "+");
+    *classes = 0;
+    if (size >= sizeof number) {
+        return false;
+    }
+    memcpy(number, text, size);
+    number[size] = '\0';
+    return parse_number(number, seed) &&
+           (text[size] == '\0' || gd_sim_classes_parse(text + size + 1, classes));
+}
+
 /* 0, or an exit status after saying why. */
 static int load_plan(const struct gd_sim_program *program, const char *what,
                      struct gd_sim_plan *plan)
@@ -167,9 +184,10 @@ static int load_plan(const struct gd_sim_program *program, const char *what,
     for (size_t i = 0; i < program->database_count; i++) {
         const struct gd_sim_database *database = program->databases[i];
         size_t size_prefix = strlen(database->prefix);
+        uint32_t classes;
         if (strncmp(what, database->prefix, size_prefix) == 0 &&
-            parse_number(what + size_prefix, &seed)) {
-            gd_sim_draw(plan, database, seed);
+            parse_seed(what + size_prefix, &seed, &classes)) {
+            gd_sim_draw(plan, database, seed, classes);
             return 0;
         }
     }
@@ -310,6 +328,12 @@ static int command_run(const struct gd_sim_program *program, int count, char **w
             options.database = all ? program->databases[0] : find_database(program, value);
             if (options.database == NULL) {
                 return usage(program, "--database: there is no '%s'", value);
+            }
+            i++;
+        } else if (strcmp(word, "--with") == 0) {
+            options.with = value;
+            if (!gd_sim_classes_parse(value, &options.classes)) {
+                return usage(program, "--with wants classes of faults, such as membership+clock");
             }
             i++;
         } else if (strcmp(word, "--json") == 0) {

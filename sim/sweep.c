@@ -29,9 +29,33 @@ static size_t mark_count(void)
     return count < MARKS_MAX ? count : MARKS_MAX;
 }
 
-void gd_sim_draw(struct gd_sim_plan *plan, const struct gd_sim_database *database, uint64_t seed)
+bool gd_sim_classes_parse(const char *text, uint32_t *classes)
 {
-    (database->draw != NULL ? database->draw : gd_sim_plan_draw)(plan, seed);
+    char name[64];
+    *classes = 0;
+    for (;;) {
+        enum gd_sim_class class_;
+        size_t size = strcspn(text, "+");
+        if (size >= sizeof name) {
+            return false;
+        }
+        memcpy(name, text, size);
+        name[size] = '\0';
+        if (!gd_sim_class_parse(name, &class_)) {
+            return false;
+        }
+        *classes |= UINT32_C(1) << class_;
+        if (text[size] == '\0') {
+            return true;
+        }
+        text += size + 1;
+    }
+}
+
+void gd_sim_draw(struct gd_sim_plan *plan, const struct gd_sim_database *database, uint64_t seed,
+                 uint32_t classes)
+{
+    (database->draw != NULL ? database->draw : gd_sim_plan_draw)(plan, seed, classes);
     plan->database = database;
 }
 
@@ -91,7 +115,7 @@ _Noreturn static void work(int ask, int answer, const struct gd_sim_sweep_option
             __start_gd_marks[i]->count = 0;
         }
         uint64_t start = gd_sim_real_ns();
-        gd_sim_draw(plan, database_of(all, seed), seed);
+        gd_sim_draw(plan, database_of(all, seed), seed, all->classes);
         gd_sim_run(plan, &options, &mine->result);
         mine->result.nanoseconds = gd_sim_real_ns() - start;
         for (size_t i = 0; i < mark_count(); i++) {
@@ -193,13 +217,14 @@ static void print_result(struct sweep *sweep, const struct gd_sim_result *result
         (void)printf("\"}\n");
     } else if (result->outcome == GD_SIM_FAIL) {
         gd_sim_result_line(result, line, sizeof line);
-        (void)printf("%s\n  violated: %s\n  %s\n  replay: %s replay %s%" PRIu64 " --trace\n", line,
-                     result->property, result->text, options->program, database->prefix,
-                     result->seed);
+        (void)printf("%s\n  violated: %s\n  %s\n  replay: %s replay %s%" PRIu64 "%s%s --trace\n",
+                     line, result->property, result->text, options->program, database->prefix,
+                     result->seed, options->with != NULL ? "+" : "",
+                     options->with != NULL ? options->with : "");
         if (sweep->counts[GD_SIM_FAIL] <= TOLD_IN_FULL) {
             struct gd_sim_plan *plan = malloc(sizeof *plan);
             GD_ASSERT(plan != NULL);
-            gd_sim_draw(plan, database, result->seed);
+            gd_sim_draw(plan, database, result->seed, options->classes);
             gd_sim_print_last_events(plan, result, stdout);
             free(plan);
         }

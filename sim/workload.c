@@ -2,7 +2,8 @@
  *
  * Clients that are evenly spread hardly ever meet. So half of the pauses end at a beat that all
  * clients share, and operations collide there; the other half are drawn by octaves. Bursts, idle
- * spells and clients that leave and come back are on top, by the plan.
+ * spells and clients that leave and come back are on top, by the plan. A burst is an open loop: its
+ * requests come when they come, whether the earlier ones are answered or not.
  *
  * A client behaves as real ones do: it gives up on a request after a while, closes the connection
  * and goes to another node; it follows MOVED; it backs off when there is no leader, and does not
@@ -52,6 +53,8 @@ static void wake_at(struct gd_sim_client *client, gd_time_ns at)
 #define READS_OPEN 8
 /* The same where clients hang: what is owed to them must outgrow all buffers. */
 #define READS_OPEN_DEAF 64
+/* The same in a burst: so many, and even it waits. */
+#define BURST_OPEN 64
 /* So many refusals in a row, and a client tries another node. */
 #define REFUSALS_MAX 3
 /* Between two requests of a client that hurries. */
@@ -185,14 +188,29 @@ static void patience_ends(struct gd_timer *timer)
 
 /* ---------------------------------------------------------------- requests, answers */
 
+/* Under each number one operation at a time: the least that no request on its way has. */
+static uint64_t free_number(const struct gd_sim_client *client)
+{
+    const struct gd_sim_record *record = client->all->options.record;
+    bool taken[FLIGHTS_MAX + 1] = {false};
+    uint64_t number = 0;
+    for (size_t i = 0; i < client->flight_count; i++) {
+        size_t operation = client->flights[i].operation;
+        if (operation != NO_OPERATION) {
+            taken[record->operations[operation].client % FLIGHTS_MAX] = true;
+        }
+    }
+    while (taken[number]) {
+        number++;
+    }
+    return number;
+}
+
 size_t gd_sim__client_begin(struct gd_sim_client *client, const char *name)
 {
     struct workload_all *all = client->all;
     struct gd_sim_record *record = all->options.record;
-    /* Under each number one operation at a time. Who asks on while answers are out (and is answered
-     * in order) takes them in turn. */
-    uint64_t turn = client->reads_only ? client->turn++ % FLIGHTS_MAX : client->flight_count;
-    uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + turn;
+    uint64_t id = (uint64_t)client->number * FLIGHTS_MAX + free_number(client);
     all->issued++;
     record->flights = FLIGHTS_MAX;
     size_t operation = gd_sim_record_call(record, id, name, gd_sim__time(client));
@@ -417,6 +435,11 @@ static void ask_next(struct gd_sim_client *client)
     }
 }
 
+static size_t open_reads(const struct gd_sim_plan *plan)
+{
+    return plan->deaf_chance > 0 ? READS_OPEN_DEAF : READS_OPEN;
+}
+
 /* The moment to do something: connect, or ask. */
 static void client_timer(struct gd_timer *timer)
 {
@@ -432,10 +455,15 @@ static void client_timer(struct gd_timer *timer)
         }
         return;
     }
-    bool eager = client->reads_only && !all->finishing;
-    size_t open = !eager ? 1 : plan->deaf_chance > 0 ? READS_OPEN_DEAF : READS_OPEN;
-    if (client->link != LINK_ON || client->flight_count >= open) {
+    bool burst = client->burst_left > 0 && !client->moved && !all->finishing;
+    bool eager = (client->reads_only && !all->finishing) || burst;
+    size_t open = burst ? BURST_OPEN : !eager ? 1 : open_reads(plan);
+    if (client->link != LINK_ON || client->flight_count >= open ||
+        (client->held && client->flight_count > 0)) {
         return;
+    }
+    if (burst && client->flight_count > 0 && !client->reads_only) {
+        GD_REACHED("simulated client asked on in a burst");
     }
     if (!all->finishing && client->flight_count == 0 &&
         gd_prng_chance(&client->prng, all->options.plan->leave_chance, 1000000)) {
@@ -445,7 +473,7 @@ static void client_timer(struct gd_timer *timer)
     }
     ask_next(client);
     send_on(client);
-    if (eager && client->link == LINK_ON && plan->deaf_chance > 0 &&
+    if (client->reads_only && eager && client->link == LINK_ON && plan->deaf_chance > 0 &&
         gd_prng_chance(&client->prng, plan->deaf_chance, 1000000)) {
         gd_stream_read_stop(&client->stream); /* It hangs, and closes when its patience ends. */
     }

@@ -45,7 +45,6 @@ struct gd_sim_client {
     uint64_t value_count; /* Values written so far: names the next. */
     bool held;       /* Asks nothing more before all is answered and `resume` has been called. */
     bool reads_only; /* Never waits behind a write of its own. */
-    uint64_t turn;   /* Of who only reads: operations so far. */
     bool final_write, final_read;
     char refusal[96];
     void *own; /* Owned: the database's. */

@@ -90,6 +90,20 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(all("client" in o and "call" in o for o in operations))
         sim("check", history)
 
+    def test_a_seed_has_a_class_of_faults_that_is_asked_for(self):
+        of_class = {line.split()[2] for line in sim("list", "faults").splitlines()
+                    if line.endswith("(membership)")}
+        kinds = lambda text: {line.split()[2] for line in text.splitlines()
+                              if line.startswith("at ")}
+        seed = next(seed for seed in range(1, 100)
+                    if not kinds(sim("plan", str(seed))) & of_class)
+        name = "%d+membership" % seed
+        plan = self.path("seed.plan", sim("plan", name))
+        self.assertTrue(kinds(open(plan).read()) & of_class)
+        output = sim("run", "--seeds", str(seed), "--with", "membership", "--no-marks", "--json")
+        self.assertEqual(json.loads(output.splitlines()[0])["hash"], self.hash_of(sim("run", plan)))
+        self.assertIn("seed %d" % seed, sim("plan", "%d+crash-point+membership" % seed))
+
     def test_shards_part_the_seeds(self):
         seen = []
         for shard in ("0/3", "1/3", "2/3"):
@@ -230,6 +244,7 @@ class CommandLine(unittest.TestCase):
     def test_bad_words(self):
         for words in (("fly",), ("run",), ("run", "--seeds", "9..1"), ("run", "--seeds", "x"),
                       ("run", "--seeds", "1..2", "--shard", "3/3"), ("replay",), ("plan", "x"),
+                      ("plan", "4+flying"), ("run", "--seeds", "1..2", "--with", "flying"),
                       ("run", "--seeds", "1..2", "--jobs", "0"), ("list", "nothing"),
                       ("replay", "4", "--from", "11"), ("replay", "/nowhere.plan"),
                       ("shrink",), ("check",)):

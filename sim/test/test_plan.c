@@ -12,7 +12,7 @@ static void test_plan_print_and_parse_are_inverse(void **state)
     for (uint64_t seed = 0; seed < 2000; seed++) {
         struct gd_bytes bytes = {0};
         struct gd_error error = {0};
-        gd_sim_plan_draw(&plan[0], seed);
+        gd_sim_plan_draw(&plan[0], seed, 0);
         gd_sim_plan_print(&plan[0], &bytes);
         enum gd_err err = gd_sim_plan_parse(gd_bytes_slice(&bytes), &plan[1], &error);
         if (err != GD_OK) {
@@ -103,7 +103,7 @@ static void test_plan_draw_damages_a_minority(void **state)
     assert_non_null(plan);
     for (uint64_t seed = 0; seed < 2000; seed++) {
         uint32_t damaged = 0;
-        gd_sim_plan_draw(plan, seed);
+        gd_sim_plan_draw(plan, seed, 0);
         for (size_t i = 0; i < plan->fault_count; i++) {
             if (gd_sim_fault_forms[plan->faults[i].kind].class_ == GD_SIM_CLASS_DISK_ROT) {
                 damaged |= UINT32_C(1) << plan->faults[i].node;

@@ -60,6 +60,13 @@ static const struct scenario scenarios[] = {
      "at 5s isolate-out follower for 10s\n",
      1, 1, 200, 0},
 
+    {"who has just installed a snapshot dies, and again when it is sent the next",
+     "seed 61\nduration 40s\nnode.snapshot_log_count 20\nnode.tail_count 5\n"
+     "at 4s crash node 3 for 6s\n"
+     "at 4.1s crash restored for 5s\n"
+     "at 11s crash restored for 1s\n",
+     1, 0, 200, 3},
+
     {"Figure 8 of the paper: leaders with entries that only a minority holds, again and again",
      "seed 7\nnodes 5\nduration 40s\nclient.burst_chance 200000\nclient.burst_count 30\n"
      "at 4s split 1,2 for 2s\n"
@@ -328,6 +335,13 @@ static const struct change changes[] = {
       "at 14s add-learner\n",
       1, 0, 200, 0},
      "1,2,3,4L"},
+
+    {{"a leader dies when the entry that ends a change is not committed yet",
+      "seed 60\nnodes 4\nduration 30s\n"
+      "at 5s remove node 4\n"
+      "at 5s crash concluding for 4s\n",
+      2, 0, 150, 1},
+     "1,2,3"},
 
     {{"a leader that is taken out hands over",
       "seed 59\nnodes 4\nduration 30s\nnode.election_timeout 5s\n"
