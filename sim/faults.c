@@ -373,7 +373,8 @@ static void strike_process(struct gd_sim_faults *faults, const struct gd_sim_fau
 
 /* An operator's backup asks for a piece of the newest snapshot; one that was slow to ask, for one
  * of a snapshot that may be gone. */
-static void order_backup(struct gd_sim_faults *faults, unsigned target)
+static void order_backup(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                         unsigned target)
 {
     struct gd_node *node = gd_sim_cluster_node(faults->cluster, target);
     const struct gd_raft *raft = node != NULL ? gd_node_raft(node) : NULL;
@@ -386,7 +387,7 @@ static void order_backup(struct gd_sim_faults *faults, unsigned target)
         gd_sim_cluster_order(faults->cluster, target, "RAFT BACKUP");
         return;
     }
-    bool late = gd_sim_cluster_now(faults->cluster) / GD_SIM_S % 4 == 0;
+    bool late = gd_prng_mix(faults->plan->seed, fault->at) % 4 == 0;
     (void)snprintf(order, sizeof order, "RAFT BACKUP %" PRIu64 " %" PRIu64 " 0 4096", at.term,
                    at.index - (late ? 1 : 0));
     gd_sim_cluster_order(faults->cluster, target, order);
@@ -453,7 +454,7 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
         order_transfer(faults, target);
         break;
     case GD_SIM_FAULT_BACKUP:
-        order_backup(faults, target);
+        order_backup(faults, fault, target);
         break;
     default:
         break;

@@ -148,14 +148,15 @@ static gd_node_id used_id(const struct gd_config *config)
 
 /* An operator errs: every one of these orders is to be refused, and nothing is to come of it. FORCE
  * stands for who is sure of it. */
-static void strike_mistake(struct gd_sim_operator *self, unsigned target)
+static void strike_mistake(struct gd_sim_operator *self, const struct gd_sim_fault *fault,
+                           unsigned target)
 {
     unsigned leader = gd_sim_cluster_leader(self->cluster);
     const struct gd_config *config =
         leader != 0 ? gd_sim_cluster_config(self->cluster, leader) : NULL;
     struct gd_address address;
     char order[GD_ADDRESS_SIZE + 64];
-    uint64_t dice = gd_sim_cluster_now(self->cluster) / GD_SIM_MS;
+    uint64_t dice = gd_prng_mix(self->plan->seed, fault->at); /* Whatever becomes of others. */
     if (config == NULL) {
         return;
     }
@@ -225,7 +226,7 @@ void gd_sim_operator_strike(struct gd_sim_operator *self, const struct gd_sim_fa
         return;
     }
     if (fault->kind == GD_SIM_FAULT_MISTAKE) {
-        strike_mistake(self, target);
+        strike_mistake(self, fault, target);
         return;
     }
     if (config == NULL) {

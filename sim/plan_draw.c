@@ -628,13 +628,17 @@ static void draw_uneven(struct gd_sim_plan *plan)
     }
 }
 
-/* In some seeds all clients only read at times, for about as long as a change of leaders takes. */
+/* In some seeds all clients only read at times, for about as long as a change of leaders takes.
+ * What changes then is the time, so there is mostly something that it changes. */
 static void draw_lulls(struct gd_sim_plan *plan)
 {
     struct gd_prng prng = stream_of(plan->seed, PART_LULLS);
     if (gd_prng_chance(&prng, 1, 4)) {
         plan->lull = plan->election_timeout * gd_prng_between(&prng, 1, 8);
         plan->lull_gap = draw_log(&prng, 500, 8000) * GD_SIM_MS;
+        if (gd_prng_chance(&prng, 2, 3)) {
+            plan->mix_expire = gd_prng_between(&prng, 10, 80);
+        }
     }
 }
 
