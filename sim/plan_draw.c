@@ -490,11 +490,28 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     }
 }
 
+/* One of those whom D1 allows is ordered to leave, around this time: it is the target. */
+static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns around,
+                       struct gd_sim_fault *target)
+{
+    bool replace = plan->spares > 0 && gd_prng_chance(prng, 1, 3);
+    struct gd_sim_fault leave = {.kind = replace ? GD_SIM_FAULT_REPLACE : GD_SIM_FAULT_REMOVE};
+    leave.at = around + gd_prng_below(prng, 3 * plan->election_timeout);
+    leave.at -= leave.at % GD_SIM_MS;
+    leave.node = draw_victim(prng, plan); /* ROLE_NODE is 0. */
+    target->role = leave.role;
+    target->node = leave.node;
+    if (leave.at < plan->duration - plan->duration / 10) {
+        insert_fault(plan, &leave);
+    }
+}
+
 /* Much goes wrong only when two things meet: a slow disk and a partition that heals in the middle,
  * late frames and a leader cut off, a crash of who was just asked to lead. Classes that each strike
  * at times of their own seldom meet, so some seeds have moments at which a few kinds strike the
- * same target at nearly the same time. Damage and membership stay out (D1). */
-static void draw_together(struct gd_sim_plan *plan)
+ * same target at nearly the same time. Damage stays out (D1). Where members change, some of these
+ * moments are of one whom an operator has just ordered to leave, or is about to. */
+static void draw_together(struct gd_sim_plan *plan, bool members)
 {
     static const enum gd_sim_class classes[] = {
         GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_STREAM,      GD_SIM_CLASS_CRASH, GD_SIM_CLASS_PAUSE,
@@ -519,6 +536,9 @@ static void draw_together(struct gd_sim_plan *plan)
         struct gd_sim_fault target = {0};
         uint64_t strikes = gd_prng_between(&prng, 2, 3);
         draw_role(&prng, plan, &target);
+        if (members && plan->nodes >= 3 && gd_prng_chance(&prng, 1, 4)) {
+            draw_leave(&prng, plan, at, &target);
+        }
         for (uint64_t i = 0; i < strikes; i++) {
             struct gd_sim_fault fault = target;
             fault.kind = draw_kind(&prng, plan, present[gd_prng_below(&prng, count)]);
@@ -688,7 +708,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
             draw_class(plan, (enum gd_sim_class)i);
         }
     }
-    draw_together(plan);
+    draw_together(plan, has[GD_SIM_CLASS_MEMBERSHIP]);
     draw_lost(plan);
     prng = stream_of(seed, PART_QUIET);
     plan->quiet = gd_prng_chance(&prng, 1, 3);
