@@ -260,7 +260,7 @@ void gd_world_set_drift(struct gd_world *world, uint32_t number, int32_t drift_p
     GD_ASSERT(drift_ppm < (int32_t)GD_WORLD_MILLION);
     rebase(process);
     process->clock.drift_ppm = drift_ppm;
-    if (process->running && gd__scheduled(&process->wake) && !process->paused) {
+    if (process->running && gd__scheduled(&process->wake) && !gd__stands_still(process)) {
         gd__unschedule(world, &process->wake);
         schedule_first(process);
     }

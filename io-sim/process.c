@@ -56,6 +56,11 @@ bool gd_world_paused(const struct gd_world *world, uint32_t number)
     return gd__process(world, number)->paused;
 }
 
+bool gd_world_blocked(const struct gd_world *world, uint32_t number)
+{
+    return gd__scheduled(&gd__process(world, number)->unblock);
+}
+
 uint64_t gd_world_boots(const struct gd_world *world, uint32_t number)
 {
     return gd__process(world, number)->boots;
@@ -200,6 +205,7 @@ uint32_t gd_world_add(struct gd_world *world, const struct gd_world_process_opti
                      gd_prng_mix(process_seed(world, number), 100 + purpose));
     }
     process->held.held_next = process->held.held_prev = &process->held;
+    gd__block_init(process);
     gd__clock_init(process, &options->clock);
     gd__net_init(process);
     gd__disk_init(process);
@@ -257,6 +263,7 @@ static void drop(struct gd_process *process, enum gd_world_crash how)
 {
     struct gd_world *world = process->world;
 
+    gd_world_unblock(world, process->number);
     gd_world_resume(world, process->number); /* What was held back is dropped with the rest. */
     gd__disk_drop(process, how);
     gd__net_drop(process, how);

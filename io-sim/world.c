@@ -170,7 +170,7 @@ bool gd_world_step(struct gd_world *world)
         GD_VERIFY(event->at >= world->now); /* W3 */
         take_out(world, 1);
         event->place = 0;
-        if (process != NULL && process->paused) {
+        if (process != NULL && gd__stands_still(process)) {
             hold(process, event);
             continue;
         }
@@ -269,6 +269,19 @@ static void let_go(struct gd_process *process, unsigned kind, unsigned but)
 
 /* A process that was stopped while it waited for its sockets sees these before it looks at the
  * time, one that was stopped elsewhere sees its timers in between: either way is drawn. */
+static void go_on(struct gd_process *process)
+{
+    if (gd__stands_still(process)) {
+        return;
+    }
+    if (process->held.held_next != &process->held &&
+        gd__between(process, GD_FOR_RESUME, 0, 1) != 0) {
+        let_go(process, GD_EVENT_READ, 0);
+        let_go(process, 0, GD_EVENT_TIMER);
+    }
+    let_go(process, 0, 0);
+}
+
 void gd_world_resume(struct gd_world *world, uint32_t number)
 {
     struct gd_process *process = gd__process(world, number);
@@ -278,12 +291,51 @@ void gd_world_resume(struct gd_world *world, uint32_t number)
     }
     process->paused = false;
     GD__TRACE(world, number, "resume", "goes on");
-    if (process->held.held_next != &process->held &&
-        gd__between(process, GD_FOR_RESUME, 0, 1) != 0) {
-        let_go(process, GD_EVENT_READ, 0);
-        let_go(process, 0, GD_EVENT_TIMER);
+    go_on(process);
+}
+
+static void run_unblock(struct gd_world *world, struct gd_world_event *event)
+{
+    struct gd_process *process = GD_CONTAINER(event, struct gd_process, unblock);
+
+    GD__TRACE(world, process->number, "unblock", "waits no longer");
+    go_on(process);
+}
+
+/* The event is the machine's: a pause does not hold it back. */
+void gd__block_init(struct gd_process *process)
+{
+    process->unblock = (struct gd_world_event){.run = run_unblock,
+                                               .kind = GD_EVENT_UNBLOCK,
+                                               .process = GD_WORLD_NOBODY,
+                                               .detail = process->number};
+}
+
+void gd_world_block(struct gd_world *world, uint32_t number, gd_time_ns duration)
+{
+    struct gd_process *process = gd__process(world, number);
+    bool blocked = gd__scheduled(&process->unblock);
+    gd_time_ns from = blocked ? process->unblock.at : world->now;
+
+    GD_ASSERT(process->running);
+    if (!blocked) {
+        gd__count(world, GD_WORLD_COUNT_BLOCKS);
+        GD__TRACE(world, number, "block", "waits inside a call");
     }
-    let_go(process, 0, 0);
+    gd__fold(world, duration);
+    gd__schedule(world, &process->unblock, from + duration);
+}
+
+void gd_world_unblock(struct gd_world *world, uint32_t number)
+{
+    struct gd_process *process = gd__process(world, number);
+
+    GD_ASSERT(gd__heap_running() != process);
+    if (gd__scheduled(&process->unblock)) {
+        gd__unschedule(world, &process->unblock);
+        GD__TRACE(world, number, "unblock", "waits no longer");
+        go_on(process);
+    }
 }
 
 /* ---------------------------------------------------------------- trace */

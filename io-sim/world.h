@@ -242,6 +242,13 @@ void gd_world_pause(struct gd_world *world, uint32_t process);
 void gd_world_resume(struct gd_world *world, uint32_t process);
 bool gd_world_running(const struct gd_world *world, uint32_t process); /* Started; maybe paused. */
 bool gd_world_paused(const struct gd_world *world, uint32_t process);
+/* The process waits inside the call that it is in, as for a disk, and for `duration` longer than it
+ * had to wait already: what it has done in that call is done, and nothing more of it runs until
+ * then. As a pause otherwise, and beside one. Also from inside the process's own callbacks. */
+void gd_world_block(struct gd_world *world, uint32_t process, gd_time_ns duration);
+/* What it waits for is there: it goes on now. Not from inside its own callbacks. */
+void gd_world_unblock(struct gd_world *world, uint32_t process);
+bool gd_world_blocked(const struct gd_world *world, uint32_t process);
 uint64_t gd_world_boots(const struct gd_world *world, uint32_t process);
 const char *gd_world_name(const struct gd_world *world, uint32_t process);
 const char *gd_world_host(const struct gd_world *world, uint32_t process);
@@ -398,7 +405,8 @@ uint64_t gd_world_disk_operations(const struct gd_world *world, uint32_t process
     X(ROTTEN_BITS, "bits rotten")                                                                  \
     X(MISREADS, "reads of a wrong sector")                                                         \
     X(MISDIRECTED, "writes to a wrong place")                                                      \
-    X(WALL_JUMPS, "wall clock jumps")
+    X(WALL_JUMPS, "wall clock jumps")                                                              \
+    X(BLOCKS, "waits inside a call")
 #define GD_WORLD_COUNTER_ENUM(name, text) GD_WORLD_COUNT_##name,
 enum gd_world_counter { GD_WORLD_COUNTERS(GD_WORLD_COUNTER_ENUM) GD_WORLD_COUNTER_COUNT };
 uint64_t gd_world_counter(const struct gd_world *world, enum gd_world_counter counter);

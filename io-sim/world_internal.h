@@ -95,7 +95,8 @@ enum gd_event_kind { /* In the hash: never renumber. */
                      GD_EVENT_BROKEN,
                      GD_EVENT_STREAM_TIMEOUT,
                      GD_EVENT_LISTENER_CLOSED,
-                     GD_EVENT_DISK
+                     GD_EVENT_DISK,
+                     GD_EVENT_UNBLOCK
 };
 
 struct gd_link {
@@ -202,7 +203,8 @@ struct gd_process {
     uint64_t entropy_count; /* Of this boot. */
     struct gd_heap heap;
     struct gd_prng prng[GD_PURPOSE_COUNT];
-    struct gd_world_event held; /* Ring of the events that a pause holds back. */
+    struct gd_world_event held;    /* Ring of the events that a pause or a block holds back. */
+    struct gd_world_event unblock; /* Scheduled: it is blocked until then. */
 
     struct gd_clock clock;
     struct gd_timer **timers; /* A binary heap from [1] on, by (deadline, sequence). */
@@ -220,6 +222,11 @@ struct gd_process {
 };
 
 struct gd_process *gd__process(const struct gd_world *world, uint32_t number);
+static inline bool gd__stands_still(const struct gd_process *process)
+{
+    return process->paused || gd__scheduled(&process->unblock);
+}
+void gd__block_init(struct gd_process *process);
 struct gd_process *gd__process_of(const struct gd_io *io);
 bool gd__chance(struct gd_process *process, enum gd_purpose purpose, uint32_t ppm);
 uint64_t gd__between(struct gd_process *process, enum gd_purpose purpose, uint64_t low,

@@ -195,7 +195,7 @@ static void strike(struct gd_world *world, struct gd_world_alarm *alarm)
     uint32_t a = (uint32_t)gd_prng_below(prng, PROCESSES);
     uint32_t b = (uint32_t)gd_prng_below(prng, PROCESSES);
     enum gd_world_crash how = gd_prng_chance(prng, 1, 2) ? GD_WORLD_KILL : GD_WORLD_POWER_LOSS;
-    uint64_t what = gd_prng_below(prng, 12), count = 1 + gd_prng_below(prng, 20);
+    uint64_t what = gd_prng_below(prng, 14), count = 1 + gd_prng_below(prng, 20);
     unsigned third = (unsigned)gd_prng_below(prng, 3);
 
     if (!gd_world_running(world, a)) {
@@ -222,6 +222,10 @@ static void strike(struct gd_world *world, struct gd_world_alarm *alarm)
         (void)gd_world_rot(world, a, "file", 0, 10000, 3);
     } else if (what == 10) {
         gd_world_fail_at(world, a, GD_DISK_SYNC, 1, GD_ERR_IO);
+    } else if (what == 11) {
+        gd_world_block(world, a, count * GD_NS_PER_MS);
+    } else if (what == 12) {
+        gd_world_unblock(world, a);
     } else {
         gd_world_misdirect_at(world, a, 1);
     }

@@ -184,6 +184,89 @@ static void test_world_pause_holds_events_back(void **state)
     gd_world_free(world);
 }
 
+struct sitter {
+    struct gd_world *world;
+    unsigned fired;
+};
+
+static void sit(struct gd_timer *timer)
+{
+    struct sitter *sitter = timer->context;
+
+    sitter->fired++;
+    gd_world_block(sitter->world, 0, 60 * GD_NS_PER_MS);
+    gd_world_block(sitter->world, 0, 40 * GD_NS_PER_MS); /* One wait behind the other. */
+}
+
+/* Somebody whose time goes on: a step that meets nothing but held events runs the next one, which
+ * may be later than the step was to go. */
+static void tick_on(struct gd_timer *timer)
+{
+    struct gd_io *io = timer->context;
+
+    gd_timer_start(io, timer, gd_io_now(io) + GD_NS_PER_MS / 4);
+}
+
+/* What a process waits for inside a call holds back all that is its own, and nobody else's. */
+static void test_world_block_holds_up_one_process(void **state)
+{
+    struct gd_world_options options = {.seed = 4};
+    struct gd_world *world = drive_world(&options, 2);
+    struct sitter sitter = {.world = world};
+    gd_time_ns told[2] = {0};
+    struct gd_timer timers[3] = {{.fire = sit, .context = &sitter},
+                                 {.fire = fired, .context = &told[0]},
+                                 {.fire = fired, .context = &told[1]}};
+    struct gd_timer ticker = {.fire = tick_on, .context = gd_world_io(world, 1)};
+
+    (void)state;
+    gd_timer_start(gd_world_enter(world, 1), &ticker, 0);
+    gd_world_leave(world);
+    for (unsigned i = 0; i < 3; i++) {
+        gd_timer_start(gd_world_enter(world, i / 2), &timers[i],
+                       gd_world_process_now(world, i / 2) + (i + 1) * GD_NS_PER_MS);
+        gd_world_leave(world);
+    }
+    drive_for(world, 99);
+    assert_true(gd_world_blocked(world, 0) && !gd_world_blocked(world, 1));
+    assert_true(sitter.fired == 1 && told[0] == 0 && told[1] == 1);
+    drive_for(world, 4);
+    assert_true(!gd_world_blocked(world, 0) && told[0] == 1);
+
+    /* A pause and a block each hold it by themselves, whichever ends first. */
+    for (unsigned round = 0; round < 2; round++) {
+        told[0] = 0;
+        gd_world_pause(world, 0);
+        gd_world_block(world, 0, 50 * GD_NS_PER_MS);
+        gd_timer_start(gd_world_enter(world, 0), &timers[1], 0);
+        gd_world_leave(world);
+        drive_for(world, round == 0 ? 49 : 60);
+        gd_world_resume(world, 0);
+        if (round == 0) {
+            drive_for(world, 0);
+            assert_int_equal(told[0], 0);
+        }
+        drive_for(world, 2);
+        assert_int_equal(told[0], 1);
+    }
+
+    /* What it waited for is there; or it dies waiting. */
+    told[0] = 0;
+    gd_world_block(world, 0, UINT64_C(3600000) * GD_NS_PER_MS);
+    gd_timer_start(gd_world_enter(world, 0), &timers[1], 0);
+    gd_world_leave(world);
+    drive_for(world, 1000);
+    assert_int_equal(told[0], 0);
+    gd_world_unblock(world, 0);
+    drive_for(world, 1);
+    assert_int_equal(told[0], 1);
+    gd_world_block(world, 0, UINT64_C(3600000) * GD_NS_PER_MS);
+    gd_world_crash(world, 0, GD_WORLD_KILL);
+    gd_world_start(world, 0);
+    assert_false(gd_world_blocked(world, 0));
+    gd_world_free(world);
+}
+
 static void leave_some(struct gd_io *io, void *context)
 {
     uint64_t *seed = context;
@@ -341,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_world_streams_are_independent),
         cmocka_unit_test(test_world_clocks),
         cmocka_unit_test(test_world_pause_holds_events_back),
+        cmocka_unit_test(test_world_block_holds_up_one_process),
         cmocka_unit_test(test_world_a_thousand_restarts),
         cmocka_unit_test(test_world_end_reports_leaks),
         cmocka_unit_test(test_world_assertions_name_the_process),
