@@ -289,10 +289,10 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
     static const char settings[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL";
     char limit[64];
     bool dirty = false, empty = false;
+    gd_index known = self->applied;
     enum gd_err err;
 
     gd__sql_let_go(self);
-    self->foreign = false;
     self->applied = 0;
     self->stamp_ms = 0;
     self->owner[0] = '\0';
@@ -303,6 +303,14 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
     err = look(self, &dirty, &empty);
     if (err != GD_OK) {
         return err;
+    }
+    if (known > 0 && self->applied > known) {
+        GD_REACHED("SQLite kept a write that it had reported as failed");
+    }
+    /* Seen, and the mark that says so could not be written: a new connection does not see it. */
+    if (self->foreign && !dirty && !empty) {
+        GD_REACHED("another program's write remembered, where it could not be marked");
+        dirty = true;
     }
     (void)snprintf(limit, sizeof limit, "PRAGMA journal_size_limit=%d", WAL_SIZE_KEPT);
     if ((empty && !gd__sql_exec(self->db, "PRAGMA page_size=4096")) ||
@@ -321,6 +329,7 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
         !gd__sql_exec(self->db, "COMMIT") || !prepare(self)) {
         return gd__sql_fault(self, self->db, "it cannot be set up");
     }
+    self->foreign = false;
     return GD_OK;
 }
 

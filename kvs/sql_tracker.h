@@ -22,7 +22,7 @@ struct gd_sql_tracker {
     sqlite3 *db; /* NULL: not open. */
     sqlite3_stmt *begin, *commit, *save, *version;
     int64_t version_seen; /* PRAGMA data_version: another number when somebody else has written. */
-    bool foreign;         /* It is another number. */
+    bool foreign;         /* It was another number, and the database is not emptied yet. */
     gd_index applied;
     int64_t stamp_ms;
     char identity[64]; /* Who this node is: "cluster.node"; "" until it is told. */
