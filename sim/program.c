@@ -305,7 +305,7 @@ static int command_run(const struct gd_sim_program *program, int count, char **w
             shard = value;
             i++;
         } else if (strcmp(word, "--jobs") == 0) {
-            if (!parse_number(value, &number) || number < 1 || number > GD_SIM_SWEEP_JOBS_MAX) {
+            if (!parse_number(value, &number) || number < 1 || number > GD_SIM_JOBS_MAX) {
                 return usage(program, "--jobs wants a number from 1 to 256, not '%s'", value);
             }
             options.jobs = (unsigned)number;

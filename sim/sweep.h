@@ -2,9 +2,8 @@
 #ifndef GANDALF_SIM_SWEEP_H
 #define GANDALF_SIM_SWEEP_H
 #include "sim/database.h"
-#include "sim/run.h"
+#include "sim/pool.h"
 
-#define GD_SIM_SWEEP_JOBS_MAX 256
 struct gd_sim_sweep_options {
     uint64_t first, last;        /* Seeds, both included. */
     unsigned jobs;               /* Processes at a time; 1.. */
@@ -31,6 +30,4 @@ GD_MUST_CHECK bool gd_sim_classes_parse(const char *text, uint32_t *classes);
 /* Prints a line for each seed in their order, and what the failures were. Returns the exit status:
  * 0, 1 when a seed failed, 3 when none failed and none passed. */
 int gd_sim_sweep(const struct gd_sim_sweep_options *options);
-/* The table of marks of this process, as reached so far. */
-void gd_sim_marks_print(const uint64_t *counts, FILE *to);
 #endif
