@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# nightly.sh - what takes too long for every change: a long sweep with every database, every mutant,
-# every fuzz target, the thread sanitizer over real nodes, valgrind over a few seeds, clang-tidy over every source.
+# nightly.sh - what takes too long for every change: a long sweep with every database, a crash at every
+# disk operation of ci/walk, every mutant, every fuzz target, the thread sanitizer over real nodes, valgrind over a few seeds, clang-tidy over every source.
 #
-#   ci/nightly.sh [--seeds A..B] [--fuzz SECONDS] [--mutant SECONDS] [sweep] [mutants] [fuzz] [tsan]
-#                 [valgrind] [tidy]
+#   ci/nightly.sh [--seeds A..B] [--fuzz SECONDS] [--mutant SECONDS] [sweep] [walk] [mutants] [fuzz]
+#                 [tsan] [valgrind] [tidy]
 #
 # Without a stage's name all run. Exit status 1 when any of them found something.
 set -uo pipefail
@@ -18,12 +18,12 @@ while [ $# -gt 0 ]; do
     --seeds) seeds=$2; shift ;;
     --fuzz) fuzz_seconds=$2; shift ;;
     --mutant) mutant_seconds=$2; shift ;;
-    sweep | mutants | fuzz | tsan | valgrind | tidy) stages+=("$1") ;;
+    sweep | walk | mutants | fuzz | tsan | valgrind | tidy) stages+=("$1") ;;
     *) die "unknown word $1: nightly.sh's first lines tell the usage" ;;
     esac
     shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(sweep mutants fuzz tsan valgrind tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(sweep walk mutants fuzz tsan valgrind tidy)
 
 # Real nodes of three, under load, killed and restarted, with every access between threads watched.
 run_tsan() {
@@ -66,6 +66,11 @@ for stage in "${stages[@]}"; do
         build release -- gandalf-sim >/dev/null &&
             "$TOP/build/release/sim/gandalf-sim" run --seeds "$seeds" --jobs "$(jobs_count)" \
                 --database all | tail -120
+        ;;
+    walk)
+        build release -- gandalf-sim >/dev/null && mkdir -p "$TOP/build/walk" &&
+            "$TOP/build/release/sim/gandalf-sim" walk "$TOP"/ci/walk/*.plan --disk all \
+                --jobs "$(jobs_count)" -o "$TOP/build/walk"
         ;;
     mutants) "$TOP/ci/mutants.sh" --seconds "$mutant_seconds" --jobs "$(jobs_count)" ;;
     fuzz) "$TOP/ci/fuzz.sh" "$fuzz_seconds" ;;

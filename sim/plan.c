@@ -46,6 +46,16 @@ static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_SYNC_DIRECTORY] = "sync-directory",
 };
 
+const char *gd_sim_op_text(unsigned op)
+{
+    return op_names[op];
+}
+
+const char *gd_sim_when_text(enum gd_sim_when when)
+{
+    return when_names[when];
+}
+
 const char *gd_sim_class_text(enum gd_sim_class class_)
 {
     static const char *const names[GD_SIM_CLASS_COUNT] = {

@@ -282,6 +282,9 @@ struct gd_sim_fault_form {
     bool lasts;
 };
 extern const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT];
+/* How a plan names a disk operation (enum gd_disk_kind), and the moment of a crash; static. */
+const char *gd_sim_op_text(unsigned op);
+const char *gd_sim_when_text(enum gd_sim_when when);
 /* "partition", ...; static. */
 const char *gd_sim_class_text(enum gd_sim_class class_);
 /* False: there is no class of that name. */

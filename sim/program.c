@@ -1,4 +1,4 @@
-/* program.c - the command line of a simulator: run, replay, plan, shrink, list, check; see
+/* program.c - the command line of a simulator: run, replay, plan, shrink, walk, list, check; see
  * program.h. */
 #define _POSIX_C_SOURCE 200809L
 #include "sim/program.h"
@@ -8,6 +8,7 @@
 #include "sim/run.h"
 #include "sim/shrink.h"
 #include "sim/sweep.h"
+#include "sim/walk.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -35,6 +36,10 @@ static const struct {
     {"plan", "plan SEED            prints the seed's plan"},
     {"shrink", "shrink SEED|PLAN [-o PLAN] [--time-limit SECONDS]\n"
                "        the least plan that violates the same property"},
+    {"walk",
+     "walk SEED|PLAN... [--node N] [--disk plan|lost|torn|mixed|all] [--jobs J] [-o FOLDER]\n"
+     "      [--shard I/N] [--time-limit SECONDS] [--marks] [--json]\n"
+     "        a crash before, half-way and after each disk operation of the run"},
     {"list", "list [faults|parameters|marks]"},
     {"check", "check [--database NAME] [--time-limit SECONDS] [--memory-limit MB] HISTORY...\n"
               "        is a history linearizable, by the database's model?"},
@@ -539,6 +544,102 @@ static int command_shrink(const struct gd_sim_program *program, int count, char 
     return status;
 }
 
+/* ---------------------------------------------------------------- walk */
+
+static bool parse_disk(const char *text, bool *disks)
+{
+    bool all = strcmp(text, "all") == 0;
+    bool known = all;
+    for (unsigned i = 0; i < GD_SIM_WALK_DISK_COUNT; i++) {
+        bool this_one = strcmp(text, gd_sim_walk_disk_text((enum gd_sim_walk_disk)i)) == 0;
+        disks[i] = disks[i] || this_one || (all && i != GD_SIM_WALK_AS_PLANNED);
+        known = known || this_one;
+    }
+    return known;
+}
+
+/* Of walk's words, those that want a value. False: it is none that is wanted. */
+static bool walk_value(struct gd_sim_walk_options *options, const char *word, const char *value)
+{
+    uint64_t number = 0;
+    bool good = parse_number(value, &number);
+    if (strcmp(word, "--node") == 0) {
+        options->node = (unsigned)number;
+        return good && number >= 1 && number <= GD_SIM_NODES_MAX;
+    }
+    if (strcmp(word, "--jobs") == 0) {
+        options->jobs = (unsigned)number;
+        return good && number >= 1 && number <= GD_SIM_JOBS_MAX;
+    }
+    if (strcmp(word, "--time-limit") == 0) {
+        options->time_limit_s = number;
+        return good;
+    }
+    if (strcmp(word, "--disk") == 0) {
+        return parse_disk(value, options->disks);
+    }
+    if (strcmp(word, "--shard") == 0) {
+        return parse_shard(value, &options->shard, &options->shard_count);
+    }
+    options->folder = value;
+    return strcmp(word, "-o") == 0 && value[0] != '\0';
+}
+
+/* The plans of `options->names`, and the walk. */
+static int walk_plans(const struct gd_sim_program *program, struct gd_sim_walk_options *options)
+{
+    struct gd_sim_plan *plans = calloc(options->plan_count, sizeof *plans);
+    int status = 0;
+    GD_ASSERT(plans != NULL);
+    for (size_t i = 0; i < options->plan_count && status == 0; i++) {
+        status = load_plan(program, options->names[i], &plans[i]);
+        if (status == 0 && plans[i].fault_count == GD_SIM_FAULTS_MAX) {
+            status = usage(program, "walk: %s has no room for a fault more", options->names[i]);
+        } else if (status == 0 && options->node > gd_sim_plan_total(&plans[i])) {
+            status = usage(program, "walk: %s has no node %u", options->names[i], options->node);
+        }
+    }
+    options->plans = plans;
+    status = status != 0 ? status : gd_sim_walk(options);
+    free(plans);
+    return status;
+}
+
+static int command_walk(const struct gd_sim_program *program, int count, char **words)
+{
+    struct gd_sim_walk_options options = {
+        .jobs = 1, .shard_count = 1, .run_limit_s = 60, .program = program->name};
+    const char **names = calloc((size_t)count + 1, sizeof *names);
+    int status = 0;
+    bool chosen = false;
+    GD_ASSERT(names != NULL);
+    for (int i = 0; i < count && status == 0; i++) {
+        const char *value = i + 1 < count ? words[i + 1] : "";
+        if (strcmp(words[i], "--json") == 0) {
+            options.json = true;
+        } else if (strcmp(words[i], "--marks") == 0) {
+            options.marks = true;
+        } else if (words[i][0] != '-') {
+            names[options.plan_count++] = words[i];
+        } else if (walk_value(&options, words[i], value)) {
+            i++;
+        } else {
+            status = usage(program, "walk: what is '%s %s'?", words[i], value);
+        }
+    }
+    for (unsigned i = 0; i < GD_SIM_WALK_DISK_COUNT; i++) {
+        chosen = chosen || options.disks[i];
+    }
+    options.disks[GD_SIM_WALK_AS_PLANNED] |= !chosen;
+    options.names = names;
+    if (status == 0 && options.plan_count == 0) {
+        status = usage(program, "walk wants a seed or plan files");
+    }
+    status = status != 0 ? status : walk_plans(program, &options);
+    free(names);
+    return status;
+}
+
 /* ---------------------------------------------------------------- list */
 
 static int command_list(const struct gd_sim_program *program, int count, char **words)
@@ -608,6 +709,7 @@ int gd_sim_main(int count, char **words, const struct gd_sim_program *program)
     } commands[] = {
         {"run", command_run},       {"replay", command_replay}, {"plan", command_plan},
         {"shrink", command_shrink}, {"list", command_list},     {"check", command_check},
+        {"walk", command_walk},
     };
     keep_memory();
     if (count < 2) {

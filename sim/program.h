@@ -4,7 +4,8 @@
 #define GANDALF_SIM_PROGRAM_H
 #include "sim/database.h"
 
-/* A command beside run, replay, plan, shrink, list and check, or in the place of one of them. */
+/* A command beside run, replay, plan, shrink, walk, list and check, or in the place of one of them.
+ */
 struct gd_sim_command {
     const char *name, *usage;
     int (*run)(int count, char **words); /* The words behind it; an exit status. */

@@ -43,6 +43,7 @@ struct run {
     bool lose_soon;     /* A change is on its way: it is about to be. */
     uint64_t elections; /* Won so far. */
     uint64_t second, second_events; /* The second under way, events before it. */
+    uint64_t told[GD_SIM_NODES_MAX + 1][GD_DISK_KIND_COUNT]; /* Of `options->points`. */
     /* What a trace shows of Raft. */
     struct {
         enum gd_role role;
@@ -249,6 +250,23 @@ static void watch_change(struct run *run)
     }
 }
 
+static void tell_points(struct run *run, unsigned id)
+{
+    const struct gd_world *world = gd_sim_cluster_world(run->cluster);
+    const struct gd_sim_run_options *options = run->options;
+    for (unsigned op = 0; op < GD_DISK_KIND_COUNT; op++) {
+        uint64_t *told = &run->told[id][op];
+        while (*told < gd_world_disk_operations(world, id, (enum gd_disk_kind)op)) {
+            size_t place = (*options->point_count)++;
+            ++*told;
+            if (place < options->point_capacity) {
+                options->points[place] =
+                    (struct gd_sim_disk_point){gd_world_now(world), id, op, *told};
+            }
+        }
+    }
+}
+
 static void on_event(void *context, uint32_t process)
 {
     struct run *run = context;
@@ -263,6 +281,9 @@ static void on_event(void *context, uint32_t process)
         }
     }
     if (process >= 1 && process <= gd_sim_plan_total(run->plan)) {
+        if (options->points != NULL) {
+            tell_points(run, process);
+        }
         struct gd_node *node = gd_sim_cluster_node(run->cluster, process);
         if (node != NULL && gd_sim_cluster_ready(run->cluster, process)) {
             gd_sim_checks_after(run->checks, process, node);
@@ -837,6 +858,7 @@ static void fill_result(struct run *run)
     result->struck = gd_sim_faults_struck(run->faults);
     result->crashes = gd_world_counter(world, GD_WORLD_COUNT_KILLS) +
                       gd_world_counter(world, GD_WORLD_COUNT_POWER_LOSSES);
+    result->crash_points = gd_world_counter(world, GD_WORLD_COUNT_CRASH_POINTS);
 }
 
 void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options *options,

@@ -26,11 +26,19 @@ struct gd_sim_result {
     uint64_t hash;  /* The run's identity. */
     uint64_t elections;
     uint64_t commits;
-    uint64_t struck;      /* Faults that found their target. */
-    uint64_t crashes;     /* Processes that were killed or lost power: a crash point that was never
-                             reached is struck, and no crash. */
+    uint64_t struck;       /* Faults that found their target. */
+    uint64_t crashes;      /* Processes that were killed or lost power: a crash point that was never
+                              reached is struck, and no crash. */
+    uint64_t crash_points; /* Of these, in the midst of a disk operation that a fault named. */
     char members[64];     /* At the end, by the leader: "1,2,4L", L a learner, o outgoing; or "". */
     uint64_t nanoseconds; /* Real time that it took; not part of its identity. */
+};
+/* A disk operation of a node that has ended. */
+struct gd_sim_disk_point {
+    gd_time_ns at;
+    unsigned node;
+    unsigned op;    /* enum gd_disk_kind. */
+    uint64_t count; /* The node's count-th of its kind, from 1. */
 };
 /* One event as a trace shows it. */
 struct gd_sim_trace_options {
@@ -46,6 +54,9 @@ struct gd_sim_run_options {
     const uint64_t *wanted; /* NULL, or what another run of the plan had there: ends with the first
                                event that differs, inconclusive. Borrowed. */
     size_t wanted_count;
+    struct gd_sim_disk_point *points; /* NULL, or where each operation of the nodes' disks goes. */
+    size_t point_capacity;            /* Of `points`; `*point_count` came about, perhaps more. */
+    size_t *point_count;              /* With `points`. */
     const char *html;    /* NULL, or the file to write the run's picture into. Borrowed. */
     const char *name;    /* What the picture calls it: the seed. With `html`. Borrowed. */
     bool *html_failed;   /* Set, with errno, when the picture could not be written. With `html`. */

@@ -40,6 +40,33 @@ net.latency_max 300ms
 at 5.8s crash follower for 0.1s
 """
 
+# A node alone that starts again: its log is cut into small segments, and a snapshot taken now and then.
+CALM = """seed 2
+nodes 1
+duration 4s
+settle 30s
+node.election_timeout 0.5s
+node.segment_size 4096
+node.snapshot_log_count 5
+node.tail_count 1
+clients 1
+operations 24
+mix.get 5
+value.size 300
+{}at 2s crash node 1 for 0.3s
+"""
+
+# Whoever is down at the end has no time to catch up, so a crash late enough is a failure.
+HASTY = """seed 7
+duration 5s
+settle 1s
+operations 6
+clients 1
+node.election_timeout 1.5s
+net.latency_min 100ms
+net.latency_max 100ms
+"""
+
 
 def sim(*words, status=0, environment=None):
     done = subprocess.run([SIM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -233,6 +260,54 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(done.stdout.count("\n"), 1, done.stdout)
         self.assertFalse(os.path.exists(least))
 
+    def test_each_crash_point_of_a_node_is_walked(self):
+        plan = self.path("calm.plan", CALM.format(""))
+        words = ["walk", plan, "--disk", "lost", "--disk", "torn"]
+        lines = sim(*words, "--jobs", "2").splitlines()
+        done, passed = map(int, re.match(r"(\d+) crash points: (\d+) pass, 0 fail, 0 inconclusive$",
+                                         lines[-1]).groups())
+        self.assertEqual(done, passed)
+        table = {line.split()[0]: line.split()[1:] for line in lines if re.match(r"[a-z-]+ +\d", line)}
+        self.assertEqual(done, sum(int(cell) for row in table.values() for cell in row if cell != "-"))
+        for operation in ("open", "write", "write-durable", "sync", "rename", "unlink", "truncate",
+                          "sync-directory", "make-directory", "preallocate", "close"):
+            self.assertGreater(int(table[operation][0]), 0, operation)
+            self.assertIn(table[operation][1], ("-", table[operation][0]))
+        points = [json.loads(line) for line in sim(*words, "--json").splitlines()]
+        self.assertEqual(len(points), done)
+        self.assertTrue(all(point["crashed"] for point in points))
+        # One more of each kind does not come about: nothing was left out.
+        for operation in ("sync", "rename", "unlink"):
+            count = max(point["count"] for point in points if point["operation"] == operation)
+            for more in (0, 1):
+                fault = f"at 0s crash-at node 1 before {operation} count {count + more} for 5s\n"
+                text = CALM.format("disk.lost 1000000\n" + fault)
+                trace = sim("replay", self.path("more.plan", text), "--trace", "--to", "4s")
+                self.assertEqual("crash before" in trace, more == 0, fault)
+        shards = [sim(*words, "--shard", f"{i}/3").splitlines()[-1] for i in range(3)]
+        self.assertEqual(sum(int(line.split()[0]) for line in shards), done)
+
+    def test_a_walk_finds_what_a_crash_breaks(self):
+        plan = self.path("hasty.plan", HASTY)
+        sim("run", plan)
+        said = sim("walk", plan, "--node", "1", "-o", self.folder.name, status=1)
+        self.assertRegex(said, r"\nfail: \S+ \(disk: plan\), at 0s crash-at node 1 ")
+        self.assertIn("violated: liveness", said)
+        self.assertRegex(said.splitlines()[-1], r" [1-9]\d* pass, [1-9]\d* fail, 0 inconclusive$")
+        command = re.search(r"replay: \S+ (replay \S+\.plan)", said).group(1).split()
+        self.assertIn("violated: liveness", sim(*command, status=1))
+        # What fails without any crash has nothing to walk.
+        said = sim("walk", self.path("hopeless.plan", HOPELESS), status=1)
+        self.assertIn("without a crash point: fail", said)
+        self.assertTrue(said.endswith("0 crash points: 0 pass, 1 fail, 0 inconclusive\n"))
+
+    def test_a_crash_that_does_not_come_about_is_no_pass(self):
+        own = "at 0.1s crash-at node 1 before list count 999 for 2s\n"
+        plan = self.path("own.plan", CALM.format(own))
+        said = sim("walk", plan)
+        self.assertIn("reason: the crash did not come about", said)
+        self.assertRegex(said, r" [1-9]\d* pass, 0 fail, [1-9]\d* inconclusive\n$")
+
     def test_bad_plans_name_their_line(self):
         for text, line in (("seed 1\nnodse 3\n", 2), ("seed 1\nnodes 3\nat 1s crash\n", 3),
                            ("seed 1\nat 2s crash node 1 for 1s\nat 1s crash node 1 for 1s\n", 3),
@@ -247,7 +322,8 @@ class CommandLine(unittest.TestCase):
                       ("plan", "4+flying"), ("run", "--seeds", "1..2", "--with", "flying"),
                       ("run", "--seeds", "1..2", "--jobs", "0"), ("list", "nothing"),
                       ("replay", "4", "--from", "11"), ("replay", "/nowhere.plan"),
-                      ("shrink",), ("check",)):
+                      ("shrink",), ("check",), ("walk",), ("walk", "4", "--node", "9"),
+                      ("walk", "4", "--disk", "gone"), ("walk", "4", "-o"), ("walk", "nowhere")):
             error = sim(*words, status=2)
             self.assertEqual(error.count("\n"), 1, (words, error))
         sim("run", "--seeds", "1..2", status=2, environment={"GANDALF_SHARD": "a/b"})

@@ -1,0 +1,442 @@
+/* walk.c - a crash at every disk operation of a run, one after another.
+ *
+ * Faults that are drawn meet some crash points; this meets each. A first run of a plan tells which
+ * disk operations each node does, and when. Up to its crash a run with a crash point is that very
+ * run, so the n-th operation of a kind is the same in both, and ends at the same time. So for each
+ * operation that changes something the plan is run again with
+ *
+ *     at 0s crash-at node N before|half|after OPERATION count C for D
+ *
+ * where D ends a moment after the crash, which is when the node starts again and recovers. What is
+ * checked is what is checked of any run. A crash that does not come about, because the plan has a
+ * crash point of its own at that node, proves nothing and counts as inconclusive.
+ *
+ * Half-way there is something only to those operations that change more than one place: writes
+ * (sectors) and syncs (sectors, names). The others have happened or have not. A crash at a read
+ * leaves what one at the next change leaves. What comes behind the plan's duration, when everything
+ * is healed, is not walked. */
+#define _POSIX_C_SOURCE 200809L
+#include "sim/walk.h"
+#include "engine/io.h"
+#include "engine/prng.h"
+#include "sim/apart.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POINTS_MAX 1000000        /* Of a plan's first run. */
+#define DOWN (300 * GD_SIM_MS)    /* From the crash to the next start. */
+#define MILLION UINT64_C(1000000) /* Of a million: always. */
+#define FAILURES_TOLD 20          /* Those behind are counted alone. */
+#define WHEN_COUNT (GD_SIM_AFTER + 1)
+
+/* X(kind, half-way is something of its own). */
+#define CHANGES(X)                                                                                 \
+    X(OPEN, false)                                                                                 \
+    X(CLOSE, false)                                                                                \
+    X(WRITE, true)                                                                                 \
+    X(WRITE_DURABLE, true)                                                                         \
+    X(SYNC, true)                                                                                  \
+    X(PREALLOCATE, false)                                                                          \
+    X(TRUNCATE, false)                                                                             \
+    X(RENAME, false)                                                                               \
+    X(UNLINK, false)                                                                               \
+    X(MAKE_DIRECTORY, false)                                                                       \
+    X(SYNC_DIRECTORY, true)
+#define CHANGE_ROW(kind, half) {GD_DISK_##kind, half},
+static const struct {
+    enum gd_disk_kind op;
+    bool half;
+} changes[] = {CHANGES(CHANGE_ROW)};
+
+/* A plan with one manner of its disks. */
+struct tale {
+    const struct gd_sim_plan *plan; /* Borrowed. */
+    const char *name;
+    enum gd_sim_walk_disk disk;
+};
+struct point {
+    const struct tale *tale;
+    struct gd_sim_disk_point at;
+    enum gd_sim_when when;
+    bool walked, missed; /* Its run is done; without a crash. */
+    enum gd_sim_outcome outcome;
+    char *property, *text; /* Owned; NULL unless it did not pass. */
+};
+struct walk {
+    const struct gd_sim_walk_options *options;
+    struct tale *tales; /* Owned. */
+    size_t tale_count;
+    struct point *points; /* Owned. */
+    size_t count, capacity;
+    uint64_t share;           /* Points that are ours to walk. */
+    struct gd_sim_pool *pool; /* Owned. */
+    uint64_t started;
+    uint64_t finished;
+    uint64_t counts[3]; /* By outcome. */
+    uint64_t told;      /* Failures. */
+    bool tty;
+};
+
+static volatile sig_atomic_t interrupted;
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+const char *gd_sim_walk_disk_text(enum gd_sim_walk_disk disk)
+{
+    static const char *const texts[] = {"plan", "lost", "torn", "mixed"};
+    return texts[disk];
+}
+
+/* ---------------------------------------------------------------- plans */
+
+static void fill_tale(const struct tale *tale, struct gd_sim_plan *plan)
+{
+    *plan = *tale->plan;
+    switch (tale->disk) {
+    case GD_SIM_WALK_LOST:
+        plan->disk_lost = MILLION;
+        plan->disk_torn = 0;
+        break;
+    case GD_SIM_WALK_TORN:
+        plan->disk_lost = 0;
+        plan->disk_torn = MILLION;
+        break;
+    case GD_SIM_WALK_MIXED:
+        plan->disk_lost = MILLION / 2;
+        plan->disk_torn = MILLION / 2;
+        break;
+    case GD_SIM_WALK_AS_PLANNED:
+    case GD_SIM_WALK_DISK_COUNT:
+        break;
+    }
+}
+
+static struct gd_sim_fault fault_of(const struct point *point)
+{
+    gd_time_ns until = point->at.at + DOWN;
+    return (struct gd_sim_fault){.kind = GD_SIM_FAULT_CRASH_AT,
+                                 .role = GD_SIM_ROLE_NODE,
+                                 .node = point->at.node,
+                                 .for_ = until + GD_SIM_MS - until % GD_SIM_MS,
+                                 .count = point->at.count,
+                                 .op = point->at.op,
+                                 .when = point->when};
+}
+
+static void fill_plan(const struct point *point, struct gd_sim_plan *plan)
+{
+    fill_tale(point->tale, plan);
+    memmove(&plan->faults[1], &plan->faults[0], plan->fault_count * sizeof plan->faults[0]);
+    plan->faults[0] = fault_of(point);
+    plan->fault_count++;
+}
+
+/* In a worker. */
+static void plan_of(const void *context, uint64_t number, struct gd_sim_plan *plan)
+{
+    const struct walk *walk = context;
+    fill_plan(&walk->points[number], plan);
+}
+
+/* ---------------------------------------------------------------- points */
+
+static void add_point(struct walk *walk, const struct point *point)
+{
+    if (walk->count == walk->capacity) {
+        walk->capacity = walk->capacity * 2 + 1024;
+        walk->points = realloc(walk->points, walk->capacity * sizeof *walk->points);
+        GD_ASSERT(walk->points != NULL);
+    }
+    walk->points[walk->count++] = *point;
+}
+
+static void add_points(struct walk *walk, const struct tale *tale,
+                       const struct gd_sim_disk_point *done, size_t done_count)
+{
+    for (size_t i = 0; i < GD_COUNT(changes); i++) {
+        for (size_t k = 0; k < done_count; k++) {
+            if (done[k].op != (unsigned)changes[i].op || done[k].at >= tale->plan->duration ||
+                (walk->options->node != 0 && done[k].node != walk->options->node)) {
+                continue;
+            }
+            for (unsigned when = 0; when < WHEN_COUNT; when++) {
+                if (when != GD_SIM_HALF || changes[i].half) {
+                    add_point(walk, &(struct point){.tale = tale,
+                                                    .at = done[k],
+                                                    .when = (enum gd_sim_when)when});
+                }
+            }
+        }
+    }
+}
+
+/* The first run: without it nobody knows what there is to walk. */
+static void find_points(struct walk *walk, const struct tale *tale)
+{
+    struct gd_sim_plan *plan = malloc(sizeof *plan);
+    struct gd_sim_disk_point *done = malloc(POINTS_MAX * sizeof *done);
+    struct gd_sim_result result;
+    size_t count = 0;
+    GD_ASSERT(plan != NULL && done != NULL);
+    fill_tale(tale, plan);
+    gd_sim_run_apart(plan, walk->options->run_limit_s, 0, &result);
+    if (result.outcome == GD_SIM_PASS) {
+        struct gd_sim_run_options options = {
+            .points = done, .point_capacity = POINTS_MAX, .point_count = &count};
+        gd_sim_run(plan, &options, &result);
+        add_points(walk, tale, done, count < POINTS_MAX ? count : POINTS_MAX);
+    } else {
+        FILE *to = walk->options->json ? stderr : stdout;
+        (void)fprintf(to, "%s (disk: %s), without a crash point: %s: %s\n  %s\n", tale->name,
+                      gd_sim_walk_disk_text(tale->disk), gd_sim_outcome_text(result.outcome),
+                      result.property, result.text);
+        walk->counts[result.outcome]++;
+    }
+    free(done);
+    free(plan);
+}
+
+/* Neighbours often are one moment of one operation, so a shard is no comb. */
+static bool ours(const struct walk *walk, size_t number)
+{
+    return gd_prng_mix(number, 0) % walk->options->shard_count == walk->options->shard;
+}
+
+static void find_all(struct walk *walk)
+{
+    const struct gd_sim_walk_options *options = walk->options;
+    walk->tales = calloc(options->plan_count * GD_SIM_WALK_DISK_COUNT, sizeof *walk->tales);
+    GD_ASSERT(walk->tales != NULL);
+    for (size_t i = 0; i < options->plan_count; i++) {
+        for (unsigned disk = 0; disk < GD_SIM_WALK_DISK_COUNT; disk++) {
+            if (options->disks[disk]) {
+                walk->tales[walk->tale_count++] = (struct tale){
+                    &options->plans[i], options->names[i], (enum gd_sim_walk_disk)disk};
+            }
+        }
+    }
+    for (size_t i = 0; i < walk->tale_count; i++) {
+        find_points(walk, &walk->tales[i]);
+    }
+    for (size_t i = 0; i < walk->count; i++) {
+        walk->share += ours(walk, i);
+    }
+}
+
+/* ---------------------------------------------------------------- output */
+
+static void print_point_json(const struct point *point)
+{
+    (void)printf("{\"plan\":\"");
+    gd_sim_print_json_text(point->tale->name);
+    (void)printf(
+        "\",\"disk\":\"%s\",\"node\":%u,\"when\":\"%s\",\"operation\":\"%s\",\"count\":%" PRIu64
+        ",\"at_ns\":%" PRIu64 ",\"crashed\":%s,\"outcome\":\"%s\",\"property\":\"",
+        gd_sim_walk_disk_text(point->tale->disk), point->at.node, gd_sim_when_text(point->when),
+        gd_sim_op_text(point->at.op), point->at.count, point->at.at,
+        point->missed ? "false" : "true", gd_sim_outcome_text(point->outcome));
+    gd_sim_print_json_text(point->property != NULL ? point->property : "");
+    (void)printf("\",\"text\":\"");
+    gd_sim_print_json_text(point->text != NULL ? point->text : "");
+    (void)printf("\"}\n");
+}
+
+/* The plan that shows it, where there is a folder for it. */
+static void keep_plan(const struct walk *walk, const struct point *point)
+{
+    struct gd_sim_plan *plan = malloc(sizeof *plan);
+    struct gd_bytes bytes = {0};
+    char path[1024];
+    GD_ASSERT(plan != NULL);
+    (void)snprintf(path, sizeof path, "%s/walk-%zu-node-%u-%s-%s-%" PRIu64 ".plan",
+                   walk->options->folder, (size_t)(point->tale - walk->tales), point->at.node,
+                   gd_sim_when_text(point->when), gd_sim_op_text(point->at.op), point->at.count);
+    fill_plan(point, plan);
+    gd_bytes_format(&bytes, "# %s: %s\n", point->tale->name, point->property);
+    gd_sim_plan_print(plan, &bytes);
+    FILE *file = fopen(path, "w");
+    bool good = file != NULL && fwrite(bytes.data, 1, bytes.size, file) == bytes.size;
+    if ((file != NULL && fclose(file) != 0) || !good) {
+        (void)printf("  cannot write %s\n", path);
+    } else {
+        (void)printf("  replay: %s replay %s --trace\n", walk->options->program, path);
+    }
+    gd_bytes_release(&bytes);
+    free(plan);
+}
+
+static void print_point(struct walk *walk, const struct point *point)
+{
+    struct gd_sim_fault fault = fault_of(point);
+    struct gd_bytes bytes = {0};
+    if (++walk->told > FAILURES_TOLD) {
+        return;
+    }
+    gd_sim_fault_print(&fault, &bytes);
+    (void)printf("%s: %s (disk: %s), %.*s\n", gd_sim_outcome_text(point->outcome),
+                 point->tale->name, gd_sim_walk_disk_text(point->tale->disk), (int)bytes.size - 1,
+                 (const char *)bytes.data);
+    gd_bytes_release(&bytes);
+    if (point->outcome == GD_SIM_FAIL) {
+        (void)printf("  violated: %s\n  %.*s\n", point->property, (int)strcspn(point->text, "\n"),
+                     point->text);
+        if (walk->options->folder != NULL) {
+            keep_plan(walk, point);
+        }
+    } else {
+        (void)printf("  reason: %s\n", point->property);
+    }
+}
+
+static void print_table(const struct walk *walk, FILE *to)
+{
+    (void)fprintf(to, "%-16s%8s%8s%8s%8s\n", "operation", "before", "half", "after", "fail");
+    for (size_t i = 0; i < GD_COUNT(changes); i++) {
+        uint64_t walked[WHEN_COUNT] = {0};
+        uint64_t failed = 0;
+        for (size_t k = 0; k < walk->count; k++) {
+            const struct point *point = &walk->points[k];
+            if (point->at.op == (unsigned)changes[i].op && point->walked && !point->missed) {
+                walked[point->when]++;
+                failed += point->outcome == GD_SIM_FAIL;
+            }
+        }
+        (void)fprintf(to, "%-16s%8" PRIu64, gd_sim_op_text(changes[i].op), walked[GD_SIM_BEFORE]);
+        if (changes[i].half) {
+            (void)fprintf(to, "%8" PRIu64, walked[GD_SIM_HALF]);
+        } else {
+            (void)fprintf(to, "%8s", "-");
+        }
+        (void)fprintf(to, "%8" PRIu64 "%8" PRIu64 "\n", walked[GD_SIM_AFTER], failed);
+    }
+}
+
+static void print_end(struct walk *walk)
+{
+    FILE *to = walk->options->json ? stderr : stdout;
+    uint64_t ms = (gd_sim_real_ns() - walk->started) / GD_SIM_MS;
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct point *point = &walk->points[i];
+        if (!point->walked) {
+            continue;
+        }
+        if (walk->options->json) {
+            print_point_json(point);
+        } else if (point->outcome != GD_SIM_PASS) {
+            print_point(walk, point);
+        }
+    }
+    if (walk->told > FAILURES_TOLD) {
+        (void)fprintf(to, "and %" PRIu64 " more\n", walk->told - FAILURES_TOLD);
+    }
+    print_table(walk, to);
+    if (walk->finished < walk->share) {
+        (void)fprintf(to, "not walked, since the time was up: %" PRIu64 " of %" PRIu64 "\n",
+                      walk->share - walk->finished, walk->share);
+    }
+    (void)fprintf(to,
+                  "%zu plans, each with each manner of its disks: %" PRIu64 ".%03" PRIu64 " s\n",
+                  walk->tale_count, ms / 1000, ms % 1000);
+    (void)fprintf(to,
+                  "%" PRIu64 " crash points: %" PRIu64 " pass, %" PRIu64 " fail, %" PRIu64
+                  " inconclusive\n",
+                  walk->finished, walk->counts[GD_SIM_PASS], walk->counts[GD_SIM_FAIL],
+                  walk->counts[GD_SIM_INCONCLUSIVE]);
+}
+
+/* ---------------------------------------------------------------- the walk */
+
+static void take_result(void *context, uint64_t number, const struct gd_sim_result *result)
+{
+    struct walk *walk = context;
+    struct point *point = &walk->points[number];
+    const char *property = result->property;
+    point->walked = true;
+    point->outcome = result->outcome;
+    if (result->outcome == GD_SIM_PASS && result->crash_points == 0) {
+        point->missed = true;
+        point->outcome = GD_SIM_INCONCLUSIVE;
+        property = "the crash did not come about";
+    }
+    if (point->outcome != GD_SIM_PASS) {
+        point->property = strdup(property);
+        point->text = strdup(result->text);
+        GD_ASSERT(point->property != NULL && point->text != NULL);
+    }
+    walk->finished++;
+    walk->counts[point->outcome]++;
+    if (walk->tty) {
+        (void)fprintf(stderr,
+                      "\r\033[K%" PRIu64 " of %" PRIu64 " crash points, %" PRIu64 " failures",
+                      walk->finished, walk->share, walk->counts[GD_SIM_FAIL]);
+    }
+}
+
+static bool may_go_on(const struct walk *walk)
+{
+    uint64_t limit = walk->options->time_limit_s;
+    return !interrupted && (limit == 0 || gd_sim_real_ns() - walk->started < limit * GD_SIM_S);
+}
+
+static void walk_all(struct walk *walk)
+{
+    size_t next = 0;
+    walk->pool =
+        gd_sim_pool_new(&(struct gd_sim_pool_options){.jobs = walk->options->jobs,
+                                                      .run_limit_s = walk->options->run_limit_s,
+                                                      .plan = plan_of,
+                                                      .done = take_result,
+                                                      .context = walk});
+    for (;;) {
+        while (gd_sim_pool_idle(walk->pool) && may_go_on(walk)) {
+            while (next < walk->count && !ours(walk, next)) {
+                next++;
+            }
+            if (next == walk->count) {
+                break;
+            }
+            gd_sim_pool_give(walk->pool, next++);
+        }
+        if (!gd_sim_pool_busy(walk->pool)) {
+            break;
+        }
+        gd_sim_pool_wait(walk->pool);
+    }
+    if (walk->tty) {
+        (void)fprintf(stderr, "\r\033[K");
+    }
+    if (walk->options->marks) {
+        gd_sim_marks_print(gd_sim_pool_marks(walk->pool), walk->options->json ? stderr : stdout);
+    }
+    gd_sim_pool_free(walk->pool);
+}
+
+int gd_sim_walk(const struct gd_sim_walk_options *options)
+{
+    struct walk *walk = calloc(1, sizeof *walk);
+    GD_ASSERT(walk != NULL);
+    walk->options = options;
+    walk->started = gd_sim_real_ns();
+    walk->tty = isatty(2) != 0;
+    struct sigaction action = {.sa_handler = on_interrupt};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    find_all(walk);
+    walk_all(walk);
+    print_end(walk);
+    int status = walk->counts[GD_SIM_FAIL] > 0 ? 1 : walk->counts[GD_SIM_PASS] > 0 ? 0 : 3;
+    for (size_t i = 0; i < walk->count; i++) {
+        free(walk->points[i].property);
+        free(walk->points[i].text);
+    }
+    free(walk->points);
+    free(walk->tales);
+    free(walk);
+    return status;
+}
