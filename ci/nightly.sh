@@ -25,6 +25,15 @@ while [ $# -gt 0 ]; do
 done
 [ ${#stages[@]} -gt 0 ] || stages=(sweep walk mutants fuzz tsan valgrind tidy)
 
+# Every crash point, and an error of every disk operation; the plans of failures are in build/walk.
+run_walk() {
+    local status=0 simulator=$TOP/build/release/sim/gandalf-sim
+    build release -- gandalf-sim >/dev/null && mkdir -p "$TOP/build/walk" || return 1
+    "$simulator" walk "$TOP"/ci/walk/*.plan --disk all --jobs "$(jobs_count)" -o "$TOP/build/walk" || status=1
+    "$simulator" walk "$TOP"/ci/walk/*.plan --disk all --errors --jobs "$(jobs_count)" -o "$TOP/build/walk" || status=1
+    return $status
+}
+
 # Real nodes of three, under load, killed and restarted, with every access between threads watched.
 run_tsan() {
     build tsan >/dev/null &&
@@ -67,11 +76,7 @@ for stage in "${stages[@]}"; do
             "$TOP/build/release/sim/gandalf-sim" run --seeds "$seeds" --jobs "$(jobs_count)" \
                 --database all | tail -120
         ;;
-    walk)
-        build release -- gandalf-sim >/dev/null && mkdir -p "$TOP/build/walk" &&
-            "$TOP/build/release/sim/gandalf-sim" walk "$TOP"/ci/walk/*.plan --disk all \
-                --jobs "$(jobs_count)" -o "$TOP/build/walk"
-        ;;
+    walk) run_walk ;;
     mutants) "$TOP/ci/mutants.sh" --seconds "$mutant_seconds" --jobs "$(jobs_count)" ;;
     fuzz) "$TOP/ci/fuzz.sh" "$fuzz_seconds" ;;
     tsan) run_tsan ;;

@@ -38,8 +38,9 @@ static const struct {
                "        the least plan that violates the same property"},
     {"walk",
      "walk SEED|PLAN... [--node N] [--disk plan|lost|torn|mixed|all] [--jobs J] [-o FOLDER]\n"
-     "      [--shard I/N] [--time-limit SECONDS] [--marks] [--json]\n"
-     "        a crash before, half-way and after each disk operation of the run"},
+     "      [--shard I/N] [--time-limit SECONDS] [--marks] [--json] [--errors]\n"
+     "        a crash before, half-way and after each disk operation of the run; --errors: an\n"
+     "        error of each instead"},
     {"list", "list [faults|parameters|marks]"},
     {"check", "check [--database NAME] [--time-limit SECONDS] [--memory-limit MB] HISTORY...\n"
               "        is a history linearizable, by the database's model?"},
@@ -617,6 +618,8 @@ static int command_walk(const struct gd_sim_program *program, int count, char **
         const char *value = i + 1 < count ? words[i + 1] : "";
         if (strcmp(words[i], "--json") == 0) {
             options.json = true;
+        } else if (strcmp(words[i], "--errors") == 0) {
+            options.errors = true;
         } else if (strcmp(words[i], "--marks") == 0) {
             options.marks = true;
         } else if (words[i][0] != '-') {

@@ -859,6 +859,9 @@ static void fill_result(struct run *run)
     result->crashes = gd_world_counter(world, GD_WORLD_COUNT_KILLS) +
                       gd_world_counter(world, GD_WORLD_COUNT_POWER_LOSSES);
     result->crash_points = gd_world_counter(world, GD_WORLD_COUNT_CRASH_POINTS);
+    result->disk_errors = gd_world_counter(world, GD_WORLD_COUNT_READ_ERRORS) +
+                          gd_world_counter(world, GD_WORLD_COUNT_WRITE_ERRORS) +
+                          gd_world_counter(world, GD_WORLD_COUNT_SYNC_ERRORS);
 }
 
 void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options *options,

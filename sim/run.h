@@ -30,6 +30,7 @@ struct gd_sim_result {
     uint64_t crashes;      /* Processes that were killed or lost power: a crash point that was never
                               reached is struck, and no crash. */
     uint64_t crash_points; /* Of these, in the midst of a disk operation that a fault named. */
+    uint64_t disk_errors;  /* Operations of disks that failed. */
     char members[64];     /* At the end, by the leader: "1,2,4L", L a learner, o outgoing; or "". */
     uint64_t nanoseconds; /* Real time that it took; not part of its identity. */
 };

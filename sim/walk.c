@@ -1,4 +1,4 @@
-/* walk.c - a crash at every disk operation of a run, one after another.
+/* walk.c - a crash at every disk operation of a run, or an error of it, one after another.
  *
  * Faults that are drawn meet some crash points; this meets each. A first run of a plan tells which
  * disk operations each node does, and when. Up to its crash a run with a crash point is that very
@@ -14,7 +14,10 @@
  * Half-way there is something only to those operations that change more than one place: writes
  * (sectors) and syncs (sectors, names). The others have happened or have not. A crash at a read
  * leaves what one at the next change leaves. What comes behind the plan's duration, when everything
- * is healed, is not walked. */
+ * is healed, is not walked.
+ *
+ * With `errors` each operation fails instead, those that only read too (`fail-op`): a node may go
+ * on, or stop and be started again. */
 #define _POSIX_C_SOURCE 200809L
 #include "sim/walk.h"
 #include "engine/io.h"
@@ -32,24 +35,27 @@
 #define FAILURES_TOLD 20          /* Those behind are counted alone. */
 #define WHEN_COUNT (GD_SIM_AFTER + 1)
 
-/* X(kind, half-way is something of its own). */
-#define CHANGES(X)                                                                                 \
-    X(OPEN, false)                                                                                 \
-    X(CLOSE, false)                                                                                \
-    X(WRITE, true)                                                                                 \
-    X(WRITE_DURABLE, true)                                                                         \
-    X(SYNC, true)                                                                                  \
-    X(PREALLOCATE, false)                                                                          \
-    X(TRUNCATE, false)                                                                             \
-    X(RENAME, false)                                                                               \
-    X(UNLINK, false)                                                                               \
-    X(MAKE_DIRECTORY, false)                                                                       \
-    X(SYNC_DIRECTORY, true)
-#define CHANGE_ROW(kind, half) {GD_DISK_##kind, half},
+/* X(kind, it changes something, half-way is something of its own). */
+#define OPERATIONS(X)                                                                              \
+    X(OPEN, true, false)                                                                           \
+    X(CLOSE, true, false)                                                                          \
+    X(READ, false, false)                                                                          \
+    X(SIZE, false, false)                                                                          \
+    X(LIST, false, false)                                                                          \
+    X(WRITE, true, true)                                                                           \
+    X(WRITE_DURABLE, true, true)                                                                   \
+    X(SYNC, true, true)                                                                            \
+    X(PREALLOCATE, true, false)                                                                    \
+    X(TRUNCATE, true, false)                                                                       \
+    X(RENAME, true, false)                                                                         \
+    X(UNLINK, true, false)                                                                         \
+    X(MAKE_DIRECTORY, true, false)                                                                 \
+    X(SYNC_DIRECTORY, true, true)
+#define OPERATION_ROW(kind, changes, half) {GD_DISK_##kind, changes, half},
 static const struct {
     enum gd_disk_kind op;
-    bool half;
-} changes[] = {CHANGES(CHANGE_ROW)};
+    bool changes, half;
+} operations[] = {OPERATIONS(OPERATION_ROW)};
 
 /* A plan with one manner of its disks. */
 struct tale {
@@ -117,10 +123,10 @@ static void fill_tale(const struct tale *tale, struct gd_sim_plan *plan)
     }
 }
 
-static struct gd_sim_fault fault_of(const struct point *point)
+static struct gd_sim_fault fault_of(const struct point *point, bool errors)
 {
     gd_time_ns until = point->at.at + DOWN;
-    return (struct gd_sim_fault){.kind = GD_SIM_FAULT_CRASH_AT,
+    return (struct gd_sim_fault){.kind = errors ? GD_SIM_FAULT_FAIL_OP : GD_SIM_FAULT_CRASH_AT,
                                  .role = GD_SIM_ROLE_NODE,
                                  .node = point->at.node,
                                  .for_ = until + GD_SIM_MS - until % GD_SIM_MS,
@@ -129,11 +135,11 @@ static struct gd_sim_fault fault_of(const struct point *point)
                                  .when = point->when};
 }
 
-static void fill_plan(const struct point *point, struct gd_sim_plan *plan)
+static void fill_plan(const struct point *point, bool errors, struct gd_sim_plan *plan)
 {
     fill_tale(point->tale, plan);
     memmove(&plan->faults[1], &plan->faults[0], plan->fault_count * sizeof plan->faults[0]);
-    plan->faults[0] = fault_of(point);
+    plan->faults[0] = fault_of(point, errors);
     plan->fault_count++;
 }
 
@@ -141,7 +147,7 @@ static void fill_plan(const struct point *point, struct gd_sim_plan *plan)
 static void plan_of(const void *context, uint64_t number, struct gd_sim_plan *plan)
 {
     const struct walk *walk = context;
-    fill_plan(&walk->points[number], plan);
+    fill_plan(&walk->points[number], walk->options->errors, plan);
 }
 
 /* ---------------------------------------------------------------- points */
@@ -159,14 +165,15 @@ static void add_point(struct walk *walk, const struct point *point)
 static void add_points(struct walk *walk, const struct tale *tale,
                        const struct gd_sim_disk_point *done, size_t done_count)
 {
-    for (size_t i = 0; i < GD_COUNT(changes); i++) {
+    for (size_t i = 0; i < GD_COUNT(operations); i++) {
         for (size_t k = 0; k < done_count; k++) {
-            if (done[k].op != (unsigned)changes[i].op || done[k].at >= tale->plan->duration ||
+            if (done[k].op != (unsigned)operations[i].op || done[k].at >= tale->plan->duration ||
                 (walk->options->node != 0 && done[k].node != walk->options->node)) {
                 continue;
             }
-            for (unsigned when = 0; when < WHEN_COUNT; when++) {
-                if (when != GD_SIM_HALF || changes[i].half) {
+            unsigned moments = walk->options->errors ? 1 : operations[i].changes ? WHEN_COUNT : 0;
+            for (unsigned when = 0; when < moments; when++) {
+                if (when != GD_SIM_HALF || operations[i].half) {
                     add_point(walk, &(struct point){.tale = tale,
                                                     .at = done[k],
                                                     .when = (enum gd_sim_when)when});
@@ -231,14 +238,19 @@ static void find_all(struct walk *walk)
 
 /* ---------------------------------------------------------------- output */
 
-static void print_point_json(const struct point *point)
+static const char *moment_text(const struct walk *walk, const struct point *point)
+{
+    return walk->options->errors ? "error" : gd_sim_when_text(point->when);
+}
+
+static void print_point_json(const struct walk *walk, const struct point *point)
 {
     (void)printf("{\"plan\":\"");
     gd_sim_print_json_text(point->tale->name);
     (void)printf(
         "\",\"disk\":\"%s\",\"node\":%u,\"when\":\"%s\",\"operation\":\"%s\",\"count\":%" PRIu64
-        ",\"at_ns\":%" PRIu64 ",\"crashed\":%s,\"outcome\":\"%s\",\"property\":\"",
-        gd_sim_walk_disk_text(point->tale->disk), point->at.node, gd_sim_when_text(point->when),
+        ",\"at_ns\":%" PRIu64 ",\"came_about\":%s,\"outcome\":\"%s\",\"property\":\"",
+        gd_sim_walk_disk_text(point->tale->disk), point->at.node, moment_text(walk, point),
         gd_sim_op_text(point->at.op), point->at.count, point->at.at,
         point->missed ? "false" : "true", gd_sim_outcome_text(point->outcome));
     gd_sim_print_json_text(point->property != NULL ? point->property : "");
@@ -256,8 +268,8 @@ static void keep_plan(const struct walk *walk, const struct point *point)
     GD_ASSERT(plan != NULL);
     (void)snprintf(path, sizeof path, "%s/walk-%zu-node-%u-%s-%s-%" PRIu64 ".plan",
                    walk->options->folder, (size_t)(point->tale - walk->tales), point->at.node,
-                   gd_sim_when_text(point->when), gd_sim_op_text(point->at.op), point->at.count);
-    fill_plan(point, plan);
+                   moment_text(walk, point), gd_sim_op_text(point->at.op), point->at.count);
+    fill_plan(point, walk->options->errors, plan);
     gd_bytes_format(&bytes, "# %s: %s\n", point->tale->name, point->property);
     gd_sim_plan_print(plan, &bytes);
     FILE *file = fopen(path, "w");
@@ -273,7 +285,7 @@ static void keep_plan(const struct walk *walk, const struct point *point)
 
 static void print_point(struct walk *walk, const struct point *point)
 {
-    struct gd_sim_fault fault = fault_of(point);
+    struct gd_sim_fault fault = fault_of(point, walk->options->errors);
     struct gd_bytes bytes = {0};
     if (++walk->told > FAILURES_TOLD) {
         return;
@@ -294,26 +306,39 @@ static void print_point(struct walk *walk, const struct point *point)
     }
 }
 
+/* A cell of the table; -1: there is no such moment. */
+static void print_cell(int64_t walked, FILE *to)
+{
+    if (walked < 0) {
+        (void)fprintf(to, "%8s", "-");
+    } else {
+        (void)fprintf(to, "%8" PRId64, walked);
+    }
+}
+
 static void print_table(const struct walk *walk, FILE *to)
 {
-    (void)fprintf(to, "%-16s%8s%8s%8s%8s\n", "operation", "before", "half", "after", "fail");
-    for (size_t i = 0; i < GD_COUNT(changes); i++) {
-        uint64_t walked[WHEN_COUNT] = {0};
-        uint64_t failed = 0;
+    bool errors = walk->options->errors;
+    (void)fprintf(to, errors ? "%-16s%8s%8s\n" : "%-16s%8s%8s%8s%8s\n", "operation",
+                  errors ? "error" : "before", errors ? "fail" : "half", "after", "fail");
+    for (size_t i = 0; i < GD_COUNT(operations); i++) {
+        int64_t walked[WHEN_COUNT] = {0, operations[i].half ? 0 : -1, 0};
+        int64_t failed = 0;
         for (size_t k = 0; k < walk->count; k++) {
             const struct point *point = &walk->points[k];
-            if (point->at.op == (unsigned)changes[i].op && point->walked && !point->missed) {
+            if (point->at.op == (unsigned)operations[i].op && point->walked && !point->missed) {
                 walked[point->when]++;
                 failed += point->outcome == GD_SIM_FAIL;
             }
         }
-        (void)fprintf(to, "%-16s%8" PRIu64, gd_sim_op_text(changes[i].op), walked[GD_SIM_BEFORE]);
-        if (changes[i].half) {
-            (void)fprintf(to, "%8" PRIu64, walked[GD_SIM_HALF]);
-        } else {
-            (void)fprintf(to, "%8s", "-");
+        if (!errors && !operations[i].changes) {
+            continue;
         }
-        (void)fprintf(to, "%8" PRIu64 "%8" PRIu64 "\n", walked[GD_SIM_AFTER], failed);
+        (void)fprintf(to, "%-16s", gd_sim_op_text(operations[i].op));
+        for (unsigned when = 0; when < (errors ? 1 : WHEN_COUNT); when++) {
+            print_cell(walked[when], to);
+        }
+        (void)fprintf(to, "%8" PRId64 "\n", failed);
     }
 }
 
@@ -327,7 +352,7 @@ static void print_end(struct walk *walk)
             continue;
         }
         if (walk->options->json) {
-            print_point_json(point);
+            print_point_json(walk, point);
         } else if (point->outcome != GD_SIM_PASS) {
             print_point(walk, point);
         }
@@ -343,11 +368,10 @@ static void print_end(struct walk *walk)
     (void)fprintf(to,
                   "%zu plans, each with each manner of its disks: %" PRIu64 ".%03" PRIu64 " s\n",
                   walk->tale_count, ms / 1000, ms % 1000);
-    (void)fprintf(to,
-                  "%" PRIu64 " crash points: %" PRIu64 " pass, %" PRIu64 " fail, %" PRIu64
-                  " inconclusive\n",
-                  walk->finished, walk->counts[GD_SIM_PASS], walk->counts[GD_SIM_FAIL],
-                  walk->counts[GD_SIM_INCONCLUSIVE]);
+    (void)fprintf(
+        to, "%" PRIu64 " %s: %" PRIu64 " pass, %" PRIu64 " fail, %" PRIu64 " inconclusive\n",
+        walk->finished, walk->options->errors ? "disk errors" : "crash points",
+        walk->counts[GD_SIM_PASS], walk->counts[GD_SIM_FAIL], walk->counts[GD_SIM_INCONCLUSIVE]);
 }
 
 /* ---------------------------------------------------------------- the walk */
@@ -359,10 +383,12 @@ static void take_result(void *context, uint64_t number, const struct gd_sim_resu
     const char *property = result->property;
     point->walked = true;
     point->outcome = result->outcome;
-    if (result->outcome == GD_SIM_PASS && result->crash_points == 0) {
+    bool errors = walk->options->errors;
+    if (result->outcome == GD_SIM_PASS &&
+        (errors ? result->disk_errors : result->crash_points) == 0) {
         point->missed = true;
         point->outcome = GD_SIM_INCONCLUSIVE;
-        property = "the crash did not come about";
+        property = errors ? "the error did not come about" : "the crash did not come about";
     }
     if (point->outcome != GD_SIM_PASS) {
         point->property = strdup(property);
@@ -384,9 +410,28 @@ static bool may_go_on(const struct walk *walk)
     return !interrupted && (limit == 0 || gd_sim_real_ns() - walk->started < limit * GD_SIM_S);
 }
 
+/* Numbers in an order in which those that are left out, when the time is up, are some of each plan:
+ * steps of about five eighths of all, which have no divisor in common with it. */
+static size_t stride(size_t count)
+{
+    size_t step = count / 8 * 5 + 1;
+    for (size_t a = count, b = step; b != 0 || a != 1;) {
+        if (b == 0) {
+            a = count;
+            b = ++step;
+            continue;
+        }
+        size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return step;
+}
+
 static void walk_all(struct walk *walk)
 {
-    size_t next = 0;
+    uint64_t next = 0;
+    uint64_t step = walk->count > 0 ? stride(walk->count) : 1;
     walk->pool =
         gd_sim_pool_new(&(struct gd_sim_pool_options){.jobs = walk->options->jobs,
                                                       .run_limit_s = walk->options->run_limit_s,
@@ -395,13 +440,13 @@ static void walk_all(struct walk *walk)
                                                       .context = walk});
     for (;;) {
         while (gd_sim_pool_idle(walk->pool) && may_go_on(walk)) {
-            while (next < walk->count && !ours(walk, next)) {
+            while (next < walk->count && !ours(walk, next * step % walk->count)) {
                 next++;
             }
             if (next == walk->count) {
                 break;
             }
-            gd_sim_pool_give(walk->pool, next++);
+            gd_sim_pool_give(walk->pool, next++ * step % walk->count);
         }
         if (!gd_sim_pool_busy(walk->pool)) {
             break;

@@ -1,4 +1,4 @@
-/* walk.h - a crash at every disk operation of a run, one after another. */
+/* walk.h - a crash at every disk operation of a run, or an error of it, one after another. */
 #ifndef GANDALF_SIM_WALK_H
 #define GANDALF_SIM_WALK_H
 #include "sim/pool.h"
@@ -24,6 +24,7 @@ struct gd_sim_walk_options {
     uint64_t shard, shard_count;        /* This one's share of the points. */
     uint64_t time_limit_s;              /* 0: none. Else what is not walked by then is told. */
     unsigned run_limit_s;
+    bool errors;         /* Each operation fails; no crashes. */
     bool marks;          /* The table of marks. */
     bool json;           /* A line of JSON for each point. */
     const char *folder;  /* NULL, or where the plans of failures are written. */

@@ -275,7 +275,7 @@ class CommandLine(unittest.TestCase):
             self.assertIn(table[operation][1], ("-", table[operation][0]))
         points = [json.loads(line) for line in sim(*words, "--json").splitlines()]
         self.assertEqual(len(points), done)
-        self.assertTrue(all(point["crashed"] for point in points))
+        self.assertTrue(all(point["came_about"] for point in points))
         # One more of each kind does not come about: nothing was left out.
         for operation in ("sync", "rename", "unlink"):
             count = max(point["count"] for point in points if point["operation"] == operation)
@@ -286,6 +286,19 @@ class CommandLine(unittest.TestCase):
                 self.assertEqual("crash before" in trace, more == 0, fault)
         shards = [sim(*words, "--shard", f"{i}/3").splitlines()[-1] for i in range(3)]
         self.assertEqual(sum(int(line.split()[0]) for line in shards), done)
+
+    def test_each_operation_of_a_node_fails_once(self):
+        plan = self.path("calm.plan", CALM.format(""))
+        lines = sim("walk", plan, "--errors", "--jobs", "2").splitlines()
+        done, passed = map(int, re.match(r"(\d+) disk errors: (\d+) pass, 0 fail, 0 inconclusive$",
+                                         lines[-1]).groups())
+        self.assertEqual(done, passed)
+        table = {line.split()[0]: line.split()[1:] for line in lines if re.match(r"[a-z-]+ +\d", line)}
+        self.assertEqual(done, sum(int(row[0]) for row in table.values()))
+        self.assertEqual(len(table), 14)
+        self.assertTrue(all(int(row[0]) > 0 for row in table.values()), table)
+        points = [json.loads(line) for line in sim("walk", plan, "--errors", "--json").splitlines()]
+        self.assertEqual({point["when"] for point in points}, {"error"})
 
     def test_a_walk_finds_what_a_crash_breaks(self):
         plan = self.path("hasty.plan", HASTY)
