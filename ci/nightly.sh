@@ -25,12 +25,16 @@ while [ $# -gt 0 ]; do
 done
 [ ${#stages[@]} -gt 0 ] || stages=(sweep walk mutants fuzz tsan valgrind tidy)
 
-# Every crash point, and an error of every disk operation; the plans of failures are in build/walk.
+# Every crash point, also with one more in each recovery, and an error of every disk operation; the plans
+# of failures are in build/walk.
 run_walk() {
-    local status=0 simulator=$TOP/build/release/sim/gandalf-sim
+    local how status=0
     build release -- gandalf-sim >/dev/null && mkdir -p "$TOP/build/walk" || return 1
-    "$simulator" walk "$TOP"/ci/walk/*.plan --disk all --jobs "$(jobs_count)" -o "$TOP/build/walk" || status=1
-    "$simulator" walk "$TOP"/ci/walk/*.plan --disk all --errors --jobs "$(jobs_count)" -o "$TOP/build/walk" || status=1
+    for how in "" --twice --errors; do
+        # shellcheck disable=SC2086 # It may be no word.
+        "$TOP/build/release/sim/gandalf-sim" walk "$TOP"/ci/walk/*.plan --disk all $how \
+            --jobs "$(jobs_count)" -o "$TOP/build/walk" || status=1
+    done
     return $status
 }
 

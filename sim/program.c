@@ -38,9 +38,10 @@ static const struct {
                "        the least plan that violates the same property"},
     {"walk",
      "walk SEED|PLAN... [--node N] [--disk plan|lost|torn|mixed|all] [--jobs J] [-o FOLDER]\n"
-     "      [--shard I/N] [--time-limit SECONDS] [--marks] [--json] [--errors]\n"
-     "        a crash before, half-way and after each disk operation of the run; --errors: an\n"
-     "        error of each instead"},
+     "      [--shard I/N] [--time-limit SECONDS] [--marks] [--json]\n"
+     "      [--twice | --errors]\n"
+     "        a crash before, half-way and after each disk operation of the run; --twice: and one\n"
+     "        more in each recovery; --errors: an error of each operation instead"},
     {"list", "list [faults|parameters|marks]"},
     {"check", "check [--database NAME] [--time-limit SECONDS] [--memory-limit MB] HISTORY...\n"
               "        is a history linearizable, by the database's model?"},
@@ -594,8 +595,8 @@ static int walk_plans(const struct gd_sim_program *program, struct gd_sim_walk_o
     GD_ASSERT(plans != NULL);
     for (size_t i = 0; i < options->plan_count && status == 0; i++) {
         status = load_plan(program, options->names[i], &plans[i]);
-        if (status == 0 && plans[i].fault_count == GD_SIM_FAULTS_MAX) {
-            status = usage(program, "walk: %s has no room for a fault more", options->names[i]);
+        if (status == 0 && plans[i].fault_count + 2 > GD_SIM_FAULTS_MAX) {
+            status = usage(program, "walk: %s has no room for two faults more", options->names[i]);
         } else if (status == 0 && options->node > gd_sim_plan_total(&plans[i])) {
             status = usage(program, "walk: %s has no node %u", options->names[i], options->node);
         }
@@ -618,6 +619,8 @@ static int command_walk(const struct gd_sim_program *program, int count, char **
         const char *value = i + 1 < count ? words[i + 1] : "";
         if (strcmp(words[i], "--json") == 0) {
             options.json = true;
+        } else if (strcmp(words[i], "--twice") == 0) {
+            options.twice = true;
         } else if (strcmp(words[i], "--errors") == 0) {
             options.errors = true;
         } else if (strcmp(words[i], "--marks") == 0) {
@@ -635,6 +638,9 @@ static int command_walk(const struct gd_sim_program *program, int count, char **
     }
     options.disks[GD_SIM_WALK_AS_PLANNED] |= !chosen;
     options.names = names;
+    if (status == 0 && options.twice && options.errors) {
+        status = usage(program, "walk: --twice is of crashes, --errors of none");
+    }
     if (status == 0 && options.plan_count == 0) {
         status = usage(program, "walk wants a seed or plan files");
     }

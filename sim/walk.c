@@ -16,8 +16,9 @@
  * leaves what one at the next change leaves. What comes behind the plan's duration, when everything
  * is healed, is not walked.
  *
- * With `errors` each operation fails instead, those that only read too (`fail-op`): a node may go
- * on, or stop and be started again. */
+ * With `twice` the node crashes once more while it recovers from each crash, at a place that is
+ * drawn. With `errors` each operation fails instead, those that only read too (`fail-op`): a node
+ * may go on, or stop and be started again. */
 #define _POSIX_C_SOURCE 200809L
 #include "sim/walk.h"
 #include "engine/io.h"
@@ -83,6 +84,7 @@ struct walk {
     uint64_t finished;
     uint64_t counts[3]; /* By outcome. */
     uint64_t told;      /* Failures. */
+    uint64_t twice;     /* Runs with a second crash. */
     bool tty;
 };
 
@@ -135,19 +137,53 @@ static struct gd_sim_fault fault_of(const struct point *point, bool errors)
                                  .when = point->when};
 }
 
-static void fill_plan(const struct point *point, bool errors, struct gd_sim_plan *plan)
+/* The second crash of a point, while the node recovers from the first: one of some dozens, by the
+ * point's number. Some do not come about. */
+static struct gd_sim_fault second_of(const struct gd_sim_fault *first, uint64_t number)
 {
-    fill_tale(point->tale, plan);
-    memmove(&plan->faults[1], &plan->faults[0], plan->fault_count * sizeof plan->faults[0]);
-    plan->faults[0] = fault_of(point, errors);
+    struct gd_sim_fault fault = *first;
+    struct gd_prng prng;
+    unsigned row;
+    gd_prng_init(&prng, gd_prng_mix(number, UINT64_C(0x7365636f6e64)));
+    do {
+        row = (unsigned)gd_prng_below(&prng, GD_COUNT(operations));
+    } while (!operations[row].changes);
+    fault.at = first->for_;
+    fault.for_ = DOWN;
+    fault.op = operations[row].op;
+    fault.count = gd_prng_between(&prng, 1, 3);
+    fault.when = (enum gd_sim_when)gd_prng_below(&prng, WHEN_COUNT);
+    return fault;
+}
+
+static void insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *fault)
+{
+    size_t place = 0;
+    while (place < plan->fault_count && plan->faults[place].at < fault->at) {
+        place++;
+    }
+    memmove(&plan->faults[place + 1], &plan->faults[place],
+            (plan->fault_count - place) * sizeof plan->faults[0]);
+    plan->faults[place] = *fault;
     plan->fault_count++;
+}
+
+static void fill_plan(const struct walk *walk, const struct point *point, struct gd_sim_plan *plan)
+{
+    struct gd_sim_fault fault = fault_of(point, walk->options->errors);
+    fill_tale(point->tale, plan);
+    insert_fault(plan, &fault);
+    if (walk->options->twice) {
+        fault = second_of(&fault, (uint64_t)(point - walk->points));
+        insert_fault(plan, &fault);
+    }
 }
 
 /* In a worker. */
 static void plan_of(const void *context, uint64_t number, struct gd_sim_plan *plan)
 {
     const struct walk *walk = context;
-    fill_plan(&walk->points[number], walk->options->errors, plan);
+    fill_plan(walk, &walk->points[number], plan);
 }
 
 /* ---------------------------------------------------------------- points */
@@ -269,7 +305,7 @@ static void keep_plan(const struct walk *walk, const struct point *point)
     (void)snprintf(path, sizeof path, "%s/walk-%zu-node-%u-%s-%s-%" PRIu64 ".plan",
                    walk->options->folder, (size_t)(point->tale - walk->tales), point->at.node,
                    moment_text(walk, point), gd_sim_op_text(point->at.op), point->at.count);
-    fill_plan(point, walk->options->errors, plan);
+    fill_plan(walk, point, plan);
     gd_bytes_format(&bytes, "# %s: %s\n", point->tale->name, point->property);
     gd_sim_plan_print(plan, &bytes);
     FILE *file = fopen(path, "w");
@@ -291,6 +327,12 @@ static void print_point(struct walk *walk, const struct point *point)
         return;
     }
     gd_sim_fault_print(&fault, &bytes);
+    if (walk->options->twice) {
+        fault = second_of(&fault, (uint64_t)(point - walk->points));
+        bytes.size--; /* On the same line. */
+        gd_bytes_add_text(&bytes, ", ");
+        gd_sim_fault_print(&fault, &bytes);
+    }
     (void)printf("%s: %s (disk: %s), %.*s\n", gd_sim_outcome_text(point->outcome),
                  point->tale->name, gd_sim_walk_disk_text(point->tale->disk), (int)bytes.size - 1,
                  (const char *)bytes.data);
@@ -361,6 +403,9 @@ static void print_end(struct walk *walk)
         (void)fprintf(to, "and %" PRIu64 " more\n", walk->told - FAILURES_TOLD);
     }
     print_table(walk, to);
+    if (walk->options->twice) {
+        (void)fprintf(to, "crashed once more while they recovered: %" PRIu64 "\n", walk->twice);
+    }
     if (walk->finished < walk->share) {
         (void)fprintf(to, "not walked, since the time was up: %" PRIu64 " of %" PRIu64 "\n",
                       walk->share - walk->finished, walk->share);
@@ -396,6 +441,7 @@ static void take_result(void *context, uint64_t number, const struct gd_sim_resu
         GD_ASSERT(point->property != NULL && point->text != NULL);
     }
     walk->finished++;
+    walk->twice += result->crash_points >= 2;
     walk->counts[point->outcome]++;
     if (walk->tty) {
         (void)fprintf(stderr,

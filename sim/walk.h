@@ -24,6 +24,7 @@ struct gd_sim_walk_options {
     uint64_t shard, shard_count;        /* This one's share of the points. */
     uint64_t time_limit_s;              /* 0: none. Else what is not walked by then is told. */
     unsigned run_limit_s;
+    bool twice;          /* One crash more in each recovery. Each plan has room for two faults. */
     bool errors;         /* Each operation fails; no crashes. */
     bool marks;          /* The table of marks. */
     bool json;           /* A line of JSON for each point. */

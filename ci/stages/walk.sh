@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # walk.sh - a crash at every disk operation of the plans in ci/walk, with each manner in which unsynced
-# bytes may be lost; then an error of each operation. A quarter of the points, the commit's hash says which,
+# bytes may be lost; then the same with one crash more in each recovery, and an error of each operation. A quarter of the points, the commit's hash says which,
 # as far as the time for it goes (GANDALF_WALK_SECONDS, 75); what that leaves out the last line tells.
 # ci/nightly.sh walks all.
 set -uo pipefail
@@ -38,6 +38,7 @@ walk() { # walk SECONDS [OPTION...]
     fi
 }
 
-walk $((seconds * 4 / 5)) --disk all
+walk $((seconds * 3 / 5)) --disk all
+walk $((seconds / 5)) --disk mixed --twice
 walk $((seconds / 5)) --disk mixed --errors
 say "$good passed, $bad failed$left"

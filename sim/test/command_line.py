@@ -287,6 +287,13 @@ class CommandLine(unittest.TestCase):
         shards = [sim(*words, "--shard", f"{i}/3").splitlines()[-1] for i in range(3)]
         self.assertEqual(sum(int(line.split()[0]) for line in shards), done)
 
+    def test_a_recovery_crashes_once_more(self):
+        plan = self.path("calm.plan", CALM.format(""))
+        said = sim("walk", plan, "--twice", "--disk", "torn", "--jobs", "2")
+        done = int(re.search(r"\n(\d+) crash points: \1 pass, 0 fail, 0 inconclusive\n$", said).group(1))
+        twice = int(re.search(r"\ncrashed once more while they recovered: (\d+)\n", said).group(1))
+        self.assertTrue(done / 2 < twice < done, (twice, done))
+
     def test_each_operation_of_a_node_fails_once(self):
         plan = self.path("calm.plan", CALM.format(""))
         lines = sim("walk", plan, "--errors", "--jobs", "2").splitlines()
@@ -336,7 +343,8 @@ class CommandLine(unittest.TestCase):
                       ("run", "--seeds", "1..2", "--jobs", "0"), ("list", "nothing"),
                       ("replay", "4", "--from", "11"), ("replay", "/nowhere.plan"),
                       ("shrink",), ("check",), ("walk",), ("walk", "4", "--node", "9"),
-                      ("walk", "4", "--disk", "gone"), ("walk", "4", "-o"), ("walk", "nowhere")):
+                      ("walk", "4", "--disk", "gone"), ("walk", "4", "-o"), ("walk", "nowhere"),
+                      ("walk", "4", "--twice", "--errors")):
             error = sim(*words, status=2)
             self.assertEqual(error.count("\n"), 1, (words, error))
         sim("run", "--seeds", "1..2", status=2, environment={"GANDALF_SHARD": "a/b"})
