@@ -33,6 +33,7 @@
  * The open calls stand apart, by likeness: a history with thousands of them costs nothing until one
  * is needed. */
 #include "sim/lin_inner.h"
+#include "sim/big.h"
 #include "engine/prng.h"
 #include <stdlib.h>
 
@@ -72,8 +73,8 @@ static void relink_point(struct search *s, uint32_t point)
 static void build_points(struct search *s)
 {
     size_t count = s->problem->call_count, n = 0;
-    struct gd_lin_pair *by_call = gd_lin_zeroed(count, sizeof *by_call);
-    struct gd_lin_pair *by_back = gd_lin_zeroed(count, sizeof *by_back);
+    struct gd_lin_pair *by_call = gd_sim_big(count * sizeof *by_call);
+    struct gd_lin_pair *by_back = gd_sim_big(count * sizeof *by_back);
     for (uint32_t i = 0; i < count; i++) {
         if (s->calls[i].back != GD_LIN_OPEN) {
             by_call[n] = (struct gd_lin_pair){s->calls[i].call, i};
@@ -160,6 +161,15 @@ static bool apply(struct search *s, const struct gd_lin_call *call)
     return true;
 }
 
+/* Of a call that never changes anything, where it is known what each step must find: whether it is
+ * there. (What is there then stays.) */
+static bool finds(struct search *s, const struct gd_lin_call *call)
+{
+    const struct gd_lin_step *step = &s->problem->steps[call->first];
+    return call->count == 1 && step->need != GD_LIN_NO ? step->need == s->state[step->cell]
+                                                       : apply(s, call);
+}
+
 static bool has_changed(const struct search *s, size_t undo)
 {
     for (size_t i = undo; i < s->undo_count; i++) {
@@ -172,20 +182,35 @@ static bool has_changed(const struct search *s, size_t undo)
 
 /* ---------------------------------------------------------------- who must yet find what */
 
+/* Of a call that is not open. */
 static void watch(struct search *s, const struct gd_lin_call *call, uint32_t more)
 {
-    for (uint32_t i = 0; i < call->count && call->back != GD_LIN_OPEN; i++) {
-        uint32_t value = s->problem->steps[call->first + i].need;
-        if (value == GD_LIN_NO) {
-            continue;
+    const struct gd_lin_step *steps = &s->problem->steps[call->first];
+    for (uint32_t i = 0; i < call->count; i++) {
+        if (steps[i].need != GD_LIN_NO) {
+            s->watchers[steps[i].need] += more;
         }
-        if (value >= s->watcher_capacity) {
-            size_t old = s->watcher_capacity;
-            s->watchers =
-                gd_lin_grown(s->watchers, &s->watcher_capacity, value, sizeof *s->watchers);
-            memset(s->watchers + old, 0, (s->watcher_capacity - old) * sizeof *s->watchers);
+    }
+}
+
+/* All who must yet find something are counted. */
+static void begin_to_watch(struct search *s)
+{
+    size_t count = s->problem->call_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct gd_lin_call *call = &s->calls[i];
+        for (uint32_t k = call->first; k < call->first + call->count; k++) {
+            uint32_t need = s->problem->steps[k].need;
+            if (need != GD_LIN_NO && need >= s->watcher_capacity) {
+                s->watcher_capacity = need + (size_t)1;
+            }
         }
-        s->watchers[value] += more;
+    }
+    s->watchers = gd_lin_zeroed(s->watcher_capacity, sizeof *s->watchers);
+    for (size_t i = 0; i < count; i++) {
+        if (s->calls[i].back != GD_LIN_OPEN) {
+            watch(s, &s->calls[i], 1);
+        }
     }
 }
 
@@ -246,7 +271,9 @@ static void earn(struct search *s, uint32_t class)
 /* The hash of what is taken; `sign` 1 or -1. */
 static void count_in(struct search *s, uint32_t i, uint64_t sign)
 {
-    uint64_t a = sign * gd__lin_mix(i, 1), b = sign * gd__lin_mix(i, 2);
+    uint64_t a = gd__lin_mix(i, 1), b = (a ^ a >> 32) * UINT64_C(0xff51afd7ed558ccd);
+    a *= sign;
+    b *= sign;
     for (uint64_t cells = s->calls[i].cells; cells != 0; cells &= cells - 1) {
         struct shadow *shadow = &s->shadows[__builtin_ctzll(cells)];
         shadow->set[0] += a;
@@ -358,7 +385,7 @@ static void take_readers(struct search *s)
         for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at);) {
             uint32_t i = call_of(s, at), next = s->next[at];
             const struct gd_lin_call *call = &s->calls[i];
-            if (call->reads_only && has_turn(s, i) && apply(s, call)) {
+            if (call->reads_only && has_turn(s, i) && finds(s, call)) {
                 take(s, i);
                 again = s->sessions;
                 next =
@@ -748,9 +775,10 @@ static void go_to(struct search *s, uint32_t call)
     if (try_call(s, call)) {
         uint32_t place;
         take_readers(s);
-        if (gd__lin_goes_round(s, &place)) {
+        bool open = s->calls[s->trail[s->trail_count - 1]].back == GD_LIN_OPEN;
+        if (open && gd__lin_goes_round(s, &place)) {
             lean_on(s, place);
-        } else if (!gd__lin_was_tried(s)) {
+        } else if (s->entry_count == 0 || !gd__lin_was_tried(s)) {
             new_node(s);
             return;
         }
@@ -895,12 +923,12 @@ static enum gd_lin_verdict run(struct search *s)
 static void begin(struct search *s)
 {
     size_t count = s->problem->call_count;
-    s->next = gd_lin_zeroed(2 * count + 1, sizeof *s->next);
-    s->previous = gd_lin_zeroed(2 * count + 1, sizeof *s->previous);
-    s->trail = gd_lin_zeroed(count, sizeof *s->trail);
+    s->next = gd_sim_big((2 * count + 1) * sizeof *s->next);
+    s->previous = gd_sim_big((2 * count + 1) * sizeof *s->previous);
+    s->trail = gd_sim_big(count * sizeof *s->trail);
     s->taken = gd_lin_zeroed(count, sizeof *s->taken);
     s->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->state);
-    s->found->order = gd_lin_zeroed(count, sizeof *s->found->order);
+    s->found->order = gd_sim_big(count * sizeof *s->found->order);
     s->found->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->found->state);
     for (uint32_t cell = 0; cell < s->problem->cell_count; cell++) {
         s->state[cell] = s->problem->start[cell];
@@ -912,8 +940,8 @@ static void begin(struct search *s)
     if (s->problem->cell_count > 1) {
         gather_open(s); /* find_relevant looks at them. */
     }
+    begin_to_watch(s);
     for (size_t i = 0; i < count; i++) {
-        watch(s, &s->calls[i], 1);
         s->sessions = s->sessions || s->calls[i].after != 0;
     }
     if (s->problem->before != NULL) {

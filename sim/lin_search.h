@@ -98,6 +98,10 @@ void gd_lin_sort(struct gd_lin_pair *pairs, size_t count);
 void *gd_lin_zeroed(size_t count, size_t size);
 /* Room for `count`, whatever was in it before. */
 void *gd_lin_room(void *array, size_t *capacity, size_t count, size_t size);
+void *gd__lin_grow(void *array, size_t *capacity, size_t count, size_t size);
 /* Room for one more behind `count`. */
-void *gd_lin_grown(void *array, size_t *capacity, size_t count, size_t size);
+static inline void *gd_lin_grown(void *array, size_t *capacity, size_t count, size_t size)
+{
+    return count < *capacity ? array : gd__lin_grow(array, capacity, count, size);
+}
 #endif

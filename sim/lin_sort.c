@@ -31,12 +31,9 @@ void *gd_lin_room(void *array, size_t *capacity, size_t count, size_t size)
     return array;
 }
 
-void *gd_lin_grown(void *array, size_t *capacity, size_t count, size_t size)
+void *gd__lin_grow(void *array, size_t *capacity, size_t count, size_t size)
 {
     size_t old = *capacity;
-    if (count < *capacity) {
-        return array;
-    }
     while (*capacity <= count) {
         *capacity = *capacity == 0 ? 16 : *capacity * 2;
     }
@@ -79,17 +76,12 @@ static void radix_pass(const struct gd_lin_pair *from, struct gd_lin_pair *to, s
 void gd_lin_sort(struct gd_lin_pair *pairs, size_t count)
 {
     uint64_t least = UINT64_MAX, most = 0;
-    bool sorted = true;
-    for (size_t i = 0; i < count; i++) {
-        sorted = sorted && (i == 0 || pairs[i - 1].key <= pairs[i].key);
-        least = pairs[i].key < least ? pairs[i].key : least;
-        most = pairs[i].key > most ? pairs[i].key : most;
-    }
-    if (sorted) {
-        return;
-    }
     if (insertion_sort(pairs, count, count < 200 ? SIZE_MAX / 2 : 64)) {
         return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        least = pairs[i].key < least ? pairs[i].key : least;
+        most = pairs[i].key > most ? pairs[i].key : most;
     }
     struct gd_lin_pair *other = gd_sim_big(count * sizeof *other);
     struct gd_lin_pair *from = pairs, *to = other;
