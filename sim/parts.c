@@ -1,4 +1,4 @@
-/* parts.c - union-find over keys, then two passes of counting: linear in the record, which is read
+/* parts.c - union-find over keys, then one pass of sorting: linear in the record, which is read
  * once, from end to end: an operation takes four lines of the cache there, and what the checker
  * needs of it, less than one. So that is copied, and what follows is done with the copies. */
 #include "sim/parts.h"
@@ -10,6 +10,17 @@ static void *zeroed(size_t count, size_t size)
 {
     return memset(gd_sim_big(count * size), 0, count * size);
 }
+
+struct finding {
+    struct gd_sim_parts *parts;
+    struct gd_sim_brief *briefs; /* Owned: in the order of the record. */
+    struct key_counts {
+        uint32_t operations, steps; /* Those that begin there, and all. */
+    } * counts;                     /* Owned: by key. */
+    size_t capacity;                /* Of that, and of what the parts keep by key. */
+    size_t count;                   /* Steps. */
+    bool several;                   /* Some operation has several. */
+};
 
 static uint32_t root_of(uint32_t *above, uint32_t key)
 {
@@ -34,67 +45,78 @@ static unsigned kind_of(const struct gd_sim_operation *op, const struct gd_sim_s
            (op->count > 1 ? GD_SIM_KIND_SEVERAL : 0);
 }
 
+/* One step; how many there are of its operation is not told. */
+static inline void make_brief(const struct gd_sim_operation *op, const struct gd_sim_step *step,
+                              size_t operation, struct gd_sim_brief *to)
+{
+    to->call = op->call;
+    to->back = op->fate == GD_SIM_FATE_DONE ? op->back : GD_SIM_BACK_UNKNOWN;
+    to->operation = (uint32_t)operation;
+    to->key = step->key;
+    to->input = step->input.kind == GD_SIM_VALUE_TEXT ? step->input.known : 0;
+    to->old = step->old.kind == GD_SIM_VALUE_TEXT ? step->old.known : 0;
+    to->number = step->output.number;
+    to->what = (uint8_t)step->what;
+    to->output = (uint8_t)step->output.kind;
+    if (step->what == GD_SIM_DO_INCR) {
+        to->add = step->input.number;
+    }
+    if (step->output.kind == GD_SIM_VALUE_TEXT) {
+        to->seen = step->output.known;
+    }
+}
+
 void gd_sim_brief_make(const struct gd_sim_record *record, size_t operation,
                        struct gd_sim_brief *to)
 {
     const struct gd_sim_operation *op = &record->operations[operation];
     for (size_t k = 0; k < op->count; k++) {
-        const struct gd_sim_step *step = &record->steps[op->first + k];
-        to[k] = (struct gd_sim_brief){
-            .call = op->call,
-            .back = op->fate == GD_SIM_FATE_DONE ? op->back : GD_SIM_BACK_UNKNOWN,
-            .operation = (uint32_t)operation,
-            .key = step->key,
-            .input = step->input.kind == GD_SIM_VALUE_TEXT ? step->input.known : 0,
-            .old = step->old.kind == GD_SIM_VALUE_TEXT ? step->old.known : 0,
-            .count = k == 0 ? (uint32_t)op->count : 0,
-            .what = (uint8_t)step->what,
-            .output = (uint8_t)step->output.kind};
-        if (step->what == GD_SIM_DO_INCR) {
-            to[k].add = step->input.number;
-        }
-        if (step->output.kind == GD_SIM_VALUE_TEXT) {
-            to[k].seen = step->output.known;
-        } else {
-            to[k].number = step->output.number;
-        }
+        make_brief(op, &record->steps[op->first + k], operation, &to[k]);
+        to[k].count = k == 0 ? (uint32_t)op->count : 0;
     }
 }
 
-static void know_key(struct gd_sim_parts *parts, uint32_t key, size_t *capacity)
+static void know_key(struct finding *f, uint32_t key)
 {
-    if (key >= *capacity) {
+    struct gd_sim_parts *parts = f->parts;
+    if (key >= f->capacity) {
         size_t more = key < 64 ? 128 : 2 * (size_t)key;
-        parts->kinds = gd_sim_bigger(parts->kinds, *capacity * sizeof *parts->kinds,
+        parts->kinds = gd_sim_bigger(parts->kinds, f->capacity * sizeof *parts->kinds,
                                      more * sizeof *parts->kinds);
-        memset(parts->kinds + *capacity, 0, (more - *capacity) * sizeof *parts->kinds);
-        *capacity = more;
+        memset(parts->kinds + f->capacity, 0, (more - f->capacity) * sizeof *parts->kinds);
+        f->counts =
+            gd_sim_bigger(f->counts, f->capacity * sizeof *f->counts, more * sizeof *f->counts);
+        memset(f->counts + f->capacity, 0, (more - f->capacity) * sizeof *f->counts);
+        f->capacity = more;
     }
     parts->key_count = key >= parts->key_count ? key + 1 : parts->key_count;
 }
 
-/* All steps, in the order of the record; by key, what is done to it. True: some operation has
- * several steps. */
-static bool find_steps(struct gd_sim_parts *parts, const struct gd_sim_record *record,
-                       struct gd_sim_brief *briefs, size_t *brief_count)
+/* All steps, in the order of the record; by key, what is done to it, and how often. */
+static void find_steps(struct finding *f, const struct gd_sim_record *record)
 {
-    bool several = false;
-    size_t capacity = 0, count = 0;
+    struct gd_sim_parts *parts = f->parts;
+    struct gd_sim_brief *briefs = f->briefs;
+    size_t count = 0;
     for (size_t i = 0; i < record->operation_count; i++) {
         const struct gd_sim_operation *op = &record->operations[i];
-        for (size_t k = 0; k < op->count; k++) {
-            const struct gd_sim_step *step = &record->steps[op->first + k];
-            know_key(parts, step->key, &capacity);
+        const struct gd_sim_step *step = &record->steps[op->first];
+        bool counted = counts(op);
+        for (size_t k = 0; k < op->count; k++, step++) {
+            if (step->key >= parts->key_count) {
+                know_key(f, step->key);
+            }
             parts->kinds[step->key] = (uint16_t)(parts->kinds[step->key] | kind_of(op, step));
+            if (counted) {
+                f->counts[step->key].steps++;
+                f->counts[step->key].operations += k == 0 ? 1 : 0;
+                make_brief(op, step, i, &briefs[count]);
+                briefs[count++].count = k == 0 ? (uint32_t)op->count : 0;
+            }
         }
-        if (counts(op)) {
-            gd_sim_brief_make(record, i, briefs + count);
-            count += op->count;
-        }
-        several = several || op->count > 1;
+        f->several = f->several || op->count > 1;
     }
-    *brief_count = count;
-    return several;
+    f->count = count;
 }
 
 static void bind_keys(const struct gd_sim_brief *briefs, size_t count, uint32_t *above)
@@ -116,37 +138,37 @@ static void sum_up(size_t *first, size_t count)
 }
 
 /* Part by part, in the order of the record. */
-static void sort_steps(struct gd_sim_parts *parts, struct gd_sim_brief *briefs, size_t count,
-                       const uint32_t *part_of)
+static void sort_steps(struct finding *f, const uint32_t *part_of)
 {
+    struct gd_sim_parts *parts = f->parts;
     struct place {
         size_t operation, brief;
     } *next = zeroed(parts->count, sizeof *next);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t part = part_of[briefs[i].key];
-        parts->operation_first[part + 1] += briefs[i].count > 0 ? 1 : 0;
-        parts->brief_first[part + 1]++;
+    for (uint32_t key = 0; key < parts->key_count; key++) {
+        parts->operation_first[part_of[key] + 1] += f->counts[key].operations;
+        parts->brief_first[part_of[key] + 1] += f->counts[key].steps;
     }
     sum_up(parts->operation_first, parts->count);
     sum_up(parts->brief_first, parts->count);
     parts->operations =
         gd_sim_big(parts->operation_first[parts->count] * sizeof *parts->operations);
-    parts->briefs = parts->count == 1 ? briefs : gd_sim_big(count * sizeof *briefs);
     for (size_t i = 0; i < parts->count; i++) {
         next[i] = (struct place){parts->operation_first[i], parts->brief_first[i]};
     }
-    for (size_t i = 0; i < count; i++) {
-        struct place *place = &next[part_of[briefs[i].key]];
-        if (briefs[i].count > 0) {
-            parts->operations[place->operation++] = briefs[i].operation;
+    parts->briefs = parts->count == 1 ? f->briefs : gd_sim_big(f->count * sizeof *f->briefs);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct gd_sim_brief *brief = &f->briefs[i];
+        struct place *place = &next[part_of[brief->key]];
+        if (brief->count > 0) {
+            parts->operations[place->operation++] = brief->operation;
         }
         if (parts->count > 1) {
-            parts->briefs[place->brief++] = briefs[i];
+            parts->briefs[place->brief++] = *brief;
         }
     }
     free(next);
     if (parts->count != 1) {
-        free(briefs);
+        free(f->briefs);
     }
 }
 
@@ -166,19 +188,20 @@ static void sort_keys(struct gd_sim_parts *parts, const uint32_t *part_of)
 
 void gd_sim_parts_find(struct gd_sim_parts *parts, const struct gd_sim_record *record)
 {
+    struct finding f = {.parts = parts};
     uint32_t *above, *part_of;
-    struct gd_sim_brief *briefs = gd_sim_big(record->step_count * sizeof *briefs);
-    size_t count;
     GD_ASSERT(record->operation_count < UINT32_MAX);
+    GD_ASSERT(record->step_count < UINT32_MAX);
     *parts = (struct gd_sim_parts){0};
-    bool several = find_steps(parts, record, briefs, &count);
+    f.briefs = gd_sim_big(record->step_count * sizeof *f.briefs);
+    find_steps(&f, record);
     above = zeroed(parts->key_count, sizeof *above);
     part_of = zeroed(parts->key_count, sizeof *part_of);
     for (uint32_t key = 0; key < parts->key_count; key++) {
         above[key] = key;
     }
-    if (several) {
-        bind_keys(briefs, count, above);
+    if (f.several) {
+        bind_keys(f.briefs, f.count, above);
     }
     for (uint32_t key = 0; key < parts->key_count; key++) {
         uint32_t root = root_of(above, key);
@@ -189,7 +212,8 @@ void gd_sim_parts_find(struct gd_sim_parts *parts, const struct gd_sim_record *r
     parts->operation_first = zeroed(parts->count + 1, sizeof *parts->operation_first);
     parts->brief_first = zeroed(parts->count + 1, sizeof *parts->brief_first);
     sort_keys(parts, part_of);
-    sort_steps(parts, briefs, count, part_of);
+    sort_steps(&f, part_of);
+    free(f.counts);
     free(above);
     free(part_of);
 }
