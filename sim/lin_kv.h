@@ -63,6 +63,7 @@ struct gd_lin_kv_part_numbers {
     uint32_t *value_of_known; /* By number of the record's text: the value that had it last. */
     size_t known_capacity;
     bool plain; /* One cell, without appends and counting: no text is met but the record's. */
+    bool late;  /* The index is yet to be made: so far no text was met but the record's. */
     struct gd_lin_piece *pieces;
     size_t piece_count, piece_capacity;
     uint32_t *piece_index;

@@ -5,6 +5,8 @@
 #include "sim/lin_kv.h"
 #include <stdlib.h>
 
+enum { FETCH_AHEAD = 8 };
+
 /* ---------------------------------------------------------------- the machine */
 
 static uint32_t step_incr(struct gd_lin_kv_part_numbers *part, const struct gd_lin_op *op,
@@ -424,6 +426,11 @@ static void finish_steps(struct gd_lin_kv_part_numbers *part)
     }
 }
 
+static bool no_text_of_its_own(const struct gd_sim_value *begin)
+{
+    return begin == NULL || begin->kind != GD_SIM_VALUE_TEXT || begin->known != 0;
+}
+
 static void begin_values(struct gd_lin_kv_part_numbers *part)
 {
     for (uint32_t cell = 0; cell < part->cell_count; cell++) {
@@ -439,6 +446,46 @@ static void begin_values(struct gd_lin_kv_part_numbers *part)
         part->values[there].makers = 1;
         part->values[there].matters = true;
         part->start[0] = there;
+    }
+}
+
+/* What is known of texts lies all over the record: asked for ahead. */
+static void fetch_ahead(const struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *step)
+{
+    uint32_t text = step->output == GD_SIM_VALUE_TEXT ? step->seen
+                    : step->what != GD_SIM_DO_INCR    ? step->input
+                                                      : 0;
+    if (text != 0) {
+        __builtin_prefetch(&part->record->known[text]);
+        __builtin_prefetch(&part->value_of_known[text]);
+    }
+}
+
+static void add_calls(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *steps,
+                      size_t step_count, const uint32_t *cell_of)
+{
+    for (size_t at = 0; at < step_count; at += steps[at].count) {
+        const struct gd_sim_brief *first = &steps[at];
+        bool open = first->back == GD_SIM_BACK_UNKNOWN;
+        if (at + FETCH_AHEAD < step_count) {
+            fetch_ahead(part, &steps[at + FETCH_AHEAD]);
+        }
+        if (open && !changes_something(first)) {
+            continue;
+        }
+        uint32_t i = (uint32_t)part->call_count++;
+        struct gd_lin_call *call = &part->calls[i];
+        part->numbers[i] = first->operation;
+        *call = (struct gd_lin_call){.call = first->call,
+                                     .back = open ? GD_LIN_OPEN : first->back,
+                                     .first = (uint32_t)part->step_count,
+                                     .count = first->count};
+        call->rank = open ? first->call : first->back;
+        for (size_t k = 0; k < first->count; k++) {
+            uint32_t cell = part->cell_count == 1 ? 0 : cell_of[first[k].key];
+            call->cells |= UINT64_C(1) << cell % 64;
+            add_op(part, &first[k], cell, i, !open);
+        }
     }
 }
 
@@ -466,27 +513,10 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
         gd_lin_room(part->numbers, &part->number_capacity, step_count, sizeof *part->numbers);
     part->plain = cell_count == 1 && !part->cells[0].appends && !part->cells[0].counts &&
                   (part->begin == NULL || part->begin->kind != GD_SIM_VALUE_TEXT);
+    /* Of one cell, equal texts of the record are one value by their number alone. */
+    part->late = cell_count == 1 && !part->plain && no_text_of_its_own(part->begin);
     begin_values(part);
-    for (size_t at = 0; at < step_count; at += steps[at].count) {
-        const struct gd_sim_brief *first = &steps[at];
-        bool open = first->back == GD_SIM_BACK_UNKNOWN;
-        if (open && !changes_something(first)) {
-            continue;
-        }
-        uint32_t i = (uint32_t)part->call_count++;
-        struct gd_lin_call *call = &part->calls[i];
-        part->numbers[i] = first->operation;
-        *call = (struct gd_lin_call){.call = first->call,
-                                     .back = open ? GD_LIN_OPEN : first->back,
-                                     .first = (uint32_t)part->step_count,
-                                     .count = first->count};
-        call->rank = open ? first->call : first->back;
-        for (size_t k = 0; k < first->count; k++) {
-            uint32_t cell = cell_count == 1 ? 0 : cell_of[first[k].key];
-            call->cells |= UINT64_C(1) << cell % 64;
-            add_op(part, &first[k], cell, i, !open);
-        }
-    }
+    add_calls(part, steps, step_count, cell_of);
     gd_lin_look_into(part);
     if (!part->plain) {
         gd_lin_find_roots(part);
@@ -574,6 +604,22 @@ static bool may_be_alike(const struct gd_lin_kv_part_numbers *part, size_t i)
            (open || call->rank == call->back);
 }
 
+/* Whether it brings what no other one brings: then it is like none. Most writes are so, and need
+ * not be looked up. */
+static bool is_unlike(const struct gd_lin_kv_part_numbers *part, const struct gd_lin_call *call)
+{
+    const struct gd_lin_op *op = &part->ops[call->first];
+    if (call->count != 1) {
+        return false;
+    }
+    if (op->what == GD_SIM_DO_APPEND) {
+        return part->pieces[op->piece].count == 1 && appended(part, op) == op->piece;
+    }
+    return may_write(op) && part->values[op->input].makers == 1;
+}
+
+enum { NO_KIND, OWN_KIND, LOOKED_UP };
+
 uint32_t gd_lin_kv_alike(void *context)
 {
     struct gd_lin_kv_part_numbers *part = context;
@@ -581,16 +627,23 @@ uint32_t gd_lin_kv_alike(void *context)
         uint64_t hash;
         uint32_t call, number; /* The first of its kind; the kind, 0: nobody yet. */
     };
-    size_t capacity = 16;
-    while (capacity < 2 * part->call_count) {
+    size_t capacity = 16, count = 0;
+    for (size_t i = 0; i < part->call_count; i++) {
+        struct gd_lin_call *call = &part->calls[i];
+        call->alike = !may_be_alike(part, i)  ? NO_KIND
+                      : is_unlike(part, call) ? OWN_KIND
+                                              : LOOKED_UP;
+        count += call->alike == LOOKED_UP ? 1 : 0;
+    }
+    while (capacity < 2 * count) {
         capacity *= 2;
     }
     struct alike *table = gd_lin_zeroed(capacity, sizeof *table);
     part->alike_count = 1;
     for (uint32_t i = 0; i < part->call_count; i++) {
         struct gd_lin_call *call = &part->calls[i];
-        call->alike = 0; /* It may have been like others before more was known of it. */
-        if (!may_be_alike(part, i)) {
+        if (call->alike != LOOKED_UP) {
+            call->alike = call->alike == NO_KIND ? 0 : part->alike_count++;
             continue;
         }
         uint64_t hash = hash_of(part, call);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 enum { FETCH_AHEAD = 8 };
+enum { END_BITS = 12 };
 
 static size_t spread(uint64_t hash, uint32_t cell)
 {
@@ -81,20 +82,34 @@ static uint32_t add_value(struct gd_lin_kv_part_numbers *part, uint32_t cell, co
     return (uint32_t)part->value_count++;
 }
 
-static void grow_value_index(struct gd_lin_kv_part_numbers *part)
+/* All values there are, no two of which are the same. */
+static void make_value_index(struct gd_lin_kv_part_numbers *part)
 {
-    if (2 * part->value_count < part->value_index_capacity) {
-        return;
-    }
     free(part->value_index);
-    part->value_index_capacity =
-        part->value_index_capacity == 0 ? 64 : 2 * part->value_index_capacity;
+    if (part->value_index_capacity == 0) {
+        part->value_index_capacity = 64;
+    }
+    while (2 * part->value_count >= part->value_index_capacity) {
+        part->value_index_capacity *= 2;
+    }
     part->value_index = gd_lin_zeroed(part->value_index_capacity, sizeof *part->value_index);
+    size_t mask = part->value_index_capacity - 1;
     for (uint32_t i = (uint32_t)part->cell_count; i < part->value_count; i++) {
         const struct gd_lin_value *value = &part->values[i];
         if (value->text != NULL) {
-            *value_place(part, value->cell, value->text, value->size, value->hash) = i;
+            size_t at = spread(value->hash, value->cell) & mask;
+            while (part->value_index[at] != 0) {
+                at = (at + 1) & mask;
+            }
+            part->value_index[at] = i;
         }
+    }
+}
+
+static void grow_value_index(struct gd_lin_kv_part_numbers *part)
+{
+    if (2 * part->value_count >= part->value_index_capacity) {
+        make_value_index(part);
     }
 }
 
@@ -113,7 +128,7 @@ static uint32_t value_with_hash(struct gd_lin_kv_part_numbers *part, uint32_t ce
 static uint32_t value_new(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
                           size_t size, uint64_t hash)
 {
-    if (!part->plain) {
+    if (!part->plain && !part->late) {
         return value_with_hash(part, cell, text, size, hash);
     }
     uint32_t number = add_value(part, cell, text, size);
@@ -148,7 +163,7 @@ static uint32_t value_of_made(struct gd_lin_kv_part_numbers *part, uint32_t cell
                               size_t size)
 {
     uint64_t hash = gd_sim_text_hash(text, size);
-    GD_ASSERT(!part->plain);
+    GD_ASSERT(!part->plain && !part->late);
     grow_value_index(part);
     uint32_t *place = value_place(part, cell, text, size, hash);
     if (*place == 0) {
@@ -285,6 +300,7 @@ static void add_edge(struct gd_lin_kv_part_numbers *part, uint32_t from, uint32_
 }
 
 struct looking {
+    uint64_t ends[(1 << END_BITS) / 64]; /* Bits, by end_bit: of all pieces. */
     struct {
         uint32_t value, root; /* `root`: a text that begins with it, whose hashes may be at hand. */
     } * stack;
@@ -293,6 +309,40 @@ struct looking {
     size_t hash_capacity;
     uint32_t hashed;
 };
+
+/* The last bytes of a text, at most eight, as a number: the very last above the others. */
+static uint64_t last_bytes(const char *text, size_t size)
+{
+    char word[8] = {0};
+    uint64_t bits;
+    if (size >= sizeof word) {
+        memcpy(word, text + size - sizeof word, sizeof word);
+    } else if (size > 0) {
+        memcpy(word + sizeof word - size, text, size);
+    }
+    memcpy(&bits, word, sizeof bits);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bits = __builtin_bswap64(bits);
+#endif
+    return bits;
+}
+
+/* Whether a text may end with a piece: of each size of pieces, a bit for what its last bytes are.
+ * Most texts do not end with most pieces, and that is told without a look into a table. */
+static size_t end_bit(uint64_t last, size_t size)
+{
+    uint64_t bits = size >= 8 ? last : size == 0 ? 0 : last >> (64 - 8 * size);
+    return (size_t)((bits + size) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - END_BITS));
+}
+
+static void mark_ends(const struct gd_lin_kv_part_numbers *part, struct looking *looking)
+{
+    for (size_t i = 0; i < part->piece_count; i++) {
+        const struct gd_lin_piece *piece = &part->pieces[i];
+        size_t bit = end_bit(last_bytes(piece->text, piece->size), piece->size);
+        looking->ends[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+}
 
 static void look_later(struct gd_lin_kv_part_numbers *part, struct looking *looking, uint32_t value,
                        uint32_t root)
@@ -310,11 +360,12 @@ static void look_later(struct gd_lin_kv_part_numbers *part, struct looking *look
 static void look_into(struct gd_lin_kv_part_numbers *part, struct looking *looking, uint32_t number)
 {
     struct gd_lin_value value = part->values[number];
+    uint64_t last = last_bytes(value.text, value.size);
     value.looked_into = true;
     part->values[number].looked_into = true;
     for (size_t k = 0; k < part->length_count; k++) {
-        size_t size = part->lengths[k], rest = value.size - size;
-        if (size > value.size) {
+        size_t size = part->lengths[k], rest = value.size - size, bit = end_bit(last, size);
+        if (size > value.size || (looking->ends[bit / 64] >> bit % 64 & 1) == 0) {
             continue;
         }
         const char *end = value.text + rest;
@@ -346,7 +397,12 @@ static void look_into(struct gd_lin_kv_part_numbers *part, struct looking *looki
 void gd_lin_look_into(struct gd_lin_kv_part_numbers *part)
 {
     struct looking looking = {.hashed = GD_LIN_NO};
+    if (part->late) {
+        part->late = false;
+        make_value_index(part);
+    }
     size_t count = part->piece_count == 0 ? 0 : part->value_count;
+    mark_ends(part, &looking);
     for (uint32_t i = (uint32_t)part->cell_count; i < count; i++) {
         if (i + FETCH_AHEAD < count && part->values[i + FETCH_AHEAD].text != NULL) {
             __builtin_prefetch(part->values[i + FETCH_AHEAD].text); /* Texts lie all over. */
