@@ -206,7 +206,7 @@ static uint32_t need_of(struct gd_lin_kv_part_numbers *part, const struct gd_lin
     }
 }
 
-bool gd_lin_keeps(const struct gd_lin_op *op)
+static inline bool keeps(const struct gd_lin_op *op)
 {
     switch (op->what) {
     case GD_SIM_DO_READ:
@@ -226,6 +226,11 @@ bool gd_lin_keeps(const struct gd_lin_op *op)
     default:
         return false;
     }
+}
+
+bool gd_lin_keeps(const struct gd_lin_op *op)
+{
+    return keeps(op);
 }
 
 /* The value that a step can bring, appending and counting apart; GD_LIN_NO: none. */
@@ -417,9 +422,9 @@ static void finish_steps(struct gd_lin_kv_part_numbers *part)
     }
     for (size_t i = 0; i < part->call_count; i++) {
         struct gd_lin_call *call = &part->calls[i];
-        call->reads_only = true;
-        for (uint32_t k = 0; k < call->count; k++) {
-            call->reads_only = call->reads_only && gd_lin_keeps(&part->ops[call->first + k]);
+        call->reads_only = keeps(&part->ops[call->first]);
+        for (uint32_t k = 1; k < call->count; k++) {
+            call->reads_only = call->reads_only && keeps(&part->ops[call->first + k]);
         }
         call->outside = call->count == 1 &&
                         is_outside(part, &part->ops[call->first], &part->steps[call->first]);

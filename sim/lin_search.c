@@ -193,12 +193,13 @@ static void watch(struct search *s, const struct gd_lin_call *call, uint32_t mor
     }
 }
 
-/* All who must yet find something are counted. */
+/* All who must yet find something are counted; and whether some wait for others. */
 static void begin_to_watch(struct search *s)
 {
     size_t count = s->problem->call_count;
     for (size_t i = 0; i < count; i++) {
         const struct gd_lin_call *call = &s->calls[i];
+        s->sessions = s->sessions || call->after != 0;
         for (uint32_t k = call->first; k < call->first + call->count; k++) {
             uint32_t need = s->problem->steps[k].need;
             if (need != GD_LIN_NO && need >= s->watcher_capacity) {
@@ -941,9 +942,6 @@ static void begin(struct search *s)
         gather_open(s); /* find_relevant looks at them. */
     }
     begin_to_watch(s);
-    for (size_t i = 0; i < count; i++) {
-        s->sessions = s->sessions || s->calls[i].after != 0;
-    }
     if (s->problem->before != NULL) {
         gd__lin_waits_begin(s);
     }

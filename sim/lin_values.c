@@ -344,6 +344,25 @@ static void mark_ends(const struct gd_lin_kv_part_numbers *part, struct looking 
     }
 }
 
+static bool may_end(const struct looking *looking, uint64_t last, size_t size)
+{
+    size_t bit = end_bit(last, size);
+    return (looking->ends[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+/* False: it ends with no piece. */
+static bool may_be_appended(const struct gd_lin_kv_part_numbers *part,
+                            const struct looking *looking, const struct gd_lin_value *value)
+{
+    uint64_t last = last_bytes(value->text, value->size);
+    for (size_t k = 0; k < part->length_count; k++) {
+        if (part->lengths[k] <= value->size && may_end(looking, last, part->lengths[k])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void look_later(struct gd_lin_kv_part_numbers *part, struct looking *looking, uint32_t value,
                        uint32_t root)
 {
@@ -364,8 +383,8 @@ static void look_into(struct gd_lin_kv_part_numbers *part, struct looking *looki
     value.looked_into = true;
     part->values[number].looked_into = true;
     for (size_t k = 0; k < part->length_count; k++) {
-        size_t size = part->lengths[k], rest = value.size - size, bit = end_bit(last, size);
-        if (size > value.size || (looking->ends[bit / 64] >> bit % 64 & 1) == 0) {
+        size_t size = part->lengths[k], rest = value.size - size;
+        if (size > value.size || !may_end(looking, last, size)) {
             continue;
         }
         const char *end = value.text + rest;
@@ -409,7 +428,11 @@ void gd_lin_look_into(struct gd_lin_kv_part_numbers *part)
         }
         if (part->values[i].matters && part->values[i].text != NULL &&
             part->cells[part->values[i].cell].appends) {
-            look_later(part, &looking, i, i);
+            if (may_be_appended(part, &looking, &part->values[i])) {
+                look_later(part, &looking, i, i);
+            } else {
+                part->values[i].looked_into = true;
+            }
         }
         while (looking.count > 0) {
             looking.count--;

@@ -81,6 +81,34 @@ static const struct {
      "{\"client\":2,\"op\":\"read\",\"key\":\"a\",\"input\":null,\"output\":\"x;x;\",\"call\":"
      "3,\"return\":4}\n",
      NULL, GD_SIM_FAIL},
+    {"appends shorter and longer than a word of the machine",
+     "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"seven77\",\"call\":1,\"return\":2}"
+     "\n"
+     "{\"client\":1,\"op\":\"read\",\"key\":\"a\",\"output\":\"seven77\",\"call\":3,\"return\":4}\n"
+     "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"eight888\",\"call\":5,\"return\":6}"
+     "\n"
+     "{\"client\":1,\"op\":\"read\",\"key\":\"a\",\"output\":\"seven77eight888\",\"call\":7,"
+     "\"return\":8}\n"
+     "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"nine "
+     "9999\",\"call\":9,\"return\":10}\n"
+     "{\"client\":1,\"op\":\"read\",\"key\":\"a\",\"output\":\"seven77eight888nine "
+     "9999\",\"call\":11,\"return\":12}\n"
+     "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"twenty is this "
+     "piece\",\"call\":13,\"return\":14}\n"
+     "{\"client\":1,\"op\":\"read\",\"key\":\"a\",\"output\":\"seven77eight888nine 9999twenty is "
+     "this piece\",\"call\":15,\"return\":16}\n"
+     "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"x\",\"call\":17,\"return\":18}\n"
+     "{\"client\":1,\"op\":\"read\",\"key\":\"a\",\"output\":\"seven77eight888nine 9999twenty is "
+     "this piecex\",\"call\":19,\"return\":20}\n",
+     NULL, GD_SIM_PASS},
+    {"an append as long as a word that nobody sent",
+     "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"eight888\",\"call\":1,\"return\":2}"
+     "\n"
+     "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"1 "
+     "eight888\",\"call\":3,\"return\":4}\n"
+     "{\"client\":1,\"op\":\"read\",\"key\":\"a\",\"output\":\"eight8882 "
+     "eight888\",\"call\":5,\"return\":6}\n",
+     NULL, GD_SIM_FAIL},
     {"two of them",
      "{\"client\":1,\"op\":\"append\",\"key\":\"a\",\"input\":\"x;\",\"output\":null,\"call\":"
      "1,\"return\":2}\n"
