@@ -243,7 +243,8 @@ static bool hurry(struct judge *judge, size_t choices_back, struct gd_lin_found 
  * found at once, mostly, without what blocks tell. */
 static bool is_calm(const struct gd_lin_kv_part_numbers *numbers)
 {
-    uint64_t first = UINT64_MAX, last = 0, sum = 0;
+    uint64_t first = UINT64_MAX, last = 0, sum = 0, most = UINT64_MAX / (2 * CALM);
+    unsigned shift = 0; /* So that sums are numbers. */
     for (size_t i = 0; i < numbers->call_count; i++) {
         const struct gd_lin_call *call = &numbers->calls[i];
         if (call->back == GD_LIN_OPEN) {
@@ -252,11 +253,13 @@ static bool is_calm(const struct gd_lin_kv_part_numbers *numbers)
         first = call->call < first ? call->call : first;
         last = call->back > last ? call->back : last;
     }
-    uint64_t unit = last > first ? (last - first) / 1024 + 1 : 1;
-    for (size_t i = 0; i < numbers->call_count; i++) {
-        sum += (numbers->calls[i].back - numbers->calls[i].call) / unit;
+    while (last > first && (last - first) >> shift > most / (numbers->call_count + 1)) {
+        shift++;
     }
-    return sum <= CALM * 1024;
+    for (size_t i = 0; i < numbers->call_count; i++) {
+        sum += (numbers->calls[i].back - numbers->calls[i].call) >> shift;
+    }
+    return last <= first || sum <= CALM * ((last - first) >> shift);
 }
 
 /* The verdict on `part`'s operations as `record` tells them. */
