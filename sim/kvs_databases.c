@@ -221,8 +221,7 @@ static void sqlite_put_away(void *run, unsigned id, struct gd_served *served)
 
 static void *sqlite_run_new(struct gd_world *world, const struct gd_sim_plan *plan)
 {
-    (void)world;
-    return gd_sim_sql_new(plan);
+    return gd_sim_sql_new(world, plan);
 }
 
 static void sqlite_run_free(void *run)
@@ -244,13 +243,12 @@ static void sqlite_wipe(void *run, unsigned id)
 
 static void sqlite_strike(void *run, const struct gd_sim_fault *fault, unsigned id)
 {
-    gd_sim_sql_strike(run, id, fault->kind);
+    gd_sim_sql_strike(run, id, fault);
 }
 
 static void sqlite_mend(void *run, const struct gd_sim_fault *fault, unsigned id)
 {
-    (void)fault;
-    gd_sim_sql_mend(run, id);
+    gd_sim_sql_mend(run, id, fault);
 }
 
 static uint64_t sqlite_digest(const void *run, unsigned id)

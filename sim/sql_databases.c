@@ -24,8 +24,10 @@ struct request {
     size_t shape_count;
     bool multi;
 };
+struct row;
 struct front {
     struct gd_tracker tracker; /* First. */
+    struct row *row;           /* Borrowed. */
     struct gd_sql_tracker sql;
     struct gd_apply *entries; /* Owned copies, of the batch in hand. */
     struct gd_query *queries;
@@ -37,6 +39,8 @@ struct front {
     void *context;
 };
 struct row {
+    struct gd_world *world;
+    unsigned id;
     struct gd_sim_sql_disk disk;
     struct front *front; /* In the process's heap; NULL: does not run. */
     bool touched;        /* Another program may have written, and nobody noticed yet. */
@@ -261,6 +265,35 @@ static void answer_request(const struct request *request, struct gd_bytes *out)
     }
 }
 
+/* ---------------------------------------------------------------- another program */
+
+/* What another program does to the file; true when it could. */
+static bool by_hand(struct row *row, const char *text)
+{
+    struct gd_sql_vfs vfs;
+    sqlite3 *db = NULL;
+    bool done;
+
+    row->disk.free = true;
+    gd_sql_vfs_init(&vfs, &row->disk.vfs);
+    done = sqlite3_open_v2(FILE_NAME, &db, SQLITE_OPEN_READWRITE, vfs.name) == SQLITE_OK &&
+           sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK;
+    (void)sqlite3_close(db);
+    gd_sql_vfs_release(&vfs);
+    row->disk.free = false;
+    return done;
+}
+
+/* What another program wrote while nobody looks cannot be noticed: README.md says so, and whoever
+ * did it removes the file. */
+static void own_up(struct row *row)
+{
+    if (row->touched && !row->disk.fails && by_hand(row, "SELECT * FROM strange")) {
+        gd_sim_sql_disk_empty(&row->disk);
+    }
+    row->touched = row->touched && row->disk.fails;
+}
+
 /* ---------------------------------------------------------------- the Tracker in front */
 
 static struct front *front_of(struct gd_tracker *tracker)
@@ -344,8 +377,13 @@ static void front_query(struct gd_tracker *tracker, struct gd_query *batch, size
     inner(tracker)->v->query(inner(tracker), front->queries, count, batch_done, front);
 }
 
+/* When an error took its connection away before it could see another's hand, nobody else will. What
+ * it has seen it knows, even if it could not write that down. */
 static void front_open(struct gd_tracker *tracker, gd_tracker_fn *done, void *context)
 {
+    if (!front_of(tracker)->sql.foreign) {
+        own_up(front_of(tracker)->row);
+    }
     inner(tracker)->v->open(inner(tracker), done, context);
 }
 static enum gd_err front_identify(struct gd_tracker *tracker, uint64_t cluster_id,
@@ -442,21 +480,6 @@ const struct gd_command *gd_sim_sql_find(void *context, const struct gd_slice *a
 
 /* ---------------------------------------------------------------- life */
 
-/* What another program does to the file; true when it could. */
-static bool by_hand(struct row *row, const char *text)
-{
-    struct gd_sql_vfs vfs;
-    sqlite3 *db = NULL;
-    bool done;
-
-    gd_sql_vfs_init(&vfs, &row->disk.vfs);
-    done = sqlite3_open_v2(FILE_NAME, &db, SQLITE_OPEN_READWRITE, vfs.name) == SQLITE_OK &&
-           sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK;
-    (void)sqlite3_close(db);
-    gd_sql_vfs_release(&vfs);
-    return done;
-}
-
 /* Whether the Tracker has the file that is there now: one that it has not opened yet may hold
  * anything. */
 static bool is_watched(struct row *row)
@@ -469,17 +492,15 @@ static bool is_watched(struct row *row)
     return moved == 0;
 }
 
-/* What another program wrote while nobody looks cannot be noticed: README.md says so, and whoever
- * did it removes the file. */
-static void own_up(struct row *row)
+/* SQLite works inside the node's call, so the whole node waits for its disk. */
+static void waited(void *context, uint64_t duration)
 {
-    if (row->touched && !row->disk.fails && by_hand(row, "SELECT * FROM strange")) {
-        gd_sim_sql_disk_empty(&row->disk);
-    }
-    row->touched = row->touched && row->disk.fails;
+    struct row *row = context;
+
+    gd_world_block(row->world, row->id, duration);
 }
 
-struct gd_sim_sql *gd_sim_sql_new(const struct gd_sim_plan *plan)
+struct gd_sim_sql *gd_sim_sql_new(struct gd_world *world, const struct gd_sim_plan *plan)
 {
     struct gd_sim_sql *sql = calloc(1, sizeof *sql);
 
@@ -487,7 +508,12 @@ struct gd_sim_sql *gd_sim_sql_new(const struct gd_sim_plan *plan)
     sql->plan = plan;
     gd_prng_init(&sql->prng, gd_prng_mix(plan->seed, UINT64_C(0x73716c)));
     for (unsigned id = 1; id <= GD_SIM_NODES_MAX; id++) {
-        gd_sim_sql_disk_init(&sql->rows[id].disk, gd_prng_mix(plan->seed, id));
+        struct row *row = &sql->rows[id];
+        gd_sim_sql_disk_init(&row->disk, gd_prng_mix(plan->seed, id));
+        row->world = world;
+        row->id = id;
+        row->disk.waited = waited;
+        row->disk.context = row;
     }
     return sql;
 }
@@ -509,6 +535,7 @@ struct gd_tracker *gd_sim_sql_start(struct gd_sim_sql *sql, unsigned id, struct 
     GD_ASSERT(row->front == NULL);
     row->front = gd_calloc(1, sizeof *row->front);
     gd_sql_tracker_init(&row->front->sql, &options);
+    row->front->row = row;
     row->front->tracker = (struct gd_tracker){&vtable, row->front->sql.tracker.apart};
     return &row->front->tracker;
 }
@@ -545,11 +572,20 @@ void gd_sim_sql_wipe(struct gd_sim_sql *sql, unsigned id)
     gd_sim_sql_disk_empty(&sql->rows[id].disk);
 }
 
-void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, enum gd_sim_fault_kind kind)
+/* `times` as slow as the node's own disk; 0: it takes no time. */
+static void set_pace(struct row *row, const struct gd_sim_plan *plan, uint64_t times)
+{
+    row->disk.write_min = plan->disk_latency_min * times;
+    row->disk.write_max = plan->disk_latency_max * times;
+    row->disk.sync_min = plan->disk_sync_min * times;
+    row->disk.sync_max = plan->disk_sync_max * times;
+}
+
+void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, const struct gd_sim_fault *fault)
 {
     struct row *row = &sql->rows[id];
 
-    switch (kind) {
+    switch (fault->kind) {
     case GD_SIM_FAULT_DATABASE_EMPTY:
         gd_sim_sql_disk_empty(&row->disk);
         break;
@@ -570,6 +606,13 @@ void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, enum gd_sim_fault_ki
         own_up(row);
         row->disk.fails = true;
         break;
+    case GD_SIM_FAULT_DATABASE_SLOW:
+        GD_REACHED("simulated SQLite on a slow disk");
+        set_pace(row, sql->plan, fault->count);
+        break;
+    case GD_SIM_FAULT_DATABASE_CUT:
+        gd_sim_sql_disk_cut(&row->disk);
+        break;
     default:
         break;
     }
@@ -581,9 +624,20 @@ void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, enum gd_sim_fault_ki
     }
 }
 
-void gd_sim_sql_mend(struct gd_sim_sql *sql, unsigned id)
+void gd_sim_sql_mend(struct gd_sim_sql *sql, unsigned id, const struct gd_sim_fault *fault)
 {
-    sql->rows[id].disk.fails = false;
+    struct row *row = &sql->rows[id];
+
+    if (fault == NULL || fault->kind == GD_SIM_FAULT_DATABASE_SLOW) {
+        set_pace(row, sql->plan, 0);
+        gd_world_unblock(row->world, id);
+    }
+    if (fault == NULL || fault->kind != GD_SIM_FAULT_DATABASE_SLOW) {
+        row->disk.fails = false;
+    }
+    if (fault == NULL) {
+        gd_sim_sql_disk_uncut(&row->disk);
+    }
 }
 
 uint64_t gd_sim_sql_digest(const struct gd_sim_sql *sql, unsigned id)

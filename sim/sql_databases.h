@@ -5,10 +5,11 @@
 #include "engine/io.h"
 #include "engine/tracker.h"
 #include "kvs/command.h"
+#include "io-sim/world.h"
 #include "sim/plan.h"
 
 struct gd_sim_sql;
-struct gd_sim_sql *gd_sim_sql_new(const struct gd_sim_plan *plan);
+struct gd_sim_sql *gd_sim_sql_new(struct gd_world *world, const struct gd_sim_plan *plan);
 /* No process is left. */
 void gd_sim_sql_free(struct gd_sim_sql *sql);
 /* Inside the process of node `id`, at its start: its database. */
@@ -22,8 +23,9 @@ const struct gd_command *gd_sim_sql_find(void *context, const struct gd_slice *a
                                          const char **refusal);
 /* Faults. */
 void gd_sim_sql_wipe(struct gd_sim_sql *sql, unsigned id);
-void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, enum gd_sim_fault_kind kind);
-void gd_sim_sql_mend(struct gd_sim_sql *sql, unsigned id);
+void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, const struct gd_sim_fault *fault);
+/* NULL: of all faults. */
+void gd_sim_sql_mend(struct gd_sim_sql *sql, unsigned id, const struct gd_sim_fault *fault);
 /* Of all rows; 0 while it is not open. */
 uint64_t gd_sim_sql_digest(const struct gd_sim_sql *sql, unsigned id);
 #endif

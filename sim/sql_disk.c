@@ -14,6 +14,7 @@ struct handle {
     struct gd_sim_sql_disk *disk;
     struct gd_sim_sql_file *file;
     int level;
+    unsigned generation;
     bool mapped, vanishes; /* Uses the shared regions; a temporary file. */
     unsigned shm_shared, shm_exclusive;
 };
@@ -21,6 +22,11 @@ struct handle {
 static struct handle *handle_of(sqlite3_file *file)
 {
     return (struct handle *)(void *)file;
+}
+
+static bool fails(const struct handle *h)
+{
+    return h->disk->fails || h->generation != h->disk->generation;
 }
 
 static void image_grow(struct gd_sim_sql_image *image, size_t size)
@@ -99,6 +105,62 @@ static void vanish(struct gd_sim_sql_file *file)
     }
 }
 
+/* ---------------------------------------------------------------- delays and cuts */
+
+/* A change was made, or a sync: what is reported of it. */
+static int changed(struct gd_sim_sql_disk *disk, int failure)
+{
+    bool sync = failure == SQLITE_IOERR_FSYNC;
+    uint64_t min = sync ? disk->sync_min : disk->write_min;
+    uint64_t max = sync ? disk->sync_max : disk->write_max;
+
+    if (max > 0 && disk->waited != NULL && !disk->free) {
+        disk->waited(disk->context, gd_prng_between(&disk->chance, min, max));
+    }
+    if (disk->free || disk->cut_turn == 0 || --disk->cut_turn > 0) {
+        return SQLITE_OK;
+    }
+    GD_REACHED("simulated SQLite's disk did what it reported as failed");
+    if (gd_prng_chance(&disk->chance, 1, 2)) {
+        disk->generation++;
+    }
+    return failure;
+}
+
+/* A commit in the log ends with a frame whose head says how large the database is then: SQLite
+ * writes the head, then the page. */
+static void watch_for_commit(struct gd_sim_sql_disk *disk, const struct gd_sim_sql_file *file,
+                             const void *from, size_t size, size_t offset)
+{
+    static const uint8_t nothing[4];
+
+    if (disk->cut_commit && !disk->free && size == 24 && offset >= 32 &&
+        strstr(file->name, "-wal") != NULL &&
+        memcmp((const uint8_t *)from + 4, nothing, sizeof nothing) != 0) {
+        GD_REACHED("simulated SQLite commit reported as failed");
+        disk->cut_commit = false;
+        disk->cut_turn = 2;
+    }
+}
+
+void gd_sim_sql_disk_cut(struct gd_sim_sql_disk *disk)
+{
+    uint64_t turn = gd_prng_between(&disk->chance, 1, 60);
+
+    gd_sim_sql_disk_uncut(disk);
+    if (gd_prng_chance(&disk->chance, 1, 2)) {
+        disk->cut_commit = true;
+    } else {
+        disk->cut_turn = turn;
+    }
+}
+
+void gd_sim_sql_disk_uncut(struct gd_sim_sql_disk *disk)
+{
+    disk->cut_commit = false;
+    disk->cut_turn = 0;
+}
+
 /* ---------------------------------------------------------------- a file */
 
 static int file_unlock(sqlite3_file *base, int level);
@@ -124,7 +186,7 @@ static int file_read(sqlite3_file *base, void *to, int size, sqlite3_int64 offse
     size_t at = (size_t)offset, wanted = (size_t)size;
     size_t there = at < now->size ? now->size - at : 0;
 
-    if (h->disk->fails) {
+    if (fails(h)) {
         return SQLITE_IOERR_READ;
     }
     there = there < wanted ? there : wanted;
@@ -139,23 +201,24 @@ static int file_write(sqlite3_file *base, const void *from, int size, sqlite3_in
 {
     struct handle *h = handle_of(base);
 
-    if (h->disk->fails) {
+    if (fails(h)) {
         return SQLITE_IOERR_WRITE;
     }
+    watch_for_commit(h->disk, h->file, from, (size_t)size, (size_t)offset);
     image_grow(&h->file->now, (size_t)offset + (size_t)size);
     memcpy(h->file->now.data + offset, from, (size_t)size);
-    return SQLITE_OK;
+    return changed(h->disk, SQLITE_IOERR_WRITE);
 }
 
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct handle *h = handle_of(base);
 
-    if (h->disk->fails) {
+    if (fails(h)) {
         return SQLITE_IOERR_TRUNCATE;
     }
     h->file->now.size = (size_t)size < h->file->now.size ? (size_t)size : h->file->now.size;
-    return SQLITE_OK;
+    return changed(h->disk, SQLITE_IOERR_TRUNCATE);
 }
 
 static int file_sync(sqlite3_file *base, int flags)
@@ -163,11 +226,11 @@ static int file_sync(sqlite3_file *base, int flags)
     struct handle *h = handle_of(base);
 
     (void)flags;
-    if (h->disk->fails) {
+    if (fails(h)) {
         return SQLITE_IOERR_FSYNC;
     }
     image_copy(&h->file->synced, &h->file->now);
-    return SQLITE_OK;
+    return changed(h->disk, SQLITE_IOERR_FSYNC);
 }
 
 static int file_size(sqlite3_file *base, sqlite3_int64 *size)
@@ -181,7 +244,7 @@ static int file_lock(sqlite3_file *base, int level)
     struct handle *h = handle_of(base);
     struct gd_sim_sql_file *file = h->file;
 
-    if (h->disk->fails) {
+    if (fails(h)) {
         return SQLITE_IOERR_LOCK;
     }
     if (level <= h->level) {
@@ -248,7 +311,7 @@ static int shm_map(sqlite3_file *base, int region, int size, int extend, void vo
     struct handle *h = handle_of(base);
 
     *to = NULL;
-    if (h->disk->fails || region >= GD_SIM_SQL_REGIONS_MAX) {
+    if (fails(h) || region >= GD_SIM_SQL_REGIONS_MAX) {
         return SQLITE_IOERR_SHMMAP;
     }
     if (!h->mapped) {
@@ -344,7 +407,7 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
     struct handle *h = handle_of(base);
     struct gd_sim_sql_file *file = name != NULL ? find(disk, name) : NULL;
 
-    *h = (struct handle){.disk = disk, .vanishes = name == NULL};
+    *h = (struct handle){.disk = disk, .generation = disk->generation, .vanishes = name == NULL};
     if (disk->fails) {
         return SQLITE_CANTOPEN;
     }
@@ -377,7 +440,7 @@ static int disk_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
         return SQLITE_IOERR_DELETE_NOENT;
     }
     vanish(file);
-    return SQLITE_OK;
+    return changed(disk, SQLITE_IOERR_DELETE);
 }
 
 static int disk_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
@@ -433,6 +496,7 @@ void gd_sim_sql_disk_init(struct gd_sim_sql_disk *disk, uint64_t seed)
 {
     *disk = (struct gd_sim_sql_disk){0};
     gd_prng_init(&disk->prng, seed);
+    gd_prng_init(&disk->chance, gd_prng_mix(seed, 1));
     disk->vfs = (sqlite3_vfs){.iVersion = 1,
                               .szOsFile = (int)sizeof(struct handle),
                               .mxPathname = 60,

@@ -1,5 +1,6 @@
 /* sql_disk.h - the disk of one simulated SQLite database: a VFS whose files are in memory, outlive
- * the node's process, and lose what was not synced when the power goes. */
+ * the node's process, and lose what was not synced when the power goes. It may be slow, which
+ * whoever called SQLite waits for, and may do what it then reports as failed. */
 #ifndef GANDALF_SIM_SQL_DISK_H
 #define GANDALF_SIM_SQL_DISK_H
 #include "engine/prng.h"
@@ -29,6 +30,16 @@ struct gd_sim_sql_disk {
     sqlite3_vfs vfs; /* What a tracker is given. */
     struct gd_prng prng;
     bool fails; /* Every operation does. */
+    bool free;  /* For who works beside the node: it waits elsewhere, and meets no failure. */
+    /* How long a write, a truncation or a deletion takes, and a sync; maxima of 0: no time.
+     * `waited` is told of each, in the middle of SQLite's work. */
+    uint64_t write_min, write_max, sync_min, sync_max;
+    void (*waited)(void *context, uint64_t duration);
+    void *context;
+    uint64_t cut_turn;   /* The n-th change from now on is done and reported as failed; 0: none. */
+    bool cut_commit;     /* So is the next commit's last write to the log. */
+    unsigned generation; /* Handles of an older one work no more. */
+    struct gd_prng chance; /* For delays and cuts. */
     struct gd_sim_sql_file files[GD_SIM_SQL_FILES_MAX];
     struct gd_sim_sql_image old; /* What the database's file once was, with its log. */
     struct gd_sim_sql_image old_log;
@@ -39,6 +50,12 @@ void gd_sim_sql_disk_release(struct gd_sim_sql_disk *disk);
 void gd_sim_sql_disk_power_loss(struct gd_sim_sql_disk *disk);
 /* The files are gone; handles that are open see the old ones. */
 void gd_sim_sql_disk_empty(struct gd_sim_sql_disk *disk);
+/* One of the next changes will be carried out and reported as failed: half of the time that is the
+ * last write of a commit. It may take what is open with it, as when a file system goes and comes
+ * back: handles that are open then fail from there on, and none of them can tidy up. */
+void gd_sim_sql_disk_cut(struct gd_sim_sql_disk *disk);
+/* ... will not. */
+void gd_sim_sql_disk_uncut(struct gd_sim_sql_disk *disk);
 /* Remembers the database `name`; puts back what was remembered last. */
 void gd_sim_sql_disk_remember(struct gd_sim_sql_disk *disk, const char *name);
 void gd_sim_sql_disk_put_back(struct gd_sim_sql_disk *disk, const char *name);
