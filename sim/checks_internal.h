@@ -50,9 +50,9 @@ struct shadow {   /* Of one node. */
     gd_term heard_inside; /* The same of everything but answers of who is no member for it. */
     uint32_t members;     /* Of the configuration in force: bit n is node n. */
     gd_term leader_term;  /* The last one in which it knew a leader; 0: none since its start. */
-    struct wish {         /* The highest term of a candidate that a leader wished for, and who. */
+    struct wish {         /* The highest term of candidates that a leader wished for, and whose. */
         gd_term term;
-        gd_node_id from;
+        uint32_t from;  /* Bit n: node n. One may have been wished for long before another. */
         gd_term others; /* The highest term that anything else but a vote's question told. */
     } wish;
     struct told told[GD_SIM_NODES_MAX + 1]; /* By leader. */

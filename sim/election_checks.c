@@ -108,15 +108,23 @@ static void look_at_wish(struct gd_sim_checks *checks, unsigned id, const struct
     bool hears = shadow->led || (contact != 0 && now - contact < checks->plan->election_timeout &&
                                  shadow->leader != 0 && shadow->role == GD_ROLE_FOLLOWER);
     uint32_t voters = shadow->voters.incoming | shadow->voters.outgoing;
-    gd_node_id from = shadow->wish.from;
     if (shadow->term == 0 || term <= shadow->term || !hears || gd_raft_vote(raft) == id ||
         shadow->wish.term != term || shadow->wish.others >= term || voters == 0) {
         return;
     }
-    if ((voters >> from & 1) == 0 && !gd_config_votes(gd_raft_config(raft), from)) {
+    unsigned from = 0;
+    for (unsigned each = 1; each <= GD_SIM_NODES_MAX; each++) {
+        if ((shadow->wish.from >> each & 1) != 0) {
+            from = each;
+            if ((voters >> each & 1) != 0 || gd_config_votes(gd_raft_config(raft), each)) {
+                return;
+            }
+        }
+    }
+    if (from != 0) {
         gd_sim__violated(checks, "outsiders disturb nobody",
                          "node %u heard a leader in term %" PRIu64 " and takes term %" PRIu64
-                         " from node %" PRIu64 ", which is no voter for it",
+                         " from node %u, which is no voter for it",
                          id, shadow->term, term, from);
     }
 }

@@ -342,9 +342,10 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
         if (m.type == GD_MESSAGE_VOTE && m.vote.transfer && m.term > asked->heard) {
             asked->heard = m.term; /* By its leader's wish: that one's time is over with it. */
         }
-        if (m.type == GD_MESSAGE_VOTE && m.vote.transfer && m.term > asked->wish.term) {
+        if (m.type == GD_MESSAGE_VOTE && m.vote.transfer && m.term >= asked->wish.term) {
+            asked->wish.from = m.term > asked->wish.term ? 0 : asked->wish.from;
+            asked->wish.from |= UINT32_C(1) << from;
             asked->wish.term = m.term;
-            asked->wish.from = m.from;
         }
         if (raft != NULL) {
             look_at(checks, from, raft, &m);
