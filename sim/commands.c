@@ -3,7 +3,9 @@
  * Keys are few, so that clients collide. Every third one holds numbers (INCR), the others text.
  * Written values are unique. An answer that says that nothing was done ends the operation without
  * effect; -UNKNOWN, or no answer, leaves it open; an answer that cannot be one (an integer to GET)
- * is a violation by itself. */
+ * is a violation by itself, and so is an EXEC that is refused though nothing is watched, or that
+ * runs though its transaction was spoiled. What a transaction that never runs would have written is
+ * in no operation: whoever reads it reads what nobody wrote. */
 #include "engine/memory.h"
 #include "sim/kvs_clients.h"
 #include "sim/workload_internal.h"
@@ -52,14 +54,17 @@ static void add_key(struct gd_sim_client *client, unsigned key)
 
 /* What an answer is to be. */
 enum flight_kind {
-    FLIGHT_IGNORED,    /* Its content decides nothing: MULTI, QUEUED, WATCH, SELECT. */
-    FLIGHT_SINGLE,     /* An operation of one step, or MSET. */
-    FLIGHT_MANY,       /* MGET: an array, one element a step. */
-    FLIGHT_EXEC,       /* The same, or null: aborted. */
-    FLIGHT_CAS_READ,   /* The GET behind a WATCH. */
-    FLIGHT_CAS,        /* The EXEC of a watched SET. */
-    FLIGHT_SNAP,       /* All keys. */
-    FLIGHT_EXPIRY,     /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
+    FLIGHT_IGNORED,  /* Its content decides nothing: MULTI, QUEUED, SELECT. */
+    FLIGHT_WATCH,    /* Nor does this, but that it was refused. */
+    FLIGHT_ABORTED,  /* The EXEC of a spoiled transaction: an error. */
+    FLIGHT_SINGLE,   /* An operation of one step, or MSET. */
+    FLIGHT_MANY,     /* MGET: an array, one element a step. */
+    FLIGHT_EXEC,     /* The same, or null: aborted. Marked when something is watched. */
+    FLIGHT_CAS_READ, /* The GET behind a WATCH; marked with the operation of its EXEC and one, when
+                        that is on its way. */
+    FLIGHT_CAS,      /* The EXEC of a watched SET. */
+    FLIGHT_SNAP,     /* All keys. */
+    FLIGHT_EXPIRY,   /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
     FLIGHT_EXPIRY_SET, /* ... or a SET of one; with value * EXPIRING_KEYS + key ... */
     FLIGHT_EXPIRE,     /* ... or its time set anew; with the key ... */
     FLIGHT_TTL         /* ... or asked for; with (ms of the answer's unit) * EXPIRING_KEYS + key. */
@@ -265,7 +270,9 @@ static void ask_multi(struct gd_sim_client *client)
     static const unsigned choices[] = {SINGLE_GET,   SINGLE_SET,    SINGLE_DEL,   SINGLE_INCR,
                                        SINGLE_SETNX, SINGLE_GETDEL, SINGLE_GETSET};
     size_t count = gd_prng_between(&client->prng, 1, 4);
+    bool watching = mine(client)->watching;
     size_t operation = begin_operation(client, "EXEC");
+    mine(client)->watching = false;
     client->all->options.record->operations[operation].txn = true;
     add_arguments(client, 1);
     add_word(client, "MULTI");
@@ -281,7 +288,34 @@ static void ask_multi(struct gd_sim_client *client)
     }
     add_arguments(client, 1);
     add_word(client, "EXEC");
-    add_flight(client, FLIGHT_EXEC, "EXEC", operation);
+    add_flight(client, FLIGHT_EXEC, "EXEC", operation)->mark = watching ? 1 : 0;
+}
+
+static void add_watch(struct gd_sim_client *client, unsigned key)
+{
+    mine(client)->watching = true;
+    add_arguments(client, 2);
+    add_word(client, "WATCH");
+    add_key(client, key);
+    add_flight(client, FLIGHT_WATCH, "WATCH", NO_OPERATION);
+}
+
+/* A command without arguments that belongs to no operation. */
+static void add_bare(struct gd_sim_client *client, const char *word, enum flight_kind kind)
+{
+    add_arguments(client, 1);
+    add_word(client, word);
+    add_flight(client, kind, word, NO_OPERATION);
+}
+
+/* A SET inside MULTI. */
+static void add_queued_set(struct gd_sim_client *client, unsigned key, struct gd_sim_value value)
+{
+    add_arguments(client, 3);
+    add_word(client, "SET");
+    add_key(client, key);
+    add_text(client, value.text, value.size);
+    add_flight(client, FLIGHT_IGNORED, "SET", NO_OPERATION);
 }
 
 /* WATCH and GET; the rest follows when GET's answer is known. */
@@ -291,10 +325,7 @@ static void ask_watch(struct gd_sim_client *client)
     client->held = true;
     mine(client)->watched_known = false;
     mine(client)->watched_key = key;
-    add_arguments(client, 2);
-    add_word(client, "WATCH");
-    add_key(client, key);
-    add_flight(client, FLIGHT_IGNORED, "WATCH", NO_OPERATION);
+    add_watch(client, key);
     size_t operation = begin_operation(client, "GET");
     add_single(client, SINGLE_GET, key);
     add_flight(client, FLIGHT_CAS_READ, "GET", operation);
@@ -310,17 +341,68 @@ static void ask_watched_set(struct gd_sim_client *client)
     step->old = mine(client)->watched;
     step->input = value;
     client->held = false;
-    add_arguments(client, 1);
-    add_word(client, "MULTI");
-    add_flight(client, FLIGHT_IGNORED, "MULTI", NO_OPERATION);
-    add_arguments(client, 3);
-    add_word(client, "SET");
-    add_key(client, key);
-    add_text(client, value.text, value.size);
-    add_flight(client, FLIGHT_IGNORED, "SET", NO_OPERATION);
+    mine(client)->watching = false;
+    add_bare(client, "MULTI", FLIGHT_IGNORED);
+    add_queued_set(client, key, value);
     add_arguments(client, 1);
     add_word(client, "EXEC");
     add_flight(client, FLIGHT_CAS, "EXEC", operation);
+}
+
+/* The same in one piece: that the SET was of the value that GET saw is known when both are
+ * answered; until then it is any write. */
+static void ask_watched_at_once(struct gd_sim_client *client)
+{
+    unsigned key = draw_key(client);
+    add_watch(client, key);
+    size_t read = begin_operation(client, "GET");
+    add_single(client, SINGLE_GET, key);
+    struct flight *flight = add_flight(client, FLIGHT_CAS_READ, "GET", read);
+    size_t operation = begin_operation(client, "EXEC");
+    struct gd_sim_value value = new_value(client, key);
+    gd_sim_record_step(client->all->options.record, GD_SIM_DO_WRITE, key)->input = value;
+    flight->mark = operation + 1;
+    mine(client)->watching = false;
+    add_bare(client, "MULTI", FLIGHT_IGNORED);
+    add_queued_set(client, key, value);
+    add_arguments(client, 1);
+    add_word(client, "EXEC");
+    add_flight(client, FLIGHT_CAS, "EXEC", operation);
+}
+
+/* One that never runs: given up, or spoiled by a command without its value. */
+static void ask_idle_multi(struct gd_sim_client *client)
+{
+    bool spoiled = gd_prng_chance(&client->prng, 1, 2);
+    unsigned key = draw_key(client);
+    if (gd_prng_chance(&client->prng, 1, 2)) {
+        add_watch(client, draw_key(client));
+    }
+    client->all->issued++;
+    add_bare(client, "MULTI", FLIGHT_IGNORED);
+    add_queued_set(client, key, new_value(client, key));
+    if (spoiled) {
+        add_bare(client, gd_prng_chance(&client->prng, 1, 2) ? "SET" : "NONSENSE", FLIGHT_IGNORED);
+        add_bare(client, "EXEC", FLIGHT_ABORTED);
+    } else {
+        add_bare(client, "DISCARD", FLIGHT_IGNORED);
+    }
+    mine(client)->watching = false;
+}
+
+static void ask_odd(struct gd_sim_client *client)
+{
+    switch (gd_prng_below(&client->prng, 3)) {
+    case 0:
+        ask_watched_at_once(client);
+        break;
+    case 1:
+        ask_idle_multi(client);
+        break;
+    default:
+        ask_multi(client);
+        break;
+    }
 }
 
 /* Times of each order of magnitude, in ms. */
@@ -417,9 +499,10 @@ static void ask_one(struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
     const uint64_t weights[] = {
-        plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
-        plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,
-        plan->mix_multi, plan->mix_watch,  plan->mix_expire, plan->mix_snap, plan->mix_load};
+        plan->mix_get,    plan->mix_set,   plan->mix_del,    plan->mix_incr,
+        plan->mix_append, plan->mix_setnx, plan->mix_getdel, plan->mix_getset,
+        plan->mix_mset,   plan->mix_mget,  plan->mix_multi,  plan->mix_watch,
+        plan->mix_expire, plan->mix_snap,  plan->mix_load,   plan->mix_odd};
     uint64_t sum = 0;
     for (size_t i = 0; i < GD_COUNT(weights); i++) {
         sum += weights[i];
@@ -453,8 +536,11 @@ static void ask_one(struct gd_sim_client *client)
     case 6:
         ask_snap(client);
         break;
-    default:
+    case 7:
         ask_load(client);
+        break;
+    default:
+        ask_odd(client);
         break;
     }
 }
@@ -497,6 +583,7 @@ void gd_sim__kvs_ask(struct gd_sim_client *client, enum gd_sim_want want)
 void gd_sim__kvs_connected(struct gd_sim_client *client)
 {
     mine(client)->watched_known = false;
+    mine(client)->watching = false;
 }
 
 /* The SET behind a WATCH and its GET, once what that saw is known. */
@@ -747,9 +834,15 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
     struct gd_sim_step *step = op != NULL ? &record->steps[op->first] : NULL;
     enum gd_sim_fate fate = GD_SIM_FATE_DONE;
     bool good = true;
-    GD_ASSERT(op != NULL || flight->kind == FLIGHT_IGNORED || flight->kind >= FLIGHT_EXPIRY);
+    GD_ASSERT(op != NULL || flight->kind <= FLIGHT_ABORTED || flight->kind >= FLIGHT_EXPIRY);
     switch ((enum flight_kind)flight->kind) {
     case FLIGHT_IGNORED:
+        return;
+    case FLIGHT_WATCH:
+        mine(client)->guarded = true;
+        return;
+    case FLIGHT_ABORTED:
+        violated(client, flight, replies);
         return;
     case FLIGHT_EXPIRY:
     case FLIGHT_EXPIRY_SET:
@@ -760,13 +853,18 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
     case FLIGHT_CAS_READ:
     case FLIGHT_SINGLE:
         good = take_step(client, step, replies);
-        mine(client)->watched_known = good && flight->kind == FLIGHT_CAS_READ;
-        if (flight->kind == FLIGHT_CAS_READ) {
+        mine(client)->watched_known = good && flight->kind == FLIGHT_CAS_READ && flight->mark == 0;
+        if (flight->kind == FLIGHT_CAS_READ && flight->mark == 0) {
             mine(client)->watched = step->output;
+        } else if (flight->kind == FLIGHT_CAS_READ && good && mine(client)->guarded) {
+            size_t exec = record->operations[flight->mark - 1].first;
+            record->steps[exec].what = GD_SIM_DO_CAS;
+            record->steps[exec].old = step->output;
         }
         break;
     case FLIGHT_EXEC:
         if (replies->type == GD_SIM_REPLY_NULL) {
+            good = flight->mark != 0; /* Something was watched. */
             fate = GD_SIM_FATE_NO_EFFECT;
             break;
         }
@@ -782,7 +880,9 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
         }
         good = replies->type == GD_SIM_REPLY_ARRAY && replies->count == 1 &&
                gd_sim_reply_is(&replies[1], "OK");
-        step->output = gd_sim_value_bool(true);
+        if (step->what == GD_SIM_DO_CAS) {
+            step->output = gd_sim_value_bool(true);
+        }
         break;
     case FLIGHT_SNAP:
         good = take_snap(client, op, replies);
@@ -804,7 +904,8 @@ static void take_reply(struct gd_sim_client *client, const struct gd_sim_reply *
     enum error_kind error = incr_error ? ERROR_NONE : take_error(client, replies);
     if (error == ERROR_NONE) {
         take_good(client, &flight, replies);
-    } else if (flight.kind == FLIGHT_IGNORED) {
+    } else if (flight.kind <= FLIGHT_ABORTED) {
+        mine(client)->guarded = mine(client)->guarded && flight.kind != FLIGHT_WATCH;
         client->held = false; /* WATCH was refused: nothing is guarded. */
     } else if (error == ERROR_NO_EFFECT) {
         gd_sim__flight_end(client, &flight, GD_SIM_FATE_NO_EFFECT);

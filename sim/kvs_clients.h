@@ -25,6 +25,8 @@ struct gd_sim__kvs_client {
     unsigned watched_key;
     struct gd_sim_value watched; /* What GET saw there. */
     bool watched_known;
+    bool watching; /* It has sent a WATCH, and neither EXEC nor DISCARD behind it. */
+    bool guarded;  /* The last WATCH that was answered was not refused. */
 };
 /* All clients'. */
 struct gd_sim__kvs_clients {

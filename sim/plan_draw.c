@@ -36,7 +36,8 @@ enum part {
     PART_QUIET,
     PART_LULLS,
     PART_LATE,
-    PART_UNEVEN
+    PART_UNEVEN,
+    PART_ODD
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -648,6 +649,15 @@ static void draw_uneven(struct gd_sim_plan *plan)
     }
 }
 
+/* In some seeds transactions are given up, spoiled, or sent without a pause behind their WATCH. */
+static void draw_odd(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_ODD);
+    if (gd_prng_chance(&prng, 1, 4)) {
+        plan->mix_odd = gd_prng_between(&prng, 2, 30);
+    }
+}
+
 /* In some seeds all clients only read at times, for about as long as a change of leaders takes.
  * What changes then is the time, so there is mostly something that it changes. */
 static void draw_lulls(struct gd_sim_plan *plan)
@@ -688,6 +698,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     draw_mix(plan);
     draw_favourites(plan);
     draw_lulls(plan);
+    draw_odd(plan);
     draw_net(plan);
     draw_late(plan);
     draw_uneven(plan);
@@ -724,6 +735,7 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t
     plan->database_sync = gd_prng_below(&prng, 3);
     /* What is refused in front of another's database. */
     plan->mix_watch = plan->mix_expire = plan->mix_snap = plan->mix_load = 0;
+    plan->mix_odd = 0;
     if (gd_prng_chance(&prng, 4, 5) || (classes >> GD_SIM_CLASS_DATABASE & 1) != 0) {
         draw_class(plan, GD_SIM_CLASS_DATABASE);
     }
