@@ -647,6 +647,27 @@ static void tell_read(struct gd_end *end, enum gd_err err, struct gd_slice bytes
     gd__heap_leave(end->process->world, running);
 }
 
+/* The frames that a read ends are shown. */
+static void show_frames(struct gd_pipe *pipe, const struct gd_chunks *used)
+{
+    struct gd_world *world = pipe->connection->world;
+    const struct gd_world_framer *framer = &world->options.framer;
+
+    if (!pipe->connection->framed || framer->told == NULL) {
+        return;
+    }
+    for (const struct gd_chunk *chunk = used->head; chunk != NULL; chunk = chunk->next) {
+        struct gd_slice frame = {chunk->data, chunk->size};
+        struct gd_process *running = gd__heap_enter(world, NULL);
+
+        if (framer->size(framer->context, frame) == chunk->size) { /* Else too large for one. */
+            framer->told(framer->context, sender_of(pipe)->process->number,
+                         receiver_of(pipe)->process->number, frame);
+        }
+        gd__heap_leave(world, running);
+    }
+}
+
 static void run_read(struct gd_world *world, struct gd_world_event *event)
 {
     struct gd_pipe *pipe = GD_CONTAINER(event, struct gd_pipe, read);
@@ -680,6 +701,7 @@ static void run_read(struct gd_world *world, struct gd_world_event *event)
     GD__TRACE(world, end->process->number, "read", "%zu bytes from %s", bytes.size,
               sender_of(pipe)->process->name);
     acknowledge(pipe, bytes.size);
+    show_frames(pipe, &used);
     tell_read(end, GD_OK, bytes);
     while (used.head != NULL) {
         gd__heap_free(&world->heap, pop(&used));

@@ -133,6 +133,9 @@ struct gd_world_framer {
     /* Shown each whole frame as `from` sends it to `to`, before anything happens to it; may be
      * NULL. It runs outside any process. */
     void (*sent)(void *context, uint32_t from, uint32_t to, struct gd_slice frame);
+    /* Shown each whole frame when `to` reads its last byte, before `to` does anything; may be NULL.
+     * It runs outside any process. */
+    void (*told)(void *context, uint32_t from, uint32_t to, struct gd_slice frame);
 };
 
 /* ---------------------------------------------------------------- the world */

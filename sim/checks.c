@@ -33,7 +33,7 @@
  *   of a peer to an earlier one;
  * - membership: the configuration in force is the last one of the log; one that is committed is the
  *   same everywhere; no two members are at one address, but where one takes the other's place;
- *   nobody stops whom nobody removed;
+ *   nobody stops whom nobody removed, and who knows by its own log that it was removed stops;
  * - ids are used once: who was a member and is none now never is one again (see orders.c);
  * - one change at a time: a leader changes members only behind a committed change, and once an
  *   entry of its own term is committed (thesis 4.1);
@@ -610,7 +610,7 @@ static void look_at_uncommitted(struct gd_sim_checks *checks, unsigned id,
     }
     for (gd_index i = shadow->commit + 1; i <= last; i++) {
         const struct gd_entry *entry = gd_raft_entry(raft, i);
-        size += entry != NULL && gd_raft_term_at(raft, i) == shadow->term ? entry->size : 0;
+        size += entry != NULL ? entry->size : 0; /* What was inherited, too. */
         asked =
             asked || (entry != NULL && i > shadow->last.index && entry->type == GD_ENTRY_REQUEST);
     }
@@ -666,35 +666,6 @@ static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct 
                          id, queues.lag_size, checks->plan->lag_size, last);
     }
     shadow->lag_full = queues.lag_size >= checks->plan->lag_size;
-}
-
-/* A leader that is alone steps down, so that its clients turn elsewhere. A process that stood still
- * finds the time over before it can act: some looks are granted. */
-#define UNHEARD_LOOKS 32
-static void look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
-{
-    const struct gd_raft *raft = gd_node_raft(node);
-    struct shadow *shadow = &checks->shadows[id];
-    gd_time_ns now = checks->clock(checks->context, id);
-    uint32_t heard = UINT32_C(1) << id;
-    if (gd_raft_role(raft) != GD_ROLE_LEADER || gd_node_closing(node)) {
-        shadow->unheard = 0;
-        return;
-    }
-    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
-        struct gd_member_status status = {0};
-        if (peer != id && gd_raft_progress(raft, peer, now, &status) &&
-            status.last_contact_ns < 2 * checks->plan->election_timeout) {
-            heard |= UINT32_C(1) << peer;
-        }
-    }
-    shadow->unheard = gd_sim_quorum(gd_raft_config(raft), heard) ? 0 : shadow->unheard + 1;
-    if (shadow->unheard > UNHEARD_LOOKS) {
-        gd_sim__violated(checks, "leaders are heard",
-                         "node %u leads term %" PRIu64
-                         " and has heard no quorum for two election timeouts",
-                         id, gd_raft_term(raft));
-    }
 }
 
 /* A log that is cut under a peer costs it a snapshot, and under a load one after the other. Where
@@ -790,8 +761,9 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     gd_sim__look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
     if (shadow->looks % 4 == 0) {
-        look_at_contact(checks, id, node);
+        gd_sim__look_at_contact(checks, id, node);
         look_at_starts(checks, id, node);
+        gd_sim__look_at_removed(checks, id, node);
     }
     if (shadow->looks++ % 32 == 0) {
         look_at_queues(checks, id, node);
@@ -808,6 +780,9 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     checks->shadows[id].leader_term = 0;
     memset(checks->shadows[id].met, 0, sizeof checks->shadows[id].met);
     memset(checks->shadows[id].pace, 0, sizeof checks->shadows[id].pace);
+    checks->shadows[id].lead_term = 0;
+    checks->shadows[id].stayed = false;
+    checks->shadows[id].removed_looks = 0;
 }
 
 void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id, bool wiped)

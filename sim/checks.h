@@ -25,6 +25,9 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
  * what it says true? */
 void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
                         const struct gd_raft *raft, struct gd_slice frame);
+/* Node `to` has read a frame of `from`, and has not done anything yet. */
+void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                        struct gd_slice frame);
 /* Node `id` is gone. What was durable must come back. */
 void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id);
 /* The disk of `id` is damaged: what it held need not come back. With `wiped` none of it is there,

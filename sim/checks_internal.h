@@ -55,6 +55,18 @@ struct shadow {   /* Of one node. */
         uint32_t from;  /* Bit n: node n. One may have been wished for long before another. */
         gd_term others; /* The highest term that anything else but a vote's question told. */
     } wish;
+    /* What it has read, as the wire shows it: what it says itself of whom it heard, and when, is
+     * no proof. By its own clock. */
+    struct heard {
+        gd_term term;
+        gd_time_ns at;
+    } answers[GD_SIM_NODES_MAX + 1]; /* The last one of each peer to what it sent as a leader. */
+    gd_term lead_term;               /* It leads this one ... */
+    gd_index lead_config;            /* ... with these members ... */
+    gd_time_ns lead_since;           /* ... since then. */
+    bool stayed;              /* Since its start it has known itself to be no removed member ... */
+    unsigned removed_looks;   /* ... and then, at so many looks, a removed one, ... */
+    gd_time_ns removed_since; /* ... and no leader, since then. */
     struct told told[GD_SIM_NODES_MAX + 1]; /* By leader. */
     /* Peers' starts as it goes by them, under the configuration of entry `met_index`. */
     uint64_t met[GD_SIM_NODES_MAX + 1];
@@ -129,10 +141,15 @@ struct gd_sim_checks {
  * to date what it says of elections, but for the term, the vote and who led. */
 void gd_sim__look_at_standing(struct gd_sim_checks *checks, unsigned id,
                               const struct gd_raft *raft);
+/* Has it read an answer of node `peer`, in the term that it leads, within the last `span`? */
+bool gd_sim__has_heard(const struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
+                       gd_time_ns span);
+void gd_sim__look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 /* Node `id` leads `term`, as its role shows, or what it sends: it may be over within one event. */
 void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term);
 /* member_checks.c, after each event; `changed`: the log's end is another. */
 void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
+void gd_sim__look_at_removed(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 void gd_sim__look_at_elections(struct gd_sim_checks *checks, unsigned id,
                                const struct gd_raft *raft, bool changed);
 /* A committed configuration that is newer than all known before. */

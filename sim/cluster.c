@@ -306,6 +306,12 @@ static void framer_sent(void *context, uint32_t from, uint32_t to, struct gd_sli
     cluster->options.sent(cluster->options.context, from, to, frame);
 }
 
+static void framer_told(void *context, uint32_t from, uint32_t to, struct gd_slice frame)
+{
+    struct gd_sim_cluster *cluster = context;
+    cluster->options.told(cluster->options.context, from, to, frame);
+}
+
 static void fill_world(struct gd_sim_cluster *cluster, struct gd_world_options *options)
 {
     const struct gd_sim_plan *plan = cluster->options.plan;
@@ -347,8 +353,11 @@ static void fill_world(struct gd_sim_cluster *cluster, struct gd_world_options *
     options->hooks.trace = cluster->options.hooks.trace != NULL ? hook_trace : NULL;
     options->hooks.log = cluster->options.hooks.log != NULL ? hook_log : NULL;
     options->hooks.failed = cluster->options.hooks.failed != NULL ? hook_failed : NULL;
-    options->framer = (struct gd_world_framer){
-        .context = cluster, .wants = framer_wants, .size = framer_size, .sent = framer_sent};
+    options->framer = (struct gd_world_framer){.context = cluster,
+                                               .wants = framer_wants,
+                                               .size = framer_size,
+                                               .sent = framer_sent,
+                                               .told = framer_told};
 }
 
 static void renew_links(struct gd_sim_cluster *cluster);

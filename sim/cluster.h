@@ -32,6 +32,8 @@ struct gd_sim_cluster_options {
     void (*ordered)(void *context, unsigned id, const char *command);
     /* Node `from` puts a whole frame for node `to` on the wire. */
     void (*sent)(void *context, unsigned from, unsigned to, struct gd_slice frame);
+    /* The same when `to` has read it, before it does anything. */
+    void (*told)(void *context, unsigned from, unsigned to, struct gd_slice frame);
     void *context;
 };
 struct gd_sim_cluster *gd_sim_cluster_new(const struct gd_sim_cluster_options *options);

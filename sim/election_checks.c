@@ -1,5 +1,6 @@
 /* election_checks.c - the part of the invariants after each event that is about who stands for
  * election and who helps; the list of them stands at the head of checks.c. */
+#include "engine/message.h"
 #include "sim/checks_internal.h"
 #include <inttypes.h>
 
@@ -126,6 +127,64 @@ static void look_at_wish(struct gd_sim_checks *checks, unsigned id, const struct
                          "node %u heard a leader in term %" PRIu64 " and takes term %" PRIu64
                          " from node %u, which is no voter for it",
                          id, shadow->term, term, from);
+    }
+}
+
+/* ---------------------------------------------------------------- who was heard */
+
+void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                        struct gd_slice frame)
+{
+    if (from < 1 || from > GD_SIM_NODES_MAX || to < 1 || to > GD_SIM_NODES_MAX) {
+        return;
+    }
+    struct shadow *shadow = &checks->shadows[to];
+    enum gd_message_type type = gd_message_frame_type(frame);
+    struct heard heard = {gd_message_frame_term(frame), checks->clock(checks->context, to)};
+    if (type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP) {
+        shadow->answers[from] = heard;
+    }
+}
+
+bool gd_sim__has_heard(const struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
+                       gd_time_ns span)
+{
+    const struct heard *answer = &checks->shadows[id].answers[peer];
+    return answer->term == term && checks->clock(checks->context, id) - answer->at < span;
+}
+
+/* A leader that is alone steps down, so that its clients turn elsewhere. A process that stood still
+ * finds the time over before it can act: some looks are granted. */
+#define UNHEARD_LOOKS 32
+void gd_sim__look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    const struct gd_raft *raft = gd_node_raft(node);
+    struct shadow *shadow = &checks->shadows[id];
+    gd_time_ns now = checks->clock(checks->context, id);
+    gd_time_ns span = 2 * checks->plan->election_timeout;
+    gd_term term = gd_raft_term(raft);
+    uint32_t heard = UINT32_C(1) << id;
+    if (gd_raft_role(raft) != GD_ROLE_LEADER || gd_node_closing(node)) {
+        shadow->unheard = 0;
+        shadow->lead_term = 0;
+        return;
+    }
+    if (shadow->lead_term != term || shadow->lead_config != gd_raft_config_index(raft)) {
+        shadow->lead_term = term; /* Others are asked from now on. */
+        shadow->lead_config = gd_raft_config_index(raft);
+        shadow->lead_since = now;
+    }
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
+        heard |= gd_sim__has_heard(checks, id, peer, term, span) ? UINT32_C(1) << peer : 0;
+    }
+    shadow->unheard = now - shadow->lead_since < span || gd_sim_quorum(gd_raft_config(raft), heard)
+                          ? 0
+                          : shadow->unheard + 1;
+    if (shadow->unheard > UNHEARD_LOOKS) {
+        gd_sim__violated(checks, "leaders are heard",
+                         "node %u leads term %" PRIu64
+                         " and has heard no quorum for two election timeouts",
+                         id, term);
     }
 }
 

@@ -91,20 +91,15 @@ static void look_at_support(struct gd_sim_checks *checks, unsigned id, const str
     const struct shadow *shadow = &checks->shadows[id];
     struct gd_config after = *config;
     uint32_t heard = UINT32_C(1) << id;
-    gd_time_ns now = checks->clock(checks->context, id);
     if (gd_raft_role(raft) != GD_ROLE_LEADER || !shadow->led ||
         shadow->term != gd_raft_term(raft) || gd_raft_term_at(raft, index) != shadow->term ||
         !gd_config_joint(config) || promotes(previous, config)) {
         return;
     }
     for (uint32_t i = 0; i < after.count; i++) {
-        struct gd_member_status status = {0};
         unsigned peer = (unsigned)after.members[i].id;
         after.members[i].roles &= ~GD_MEMBER_OUTGOING;
-        uint64_t boot = 0;
-        (void)gd_raft_match(raft, peer, &boot);
-        if (boot != 0 && gd_raft_progress(raft, peer, now, &status) &&
-            status.last_contact_ns < checks->plan->election_timeout) {
+        if (gd_sim__has_heard(checks, id, peer, shadow->term, checks->plan->election_timeout)) {
             heard |= UINT32_C(1) << peer;
         }
     }
@@ -188,6 +183,36 @@ static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const s
                              ", by which it joins",
                              id, old->id, joined);
         }
+    }
+}
+
+/* Whose own log says that it was removed has given its last answers soon, and goes: nobody else
+ * need be left to tell it, and whoever serves on serves a cluster that it is no part of. Some looks
+ * are granted to who stood still. */
+#define REMOVED_LOOKS 16
+void gd_sim__look_at_removed(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    const struct gd_raft *raft = gd_node_raft(node);
+    struct shadow *shadow = &checks->shadows[id];
+    gd_time_ns now = checks->clock(checks->context, id);
+    gd_index index;
+    const struct gd_config *committed = gd_raft_config_at(raft, gd_raft_commit(raft), &index);
+    bool removed = gd_config_version(committed) >= 2 && gd_config_find(committed, id) == NULL &&
+                   id <= gd_config_highest(committed);
+    if (!removed || gd_raft_role(raft) == GD_ROLE_LEADER || gd_node_closing(node)) {
+        shadow->stayed = shadow->stayed || !removed;
+        shadow->removed_looks = 0;
+        return;
+    }
+    if (shadow->removed_looks++ == 0) {
+        shadow->removed_since = now;
+    }
+    if (shadow->stayed && shadow->removed_looks > REMOVED_LOOKS &&
+        now - shadow->removed_since > 4 * checks->plan->election_timeout) {
+        gd_sim__violated(checks, "membership",
+                         "node %u runs on, though it knows by its own log, since 4 election "
+                         "timeouts, that it was removed",
+                         id);
     }
 }
 

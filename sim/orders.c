@@ -9,7 +9,8 @@
  *   orders       What an operator's order was answered to have done is committed; and who was to
  *                take leadership over did.
  *   membership   An id that was a member's and is none now is never one's again, as far as the
- *                configuration itself remembers the highest one (version 1 of it does not). */
+ *                configuration itself remembers the highest one (version 1 of it does not); and
+ *                what one remembers of it the next does, too. */
 #include "sim/checks_internal.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +21,13 @@ void gd_sim__committed_members(struct gd_sim_checks *checks, const struct gd_con
                                gd_index index)
 {
     const struct gd_config *before = &checks->members;
+    if (checks->members_index != 0 && gd_config_version(before) >= 2 &&
+        gd_config_highest(config) < gd_config_highest(before)) {
+        gd_sim__violated(checks, "membership",
+                         "entry %" PRIu64 " forgets that ids up to %" PRIu64
+                         " were used; its highest is %" PRIu64,
+                         index, gd_config_highest(before), gd_config_highest(config));
+    }
     for (uint32_t i = 0; i < config->count; i++) {
         const struct gd_member *member = &config->members[i];
         if (checks->members_index != 0 && member->id <= gd_config_highest(before) &&

@@ -116,6 +116,12 @@ static void on_sent(void *context, unsigned from, unsigned to, struct gd_slice f
     gd_sim_checks_sent(run->checks, from, to, ready ? gd_node_raft(node) : NULL, frame);
 }
 
+static void on_told(void *context, unsigned from, unsigned to, struct gd_slice frame)
+{
+    struct run *run = context;
+    gd_sim_checks_told(run->checks, from, to, frame);
+}
+
 static void on_ordered(void *context, unsigned id, const char *command)
 {
     struct run *run = context;
@@ -885,6 +891,7 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
                                              .witnessed = on_witnessed,
                                              .ordered = on_ordered,
                                              .sent = on_sent,
+                                             .told = on_told,
                                              .context = run};
     cluster.hooks = (struct gd_world_hooks){.context = run, .event = on_event, .failed = on_failed};
     cluster.hooks.trace = options->trace.to != NULL ? on_trace : NULL;
