@@ -9,6 +9,7 @@
  *
  * - election safety: at most one leader a term (paper Fig. 3);
  * - one vote a term: a running node's vote in a term is for one candidate (paper 5.2);
+ * - votes are durable: when somebody is elected the disks of a quorum hold the votes for it;
  * - own-term commit: a leader moves its commit index to entries of its own term alone (5.4.2);
  * - leader append-only: a leader's log never shrinks while it leads;
  * - log matching: an entry named by (index, term) is the same everywhere, as is all before it;
@@ -476,6 +477,7 @@ static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const stru
         gd_sim__note_leader(checks, id, term);
         checks->elections++;
         look_at_leases(checks, id, term);
+        gd_sim__look_at_votes(checks, id, raft);
         gd_index first = gd_raft_first_index(raft);
         for (gd_index i = first > 0 ? first : 1; i <= checks->committed_last; i++) {
             const struct committed *known = &checks->committed[i];
@@ -543,6 +545,7 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
         }
     }
     shadow->running = true;
+    shadow->started = checks->clock(checks->context, id);
     shadow->config_index = gd_raft_config_index(raft);
     shadow->led = false;
     shadow->term = 0;

@@ -20,6 +20,7 @@ struct shadow {   /* Of one node. */
     gd_node_id vote;      /* In `term`, as last looked at; 0: none. */
     gd_term durable_term; /* What its disk holds of both, as far as was seen. */
     gd_node_id durable_vote;
+    gd_time_ns started; /* By its clock: when it was first looked at since its last start. */
     gd_index commit;
     struct gd_position last;
     gd_index first; /* Of the log in memory, as last looked at. */
@@ -81,6 +82,12 @@ struct shadow {   /* Of one node. */
     uint64_t token_boot;                 /* Of the start that asked last. */
     uint64_t token_highest, token_floor; /* Ever used; before that start. */
 };
+/* Whose disks hold votes of a term, and for whom. */
+struct ballots {
+    gd_term term;
+    uint32_t of[GD_SIM_NODES_MAX + 1]; /* By candidate. Bit n: node n's vote. */
+};
+#define BALLOTS_COUNT 64
 struct seen { /* An entry named by (index, term). */
     struct gd_position at;
     gd_term previous; /* 0 with `previous_known` false: nobody has shown it yet. */
@@ -119,9 +126,10 @@ struct gd_sim_checks {
     gd_node_id *leaders; /* Owned: by term; 0: none known. */
     size_t leader_capacity;
     uint64_t elections;
-    struct seen *seen;                /* Owned: an open table by (index, term). */
-    size_t seen_count, seen_capacity; /* A power of two. */
-    struct committed *committed;      /* Owned: [index]. */
+    struct ballots ballots[BALLOTS_COUNT]; /* By term: the last ones. */
+    struct seen *seen;                     /* Owned: an open table by (index, term). */
+    size_t seen_count, seen_capacity;      /* A power of two. */
+    struct committed *committed;           /* Owned: [index]. */
     size_t committed_capacity;
     gd_index committed_last;
     struct digest digests[DIGEST_COUNT];
@@ -145,6 +153,8 @@ void gd_sim__look_at_standing(struct gd_sim_checks *checks, unsigned id,
 bool gd_sim__has_heard(const struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
                        gd_time_ns span);
 void gd_sim__look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
+/* Do the disks of a quorum hold the votes by which node `id` was elected just now? */
+void gd_sim__look_at_votes(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 /* Node `id` leads `term`, as its role shows, or what it sends: it may be over within one event. */
 void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term);
 /* member_checks.c, after each event; `changed`: the log's end is another. */

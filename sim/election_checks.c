@@ -38,6 +38,31 @@ static void look_at_passed(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+static void note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term, gd_node_id vote)
+{
+    struct ballots *ballots = &checks->ballots[term % BALLOTS_COUNT];
+    if (vote == 0 || vote > GD_SIM_NODES_MAX || term < ballots->term) {
+        return;
+    }
+    if (term > ballots->term) {
+        *ballots = (struct ballots){.term = term};
+    }
+    ballots->of[vote] |= UINT32_C(1) << id;
+}
+
+void gd_sim__look_at_votes(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    gd_term term = gd_raft_term(raft);
+    const struct ballots *ballots = &checks->ballots[term % BALLOTS_COUNT];
+    uint32_t votes = ballots->term == term ? ballots->of[id] : 0;
+    if (ballots->term <= term && !gd_sim_quorum(gd_raft_config(raft), votes)) {
+        gd_sim__violated(checks, "votes are durable",
+                         "node %u leads term %" PRIu64
+                         ", and no quorum's disks hold votes for it (bits of nodes: %x)",
+                         id, term, votes);
+    }
+}
+
 /* An election is put off by a leader that speaks, by a vote, or by a campaign of one's own, and by
  * nothing else: whoever may put it off can keep a cluster without a leader. */
 static void look_at_deadline(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
@@ -60,6 +85,7 @@ static void look_at_deadline(struct gd_sim_checks *checks, unsigned id, const st
     }
     look_at_passed(checks, id, raft, &facts);
     if (facts.hard_state_durable) {
+        note_ballot(checks, id, gd_raft_term(raft), gd_raft_vote(raft));
         shadow->durable_term = gd_raft_term(raft);
         shadow->durable_vote = gd_raft_vote(raft);
     }
@@ -93,6 +119,12 @@ static void look_at_stickiness(struct gd_sim_checks *checks, unsigned id,
         gd_sim__violated(checks, "leader stickiness",
                          "node %u votes for node %" PRIu64 " in term %" PRIu64
                          ", and has heard a leader less than an election timeout ago",
+                         id, vote, term);
+    } else if (checks->plan->lease != 0 && now - shadow->started < checks->plan->election_timeout) {
+        gd_sim__violated(checks, "leader stickiness",
+                         "node %u votes for node %" PRIu64 " in term %" PRIu64
+                         ", and has started less than an election timeout ago: it may have helped "
+                         "to confirm a lease before",
                          id, vote, term);
     }
 }
