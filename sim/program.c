@@ -290,6 +290,33 @@ static const struct gd_sim_database *find_database(const struct gd_sim_program *
     return NULL;
 }
 
+/* A flag of `run`; false: none is called so. */
+static bool take_flag(struct gd_sim_sweep_options *options, const char *word)
+{
+    if (strcmp(word, "--json") == 0) {
+        options->json = true;
+    } else if (strcmp(word, "--quiet") == 0) {
+        options->quiet = true;
+    } else if (strcmp(word, "--no-marks") == 0) {
+        options->marks = false;
+    } else if (strcmp(word, "--stop-at-failure") == 0) {
+        options->stop_at_failure = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* `shard`: "I/N", or NULL. */
+static int sweep(const struct gd_sim_program *program, const char *shard,
+                 struct gd_sim_sweep_options *options)
+{
+    if (shard != NULL && !parse_shard(shard, &options->shard, &options->shard_count)) {
+        return usage(program, "a shard is I/N with I from 0 to N-1, not '%s'", shard);
+    }
+    return gd_sim_sweep(options);
+}
+
 static int command_run(const struct gd_sim_program *program, int count, char **words)
 {
     struct gd_sim_sweep_options options = {.jobs = 1,
@@ -343,14 +370,8 @@ static int command_run(const struct gd_sim_program *program, int count, char **w
                 return usage(program, "--with wants classes of faults, such as membership+clock");
             }
             i++;
-        } else if (strcmp(word, "--json") == 0) {
-            options.json = true;
-        } else if (strcmp(word, "--quiet") == 0) {
-            options.quiet = true;
-        } else if (strcmp(word, "--no-marks") == 0) {
-            options.marks = false;
-        } else if (strcmp(word, "--stop-at-failure") == 0) {
-            options.stop_at_failure = true;
+        } else if (take_flag(&options, word)) {
+            continue;
         } else if (word[0] == '-') {
             return usage(program, "run: unknown option %s", word);
         } else {
@@ -363,10 +384,7 @@ static int command_run(const struct gd_sim_program *program, int count, char **w
     if (files > 0 || seeds == NULL || !parse_range(seeds, &options.first, &options.last)) {
         return usage(program, "run wants --seeds A..B, or plan files");
     }
-    if (shard != NULL && !parse_shard(shard, &options.shard, &options.shard_count)) {
-        return usage(program, "a shard is I/N with I from 0 to N-1, not '%s'", shard);
-    }
-    return gd_sim_sweep(&options);
+    return sweep(program, shard, &options);
 }
 
 /* ---------------------------------------------------------------- replay */
