@@ -29,7 +29,7 @@ done
 # of failures are in build/walk.
 run_walk() {
     local how status=0
-    build release -- gandalf-sim >/dev/null && mkdir -p "$TOP/build/walk" || return 1
+    build release -- gandalf-sim >/dev/null && rm -rf "$TOP/build/walk" && mkdir -p "$TOP/build/walk" || return 1
     for how in "" --twice --errors; do
         # shellcheck disable=SC2086 # It may be no word.
         "$TOP/build/release/sim/gandalf-sim" walk "$TOP"/ci/walk/*.plan --disk all $how \

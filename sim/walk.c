@@ -33,7 +33,7 @@
 #define POINTS_MAX 1000000        /* Of a plan's first run. */
 #define DOWN (300 * GD_SIM_MS)    /* From the crash to the next start. */
 #define MILLION UINT64_C(1000000) /* Of a million: always. */
-#define FAILURES_TOLD 20          /* Those behind are counted alone. */
+#define FAILURES_TOLD 20          /* Of each outcome; those behind are counted alone. */
 #define WHEN_COUNT (GD_SIM_AFTER + 1)
 
 /* X(kind, it changes something, half-way is something of its own). */
@@ -63,6 +63,7 @@ struct tale {
     const struct gd_sim_plan *plan; /* Borrowed. */
     const char *name;
     enum gd_sim_walk_disk disk;
+    uint64_t own; /* Crash points, or errors, that come about without one of ours. */
 };
 struct point {
     const struct tale *tale;
@@ -83,7 +84,7 @@ struct walk {
     uint64_t started;
     uint64_t finished;
     uint64_t counts[3]; /* By outcome. */
-    uint64_t told;      /* Failures. */
+    uint64_t told[3];   /* By outcome. */
     uint64_t twice;     /* Runs with a second crash. */
     bool tty;
 };
@@ -175,7 +176,9 @@ static void fill_plan(const struct walk *walk, const struct point *point, struct
     insert_fault(plan, &fault);
     if (walk->options->twice) {
         fault = second_of(&fault, (uint64_t)(point - walk->points));
-        insert_fault(plan, &fault);
+        if (fault.at < plan->duration) { /* A plan has none behind its end. */
+            insert_fault(plan, &fault);
+        }
     }
 }
 
@@ -220,7 +223,7 @@ static void add_points(struct walk *walk, const struct tale *tale,
 }
 
 /* The first run: without it nobody knows what there is to walk. */
-static void find_points(struct walk *walk, const struct tale *tale)
+static void find_points(struct walk *walk, struct tale *tale)
 {
     struct gd_sim_plan *plan = malloc(sizeof *plan);
     struct gd_sim_disk_point *done = malloc(POINTS_MAX * sizeof *done);
@@ -233,6 +236,7 @@ static void find_points(struct walk *walk, const struct tale *tale)
         struct gd_sim_run_options options = {
             .points = done, .point_capacity = POINTS_MAX, .point_count = &count};
         gd_sim_run(plan, &options, &result);
+        tale->own = walk->options->errors ? result.disk_errors : result.crash_points;
         add_points(walk, tale, done, count < POINTS_MAX ? count : POINTS_MAX);
     } else {
         FILE *to = walk->options->json ? stderr : stdout;
@@ -260,7 +264,7 @@ static void find_all(struct walk *walk)
         for (unsigned disk = 0; disk < GD_SIM_WALK_DISK_COUNT; disk++) {
             if (options->disks[disk]) {
                 walk->tales[walk->tale_count++] = (struct tale){
-                    &options->plans[i], options->names[i], (enum gd_sim_walk_disk)disk};
+                    &options->plans[i], options->names[i], (enum gd_sim_walk_disk)disk, 0};
             }
         }
     }
@@ -302,9 +306,12 @@ static void keep_plan(const struct walk *walk, const struct point *point)
     struct gd_bytes bytes = {0};
     char path[1024];
     GD_ASSERT(plan != NULL);
-    (void)snprintf(path, sizeof path, "%s/walk-%zu-node-%u-%s-%s-%" PRIu64 ".plan",
-                   walk->options->folder, (size_t)(point->tale - walk->tales), point->at.node,
-                   moment_text(walk, point), gd_sim_op_text(point->at.op), point->at.count);
+    const char *name = strrchr(point->tale->name, '/');
+    (void)snprintf(path, sizeof path, "%s/%s-%s-node-%u-%s-%s-%" PRIu64 "%s.plan",
+                   walk->options->folder, name != NULL ? name + 1 : point->tale->name,
+                   gd_sim_walk_disk_text(point->tale->disk), point->at.node,
+                   moment_text(walk, point), gd_sim_op_text(point->at.op), point->at.count,
+                   walk->options->twice ? "-twice" : "");
     fill_plan(walk, point, plan);
     gd_bytes_format(&bytes, "# %s: %s\n", point->tale->name, point->property);
     gd_sim_plan_print(plan, &bytes);
@@ -323,7 +330,7 @@ static void print_point(struct walk *walk, const struct point *point)
 {
     struct gd_sim_fault fault = fault_of(point, walk->options->errors);
     struct gd_bytes bytes = {0};
-    if (++walk->told > FAILURES_TOLD) {
+    if (++walk->told[point->outcome] > FAILURES_TOLD) {
         return;
     }
     gd_sim_fault_print(&fault, &bytes);
@@ -399,8 +406,12 @@ static void print_end(struct walk *walk)
             print_point(walk, point);
         }
     }
-    if (walk->told > FAILURES_TOLD) {
-        (void)fprintf(to, "and %" PRIu64 " more\n", walk->told - FAILURES_TOLD);
+    for (unsigned i = 0; i < GD_COUNT(walk->told); i++) {
+        if (walk->told[i] > FAILURES_TOLD) {
+            (void)fprintf(to, "%s: and %" PRIu64 " more\n",
+                          gd_sim_outcome_text((enum gd_sim_outcome)i),
+                          walk->told[i] - FAILURES_TOLD);
+        }
     }
     print_table(walk, to);
     if (walk->options->twice) {
@@ -410,8 +421,7 @@ static void print_end(struct walk *walk)
         (void)fprintf(to, "not walked, since the time was up: %" PRIu64 " of %" PRIu64 "\n",
                       walk->share - walk->finished, walk->share);
     }
-    (void)fprintf(to,
-                  "%zu plans, each with each manner of its disks: %" PRIu64 ".%03" PRIu64 " s\n",
+    (void)fprintf(to, "%zu plans and manners of their disks: %" PRIu64 ".%03" PRIu64 " s\n",
                   walk->tale_count, ms / 1000, ms % 1000);
     (void)fprintf(
         to, "%" PRIu64 " %s: %" PRIu64 " pass, %" PRIu64 " fail, %" PRIu64 " inconclusive\n",
@@ -429,8 +439,8 @@ static void take_result(void *context, uint64_t number, const struct gd_sim_resu
     point->walked = true;
     point->outcome = result->outcome;
     bool errors = walk->options->errors;
-    if (result->outcome == GD_SIM_PASS &&
-        (errors ? result->disk_errors : result->crash_points) == 0) {
+    uint64_t struck = errors ? result->disk_errors : result->crash_points;
+    if (result->outcome == GD_SIM_PASS && struck <= point->tale->own) {
         point->missed = true;
         point->outcome = GD_SIM_INCONCLUSIVE;
         property = errors ? "the error did not come about" : "the crash did not come about";
@@ -441,7 +451,7 @@ static void take_result(void *context, uint64_t number, const struct gd_sim_resu
         GD_ASSERT(point->property != NULL && point->text != NULL);
     }
     walk->finished++;
-    walk->twice += result->crash_points >= 2;
+    walk->twice += struck >= point->tale->own + 2;
     walk->counts[point->outcome]++;
     if (walk->tty) {
         (void)fprintf(stderr,

@@ -18,6 +18,8 @@ seconds=${GANDALF_WALK_SECONDS:-75}
 good=0
 bad=0
 left=
+[ "$seconds" -ge 5 ] || seconds=5 # No part of it is 0, which would be no limit.
+rm -rf "$TOP/build/walk"
 mkdir -p "$TOP/build/walk"
 
 walk() { # walk SECONDS [OPTION...]
