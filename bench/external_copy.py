@@ -170,7 +170,7 @@ class Bench:
 
     def start(self):
         peer, self.port, self.redis_port = free_ports(3)
-        self.rdb = os.path.join(folder, "copy.rdb")
+        self.rdb = os.path.join(self.folder, "copy.rdb")
         self.systems.redis("redis", self.redis_port, ["--repl-diskless-sync-delay", "0"])
         while not (ask(self.redis_port, "PING") or "").startswith("+PONG"):
             time.sleep(0.05)
