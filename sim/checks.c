@@ -9,7 +9,8 @@
  *
  * - election safety: at most one leader a term (paper Fig. 3);
  * - one vote a term: a running node's vote in a term is for one candidate (paper 5.2);
- * - votes are durable: when somebody is elected the disks of a quorum hold the votes for it;
+ * - votes are durable: whoever is elected has its own vote on its disk, and a quorum told of
+ * theirs;
  * - own-term commit: a leader moves its commit index to entries of its own term alone (5.4.2);
  * - leader append-only: a leader's log never shrinks while it leads;
  * - log matching: an entry named by (index, term) is the same everywhere, as is all before it;

@@ -82,7 +82,7 @@ struct shadow {   /* Of one node. */
     uint64_t token_boot;                 /* Of the start that asked last. */
     uint64_t token_highest, token_floor; /* Ever used; before that start. */
 };
-/* Whose disks hold votes of a term, and for whom. */
+/* Who has told of a vote in a term, which is told when the disk holds it, and for whom. */
 struct ballots {
     gd_term term;
     uint32_t of[GD_SIM_NODES_MAX + 1]; /* By candidate. Bit n: node n's vote. */
@@ -153,7 +153,9 @@ void gd_sim__look_at_standing(struct gd_sim_checks *checks, unsigned id,
 bool gd_sim__has_heard(const struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
                        gd_time_ns span);
 void gd_sim__look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
-/* Do the disks of a quorum hold the votes by which node `id` was elected just now? */
+/* Node `id` says that it votes for `vote` in `term`. */
+void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term, gd_node_id vote);
+/* Has a quorum voted for node `id`, which leads since just now, its own vote being on its disk? */
 void gd_sim__look_at_votes(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 /* Node `id` leads `term`, as its role shows, or what it sends: it may be over within one event. */
 void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term);

@@ -905,8 +905,10 @@ static void take_reply(struct gd_sim_client *client, const struct gd_sim_reply *
     if (error == ERROR_NONE) {
         take_good(client, &flight, replies);
     } else if (flight.kind <= FLIGHT_ABORTED) {
-        mine(client)->guarded = mine(client)->guarded && flight.kind != FLIGHT_WATCH;
-        client->held = false; /* WATCH was refused: nothing is guarded. */
+        if (flight.kind == FLIGHT_WATCH) { /* Refused: nothing is guarded. */
+            mine(client)->guarded = false;
+            client->held = false;
+        }
     } else if (error == ERROR_NO_EFFECT) {
         gd_sim__flight_end(client, &flight, GD_SIM_FATE_NO_EFFECT);
     } else if (error == ERROR_UNKNOWN) {

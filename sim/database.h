@@ -87,7 +87,7 @@ struct gd_sim_database {
     /* Is this history linearizable? NULL: requests are steps on keys (record.h). */
     const struct gd_sim_model *model;
 
-    /* A seed's plan, with what it has besides; NULL: gd_sim_plan_draw, whose words these are. */
+    /* A seed's plan, with what it has besides; `classes` as in gd_sim_plan_draw. NULL: that. */
     void (*draw)(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes);
 };
 #endif

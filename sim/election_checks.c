@@ -38,7 +38,7 @@ static void look_at_passed(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
-static void note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term, gd_node_id vote)
+void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term, gd_node_id vote)
 {
     struct ballots *ballots = &checks->ballots[term % BALLOTS_COUNT];
     if (vote == 0 || vote > GD_SIM_NODES_MAX || term < ballots->term) {
@@ -55,11 +55,16 @@ void gd_sim__look_at_votes(struct gd_sim_checks *checks, unsigned id, const stru
     gd_term term = gd_raft_term(raft);
     const struct ballots *ballots = &checks->ballots[term % BALLOTS_COUNT];
     uint32_t votes = ballots->term == term ? ballots->of[id] : 0;
+    struct gd_raft_facts facts;
+    gd_raft_facts(raft, &facts);
+    votes |= facts.hard_state_durable && gd_raft_vote(raft) == id ? UINT32_C(1) << id : 0;
     if (ballots->term <= term && !gd_sim_quorum(gd_raft_config(raft), votes)) {
-        gd_sim__violated(checks, "votes are durable",
-                         "node %u leads term %" PRIu64
-                         ", and no quorum's disks hold votes for it (bits of nodes: %x)",
-                         id, term, votes);
+        gd_sim__violated(
+            checks, "votes are durable",
+            "node %u leads term %" PRIu64
+            ", and no quorum has voted for it, each with its vote on its disk (bits of nodes: "
+            "%x)",
+            id, term, votes);
     }
 }
 
@@ -85,7 +90,6 @@ static void look_at_deadline(struct gd_sim_checks *checks, unsigned id, const st
     }
     look_at_passed(checks, id, raft, &facts);
     if (facts.hard_state_durable) {
-        note_ballot(checks, id, gd_raft_term(raft), gd_raft_vote(raft));
         shadow->durable_term = gd_raft_term(raft);
         shadow->durable_vote = gd_raft_vote(raft);
     }
@@ -173,7 +177,8 @@ void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to
     struct shadow *shadow = &checks->shadows[to];
     enum gd_message_type type = gd_message_frame_type(frame);
     struct heard heard = {gd_message_frame_term(frame), checks->clock(checks->context, to)};
-    if (type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP) {
+    if ((type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP) &&
+        heard.term >= shadow->answers[from].term) { /* Else it was late. */
         shadow->answers[from] = heard;
     }
 }

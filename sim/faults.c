@@ -31,7 +31,7 @@ struct active {
 };
 /* A node as it was after the event before. */
 struct seen {
-    const struct gd_node *node; /* Only compared. */
+    const struct gd_node *node; /* Only compared; NULL: it had no log open. */
     gd_index commit;
 };
 struct gd_sim_faults {
@@ -146,8 +146,11 @@ static void look_at_all(struct gd_sim_faults *faults)
 {
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
         const struct gd_raft *raft = raft_of(faults, id);
-        faults->seen[id] = (struct seen){gd_sim_cluster_node(faults->cluster, id),
-                                         raft != NULL ? gd_raft_commit(raft) : 0};
+        faults->seen[id] = (struct seen){0};
+        if (raft != NULL) {
+            faults->seen[id] =
+                (struct seen){gd_sim_cluster_node(faults->cluster, id), gd_raft_commit(raft)};
+        }
     }
 }
 

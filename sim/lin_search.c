@@ -272,7 +272,7 @@ static void earn(struct search *s, uint32_t class)
 /* The hash of what is taken; `sign` 1 or -1. */
 static void count_in(struct search *s, uint32_t i, uint64_t sign)
 {
-    uint64_t a = gd__lin_mix(i, 1), b = (a ^ a >> 32) * UINT64_C(0xff51afd7ed558ccd);
+    uint64_t a = gd__lin_mix(i, 1), b = gd__lin_mix(i, 2);
     a *= sign;
     b *= sign;
     for (uint64_t cells = s->calls[i].cells; cells != 0; cells &= cells - 1) {

@@ -264,6 +264,9 @@ static void note(struct gd_sim_checks *checks, unsigned from, const struct gd_me
         asked->questions++;
     } else if (m->type == GD_MESSAGE_VOTE_RESP) {
         to->asked_votes[from].answered++;
+        if (m->vote_resp.granted) {
+            gd_sim__note_ballot(checks, from, m->term, m->to);
+        }
     } else if (m->type == GD_MESSAGE_APPEND_RESP && m->append_resp.success) {
         note_told(checks, from, m, m->append_resp.last.index);
     } else if (m->type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP && m->install_resp.done) {
