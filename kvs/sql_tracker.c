@@ -315,10 +315,10 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
     (void)snprintf(limit, sizeof limit, "PRAGMA journal_size_limit=%d", WAL_SIZE_KEPT);
     if ((empty && !gd__sql_exec(self->db, "PRAGMA page_size=4096")) ||
         !gd__sql_exec(self->db, settings) || !gd__sql_exec(self->db, limit) ||
-        (dirty && !wipe(self))) {
+        (dirty && (!gd__sql_exec(self->db, "PRAGMA synchronous=FULL") || !wipe(self)))) {
         return gd__sql_fault(self, self->db, "it cannot be set up");
     }
-    if (dirty) { /* What a foreign hand has touched is worth nothing. */
+    if (dirty) { /* What a foreign hand has touched is worth nothing, and must not come back. */
         self->applied = 0;
         self->stamp_ms = 0;
     }
@@ -326,7 +326,8 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
         !gd__sql_exec(self->db, "BEGIN IMMEDIATE") ||
         ((dirty || empty) && !gd__sql_state_write(self->db, 0, 0, false, self->identity)) ||
         !gd__sql_number(self->db, "PRAGMA data_version", &self->version_seen) ||
-        !gd__sql_exec(self->db, "COMMIT") || !prepare(self)) {
+        !gd__sql_exec(self->db, "COMMIT") || !gd__sql_exec(self->db, "PRAGMA synchronous=NORMAL") ||
+        !prepare(self)) {
         return gd__sql_fault(self, self->db, "it cannot be set up");
     }
     self->foreign = false;
@@ -378,12 +379,13 @@ bool gd__sql_untouched(struct gd_sql_tracker *self)
     return false;
 }
 
-/* Leaves the transaction. When somebody else wrote, the mark that says so is what stays. Asking for
- * data_version here would not do: an error of our own changes it, too. */
+/* Leaves the transaction. When somebody else wrote, the mark that says so is what stays, also when
+ * the power goes: what it goes back to then would look like ours. Asking for data_version here
+ * would not do: an error of our own changes it, too. */
 static void give_up(struct gd_sql_tracker *self)
 {
     (void)sqlite3_exec(self->db, "ROLLBACK", NULL, NULL, NULL);
-    if (self->foreign && gd__sql_exec(self->db, "BEGIN IMMEDIATE")) {
+    if (self->foreign && gd__sql_exec(self->db, "PRAGMA synchronous=FULL; BEGIN IMMEDIATE")) {
         (void)gd__sql_state_write(self->db, 0, 0, true, self->owner);
         (void)gd__sql_exec(self->db, "COMMIT");
     }
