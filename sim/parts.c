@@ -108,6 +108,7 @@ static void find_steps(struct finding *f, const struct gd_sim_record *record)
             }
             parts->kinds[step->key] = (uint16_t)(parts->kinds[step->key] | kind_of(op, step));
             if (counted) {
+                GD_ASSERT(f->counts != NULL); /* Its key is known. */
                 f->counts[step->key].steps++;
                 f->counts[step->key].operations += k == 0 ? 1 : 0;
                 make_brief(op, step, i, &briefs[count]);
@@ -144,6 +145,7 @@ static void sort_steps(struct finding *f, const uint32_t *part_of)
     struct place {
         size_t operation, brief;
     } *next = zeroed(parts->count, sizeof *next);
+    GD_ASSERT(parts->key_count == 0 || f->counts != NULL);
     for (uint32_t key = 0; key < parts->key_count; key++) {
         parts->operation_first[part_of[key] + 1] += f->counts[key].operations;
         parts->brief_first[part_of[key] + 1] += f->counts[key].steps;

@@ -16,17 +16,17 @@ bool gd_sim_classes_parse(const char *text, uint32_t *classes)
     char name[64];
     *classes = 0;
     for (;;) {
-        enum gd_sim_class class_;
+        enum gd_sim_class named;
         size_t size = strcspn(text, "+");
         if (size >= sizeof name) {
             return false;
         }
         memcpy(name, text, size);
         name[size] = '\0';
-        if (!gd_sim_class_parse(name, &class_)) {
+        if (!gd_sim_class_parse(name, &named)) {
             return false;
         }
-        *classes |= UINT32_C(1) << class_;
+        *classes |= UINT32_C(1) << named;
         if (text[size] == '\0') {
             return true;
         }

@@ -99,7 +99,7 @@ static void on_interrupt(int number)
 const char *gd_sim_walk_disk_text(enum gd_sim_walk_disk disk)
 {
     static const char *const texts[] = {"plan", "lost", "torn", "mixed"};
-    return texts[disk];
+    return (size_t)disk < GD_COUNT(texts) ? texts[disk] : "?";
 }
 
 /* ---------------------------------------------------------------- plans */
