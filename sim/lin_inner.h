@@ -93,6 +93,68 @@ static inline uint64_t gd__lin_mix(uint64_t a, uint64_t b)
     return a ^ (a >> 29);
 }
 
+static inline uint32_t gd__lin_return_point(const struct search *s, uint32_t call)
+{
+    return (uint32_t)s->problem->call_count + 1 + call;
+}
+
+static inline bool gd__lin_is_return(const struct search *s, uint32_t point)
+{
+    return point > s->problem->call_count;
+}
+
+static inline uint32_t gd__lin_call_of(const struct search *s, uint32_t point)
+{
+    return gd__lin_is_return(s, point) ? point - (uint32_t)s->problem->call_count - 1 : point - 1;
+}
+
+static inline uint64_t gd__lin_cell_bit(uint32_t cell)
+{
+    return UINT64_C(1) << cell % 64;
+}
+
+static inline bool gd__lin_has_turn(const struct search *s, uint32_t i)
+{
+    const struct gd_lin_call *call = &s->calls[i];
+    return (call->after == 0 || s->taken[call->after - 1]) &&
+           (s->waits == NULL || s->waits[i] == 0);
+}
+
+/* When the one that must be done first returns. */
+static inline uint64_t gd__lin_first_return(const struct search *s)
+{
+    uint32_t at = s->next[0];
+    while (at != 0 && !gd__lin_is_return(s, at)) {
+        at = s->next[at];
+    }
+    return at == 0 ? GD_LIN_OPEN : s->calls[gd__lin_call_of(s, at)].back;
+}
+
+/* lin_state.c. All calls and returns into the list, the cells as they are at the beginning. The
+ * search has its problem and nothing else. */
+void gd__lin_begin(struct search *s);
+void gd__lin_set_cell(struct search *s, uint32_t cell, uint32_t value);
+/* The cells as they were when `undo_count` was `undo`. */
+void gd__lin_go_back_to(struct search *s, size_t undo);
+/* Does to the cells what `call` does. False: it cannot be now; sets the blame, and nothing has
+ * changed. */
+bool gd__lin_apply(struct search *s, const struct gd_lin_call *call);
+/* Whether a cell is not as it was when `undo_count` was `undo`. */
+bool gd__lin_has_changed(const struct search *s, size_t undo);
+/* `i`, which was applied, leaves the list. */
+void gd__lin_take(struct search *s, uint32_t i);
+/* The one taken last is in the list again; the cells stay. */
+void gd__lin_put_back(struct search *s);
+/* S1. */
+void gd__lin_take_readers(struct search *s);
+/* lin_next.c. S7: which cells matter for now. The others go by this. */
+void gd__lin_find_relevant(struct search *s);
+/* Who is tried first; GD_LIN_NO: nobody, as far as no open one comes. */
+uint32_t gd__lin_pick_best(const struct search *s);
+/* The open calls, by likeness, each kind by call. Once. */
+void gd__lin_gather_open(struct search *s);
+/* All but the best one: by rank, of those alike the first (S3); then open ones. */
+void gd__lin_list_candidates(struct search *s, struct node *node);
 /* lin_waits.c. Counts who waits for whom. The problem must have `before`. */
 void gd__lin_waits_begin(struct search *s);
 /* `i` is taken (`more` is -1) or put back (1). */

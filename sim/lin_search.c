@@ -31,189 +31,19 @@
  * one: it is kept as failed for this very state alone, and cuts nothing off on the way back.
  *
  * The open calls stand apart, by likeness: a history with thousands of them costs nothing until one
- * is needed. */
+ * is needed.
+ *
+ * Here are S4 to S6, S8 and S9, and how choices are made and taken back. What is taken, with S1, is
+ * in lin_state.c; who may come next, S3 and S7, in lin_next.c; S2 in lin_tried.c, S10 in
+ * lin_waits.c. */
 #include "sim/lin_inner.h"
 #include "sim/big.h"
-#include "engine/prng.h"
 #include <stdlib.h>
 
 #define CHAIN_LOOK 512u /* Points that S6 looks at. */
 #define ROUND 1000u     /* Choices taken back before it begins again, at first. */
 
-/* ---------------------------------------------------------------- the list of points */
-
-static uint32_t return_point(const struct search *s, uint32_t call)
-{
-    return (uint32_t)s->problem->call_count + 1 + call;
-}
-
-static bool is_return(const struct search *s, uint32_t point)
-{
-    return point > s->problem->call_count;
-}
-
-static uint32_t call_of(const struct search *s, uint32_t point)
-{
-    return is_return(s, point) ? point - (uint32_t)s->problem->call_count - 1 : point - 1;
-}
-
-static void unlink_point(struct search *s, uint32_t point)
-{
-    s->next[s->previous[point]] = s->next[point];
-    s->previous[s->next[point]] = s->previous[point];
-}
-
-static void relink_point(struct search *s, uint32_t point)
-{
-    s->next[s->previous[point]] = point;
-    s->previous[s->next[point]] = point;
-}
-
-/* Calls and returns in the order of time; what meets overlaps, so calls go first. */
-static void build_points(struct search *s)
-{
-    size_t count = s->problem->call_count, n = 0;
-    struct gd_lin_pair *by_call = gd_sim_big(count * sizeof *by_call);
-    struct gd_lin_pair *by_back = gd_sim_big(count * sizeof *by_back);
-    for (uint32_t i = 0; i < count; i++) {
-        if (s->calls[i].back != GD_LIN_OPEN) {
-            by_call[n] = (struct gd_lin_pair){s->calls[i].call, i};
-            by_back[n++] = (struct gd_lin_pair){s->calls[i].back, i};
-        }
-    }
-    gd_lin_sort(by_call, n);
-    gd_lin_sort(by_back, n);
-    uint32_t previous = 0;
-    for (size_t c = 0, b = 0; b < n;) {
-        uint32_t point = c < n && by_call[c].key <= by_back[b].key
-                             ? 1 + by_call[c++].value
-                             : return_point(s, by_back[b++].value);
-        s->previous[point] = previous;
-        s->next[previous] = point;
-        previous = point;
-    }
-    s->next[previous] = 0;
-    s->previous[0] = previous;
-    s->left = n;
-    free(by_call);
-    free(by_back);
-}
-
-/* When the one that must be done first returns. */
-static uint64_t first_return(const struct search *s)
-{
-    uint32_t at = s->next[0];
-    while (at != 0 && !is_return(s, at)) {
-        at = s->next[at];
-    }
-    return at == 0 ? GD_LIN_OPEN : s->calls[call_of(s, at)].back;
-}
-
-/* ---------------------------------------------------------------- state */
-
-static void change_cell(struct search *s, uint32_t cell, uint32_t value)
-{
-    uint64_t more = gd__lin_mix(cell, value) - gd__lin_mix(cell, s->state[cell]);
-    s->state_hash += more;
-    s->shadows[cell % 64].state += more;
-    s->state[cell] = value;
-}
-
-static void set_cell(struct search *s, uint32_t cell, uint32_t value)
-{
-    s->undone = gd_lin_grown(s->undone, &s->undo_capacity, s->undo_count, sizeof *s->undone);
-    s->undone[s->undo_count++] = (struct undo){cell, s->state[cell]};
-    change_cell(s, cell, value);
-}
-
-static void go_back_to(struct search *s, size_t undo)
-{
-    while (s->undo_count > undo) {
-        const struct undo *last = &s->undone[--s->undo_count];
-        change_cell(s, last->cell, last->value);
-    }
-}
-
-static uint64_t cell_bit(uint32_t cell)
-{
-    return UINT64_C(1) << cell % 64;
-}
-
-static bool apply(struct search *s, const struct gd_lin_call *call)
-{
-    const struct gd_lin_machine *machine = &s->problem->machine;
-    size_t undo = s->undo_count;
-    for (uint32_t i = 0; i < call->count; i++) {
-        const struct gd_lin_step *step = &s->problem->steps[call->first + i];
-        uint32_t now = s->state[step->cell];
-        uint32_t value = step->need != GD_LIN_NO && step->need != now
-                             ? GD_LIN_NO
-                             : machine->step(machine->context, step->what, now);
-        if (value == GD_LIN_NO) {
-            s->blame = cell_bit(step->cell);
-            go_back_to(s, undo);
-            return false;
-        }
-        if (value != now) {
-            set_cell(s, step->cell, value);
-        }
-    }
-    return true;
-}
-
-/* Of a call that never changes anything, where it is known what each step must find: whether it is
- * there. (What is there then stays.) */
-static bool finds(struct search *s, const struct gd_lin_call *call)
-{
-    const struct gd_lin_step *step = &s->problem->steps[call->first];
-    return call->count == 1 && step->need != GD_LIN_NO ? step->need == s->state[step->cell]
-                                                       : apply(s, call);
-}
-
-static bool has_changed(const struct search *s, size_t undo)
-{
-    for (size_t i = undo; i < s->undo_count; i++) {
-        if (s->state[s->undone[i].cell] != s->undone[i].value) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* ---------------------------------------------------------------- who must yet find what */
-
-/* Of a call that is not open. */
-static void watch(struct search *s, const struct gd_lin_call *call, uint32_t more)
-{
-    const struct gd_lin_step *steps = &s->problem->steps[call->first];
-    for (uint32_t i = 0; i < call->count; i++) {
-        if (steps[i].need != GD_LIN_NO) {
-            s->watchers[steps[i].need] += more;
-        }
-    }
-}
-
-/* All who must yet find something are counted; and whether some wait for others. */
-static void begin_to_watch(struct search *s)
-{
-    size_t count = s->problem->call_count;
-    for (size_t i = 0; i < count; i++) {
-        const struct gd_lin_call *call = &s->calls[i];
-        s->sessions = s->sessions || call->after != 0;
-        for (uint32_t k = call->first; k < call->first + call->count; k++) {
-            uint32_t need = s->problem->steps[k].need;
-            if (need != GD_LIN_NO && need >= s->watcher_capacity) {
-                s->watcher_capacity = need + (size_t)1;
-            }
-        }
-    }
-    s->watchers = gd_lin_zeroed(s->watcher_capacity, sizeof *s->watchers);
-    for (size_t i = 0; i < count; i++) {
-        if (s->calls[i].back != GD_LIN_OPEN) {
-            watch(s, &s->calls[i], 1);
-        }
-    }
-}
+/* ---------------------------------------------------------------- one call */
 
 /* S5: has a change behind `undo` left a value that somebody must yet find? */
 static bool left_too_early(struct search *s, size_t undo)
@@ -223,7 +53,7 @@ static bool left_too_early(struct search *s, size_t undo)
         uint32_t value = s->undone[i].value;
         if (value < s->watcher_capacity && s->watchers[value] > 0 &&
             s->state[s->undone[i].cell] != value && machine->once(machine->context, value)) {
-            s->blame = cell_bit(s->undone[i].cell);
+            s->blame = gd__lin_cell_bit(s->undone[i].cell);
             return true;
         }
     }
@@ -237,301 +67,11 @@ static bool lacks_something(struct search *s, size_t undo)
     for (size_t i = undo; i < s->undo_count && s->supplied; i++) {
         uint32_t value = s->undone[i].value;
         if (s->state[s->undone[i].cell] != value && gd_lin_supply_lacks(&s->supply, value)) {
-            s->blame = cell_bit(s->undone[i].cell);
+            s->blame = gd__lin_cell_bit(s->undone[i].cell);
             return true;
         }
     }
     return false;
-}
-
-/* ---------------------------------------------------------------- taking and putting back */
-
-static void spend(struct search *s, uint32_t class)
-{
-    size_t at = s->spent_count;
-    s->spent = gd_lin_grown(s->spent, &s->spent_capacity, s->spent_count, sizeof *s->spent);
-    for (; at > 0 && s->spent[at - 1] > class; at--) {
-        s->spent[at] = s->spent[at - 1];
-    }
-    s->spent[at] = class;
-    s->spent_count++;
-    s->classes[class - 1].used++;
-}
-
-static void earn(struct search *s, uint32_t class)
-{
-    size_t at = s->spent_count;
-    while (s->spent[at - 1] != class) {
-        at--;
-    }
-    memmove(s->spent + at - 1, s->spent + at, (s->spent_count - at) * sizeof *s->spent);
-    s->spent_count--;
-    s->classes[class - 1].used--;
-}
-
-/* The hash of what is taken; `sign` 1 or -1. */
-static void count_in(struct search *s, uint32_t i, uint64_t sign)
-{
-    uint64_t a = gd__lin_mix(i, 1), b = gd__lin_mix(i, 2);
-    a *= sign;
-    b *= sign;
-    for (uint64_t cells = s->calls[i].cells; cells != 0; cells &= cells - 1) {
-        struct shadow *shadow = &s->shadows[__builtin_ctzll(cells)];
-        shadow->set[0] += a;
-        shadow->set[1] += b;
-    }
-}
-
-static void take(struct search *s, uint32_t i)
-{
-    const struct gd_lin_call *call = &s->calls[i];
-    s->trail[s->trail_count++] = i;
-    s->taken[i] = true;
-    if (s->waits != NULL) {
-        gd__lin_waits_tell(s, i, (uint32_t)-1);
-    }
-    if (s->supplied) {
-        gd_lin_supply_take(&s->supply, i);
-    }
-    if (call->back == GD_LIN_OPEN) {
-        spend(s, s->class_of[i]);
-        return;
-    }
-    watch(s, call, (uint32_t)-1);
-    count_in(s, i, 1);
-    s->left--;
-    unlink_point(s, 1 + i);
-    unlink_point(s, return_point(s, i));
-}
-
-static void put_back(struct search *s)
-{
-    uint32_t i = s->trail[--s->trail_count];
-    const struct gd_lin_call *call = &s->calls[i];
-    s->kept = s->trail_count < s->kept ? s->trail_count : s->kept;
-    s->taken[i] = false;
-    if (s->waits != NULL) {
-        gd__lin_waits_tell(s, i, 1);
-    }
-    if (s->supplied) {
-        gd_lin_supply_put_back(&s->supply, i);
-    }
-    if (call->back == GD_LIN_OPEN) {
-        earn(s, s->class_of[i]);
-        return;
-    }
-    watch(s, call, 1);
-    count_in(s, i, UINT64_MAX);
-    s->left++;
-    relink_point(s, return_point(s, i));
-    relink_point(s, 1 + i);
-}
-
-/* ---------------------------------------------------------------- who may come next */
-
-/* S7. */
-static void find_relevant(struct search *s)
-{
-    uint64_t before, now;
-    uint32_t end = s->next[0];
-    s->relevant = UINT64_MAX;
-    if (s->problem->cell_count == 1) {
-        return;
-    }
-    now = first_return(s);
-    while (end != 0 && !is_return(s, end)) {
-        end = s->next[end];
-    }
-    if (end == 0) {
-        return;
-    }
-    s->relevant = s->calls[call_of(s, end)].cells;
-    do {
-        before = s->relevant;
-        for (uint32_t at = s->next[0]; at != end; at = s->next[at]) {
-            uint32_t i = call_of(s, at);
-            if ((s->calls[i].cells & s->relevant) != 0) {
-                s->relevant |= s->calls[i].cells | gd__lin_cells_before(s, i);
-            }
-        }
-        for (size_t k = 0; k < s->class_count; k++) {
-            const struct open_class *class = &s->classes[k];
-            if (class->used < class->count && s->calls[class->calls[class->used]].call <= now &&
-                (s->calls[class->calls[class->used]].cells & s->relevant) != 0) {
-                uint32_t i = class->calls[class->used];
-                s->relevant |= s->calls[i].cells | gd__lin_cells_before(s, i);
-            }
-        }
-    } while (s->relevant != before);
-}
-
-static bool has_turn(const struct search *s, uint32_t i)
-{
-    const struct gd_lin_call *call = &s->calls[i];
-    return (call->after == 0 || s->taken[call->after - 1]) &&
-           (s->waits == NULL || s->waits[i] == 0);
-}
-
-static bool may_come(const struct search *s, uint32_t i)
-{
-    return (s->calls[i].cells & s->relevant) != 0 && has_turn(s, i);
-}
-
-/* S1. */
-static void take_readers(struct search *s)
-{
-    bool again;
-    do {
-        again = false;
-        for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at);) {
-            uint32_t i = call_of(s, at), next = s->next[at];
-            const struct gd_lin_call *call = &s->calls[i];
-            if (call->reads_only && has_turn(s, i) && finds(s, call)) {
-                take(s, i);
-                again = s->sessions;
-                next =
-                    is_return(s, next) && call_of(s, next) == i ? s->next[s->previous[at]] : next;
-            }
-            at = next;
-        }
-    } while (again);
-}
-
-/* Who is tried first: the least. Those that are alike stay in their order. */
-static uint64_t turn_of(const struct search *s, uint32_t i)
-{
-    const struct gd_lin_call *call = &s->calls[i];
-    uint64_t noise = 0;
-    if (s->round > 0) {
-        uint64_t whose = call->alike != 0 ? s->problem->call_count + call->alike : i;
-        noise = gd__lin_mix(whose, s->round) % s->noise;
-    }
-    /* What was done although nobody heard of it was done soon, mostly. */
-    return call->back == GD_LIN_OPEN ? UINT64_MAX / 2 - call->call / 2 + 2 * noise
-                                     : call->rank + noise;
-}
-
-/* Does `i` come before `k` among candidates? Who needs the very value that is there goes first: it
- * may not be there again in time. */
-static bool sooner(const struct search *s, uint32_t i, uint32_t k)
-{
-    const struct gd_lin_step *a = &s->problem->steps[s->calls[i].first];
-    const struct gd_lin_step *b = &s->problem->steps[s->calls[k].first];
-    bool finds_a = a->need == s->state[a->cell], finds_b = b->need == s->state[b->cell];
-    if (finds_a != finds_b) {
-        return finds_a;
-    }
-    return turn_of(s, i) < turn_of(s, k);
-}
-
-static uint32_t pick_best(const struct search *s)
-{
-    uint32_t best = GD_LIN_NO;
-    for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
-        uint32_t i = call_of(s, at);
-        const struct gd_lin_call *call = &s->calls[i];
-        if (!call->reads_only && may_come(s, i) && (best == GD_LIN_NO || sooner(s, i, best))) {
-            best = i;
-        }
-    }
-    return best;
-}
-
-static void push_candidate(struct search *s, size_t first, uint32_t i)
-{
-    s->stack = gd_lin_grown(s->stack, &s->stack_capacity, s->stack_count, sizeof *s->stack);
-    size_t at = s->stack_count++;
-    for (; at > first && sooner(s, i, s->stack[at - 1]); at--) {
-        s->stack[at] = s->stack[at - 1];
-    }
-    s->stack[at] = i;
-}
-
-/* The open calls, by likeness, each kind by call. */
-static void gather_open(struct search *s)
-{
-    const struct gd_lin_machine *machine = &s->problem->machine;
-    size_t count = s->problem->call_count, n = 0;
-    uint32_t alike_count =
-        machine->alike != NULL ? machine->alike(machine->context) : s->problem->alike_count;
-    uint32_t *class_of_alike = gd_lin_zeroed(alike_count + 1, sizeof *class_of_alike);
-    s->marks = gd_lin_zeroed(alike_count + 1, sizeof *s->marks);
-    s->listed = true;
-    struct gd_lin_pair *by_call = gd_lin_zeroed(count, sizeof *by_call);
-    for (uint32_t i = 0; i < count; i++) {
-        if (s->calls[i].back == GD_LIN_OPEN) {
-            by_call[n++] = (struct gd_lin_pair){s->calls[i].call, i};
-        }
-    }
-    gd_lin_sort(by_call, n);
-    s->open_calls = gd_lin_zeroed(n, sizeof *s->open_calls);
-    s->classes = gd_lin_zeroed(n, sizeof *s->classes);
-    s->class_of = gd_lin_zeroed(count, sizeof *s->class_of);
-    for (size_t k = 0; k < n; k++) {
-        uint32_t alike = s->calls[by_call[k].value].alike, class = class_of_alike[alike];
-        if (alike == 0 || class == 0) {
-            class = (uint32_t)++s->class_count;
-            s->classes[class - 1].alike = alike;
-            class_of_alike[alike] = class;
-        }
-        s->class_of[by_call[k].value] = class;
-        s->classes[class - 1].count++;
-    }
-    uint32_t *place = s->open_calls;
-    for (size_t k = 0; k < s->class_count; k++) {
-        s->classes[k].calls = place;
-        place += s->classes[k].count;
-        s->classes[k].count = 0;
-    }
-    for (size_t k = 0; k < n; k++) {
-        struct open_class *class = &s->classes[s->class_of[by_call[k].value] - 1];
-        class->calls[class->count++] = by_call[k].value;
-    }
-    free(class_of_alike);
-    free(by_call);
-}
-
-/* All but the best one: by rank, of those alike the first (S3); then open ones. */
-static void list_candidates(struct search *s, struct node *node)
-{
-    uint64_t now = first_return(s);
-    size_t kept;
-    if (!s->listed) {
-        gather_open(s);
-    }
-    s->mark++;
-    node->first = (uint32_t)s->stack_count;
-    for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
-        uint32_t i = call_of(s, at);
-        if (!s->calls[i].reads_only && i != node->best && may_come(s, i)) {
-            push_candidate(s, node->first, i);
-        }
-    }
-    if (node->best != GD_LIN_NO) {
-        s->marks[s->calls[node->best].alike] = s->mark;
-    }
-    kept = node->first;
-    for (size_t k = node->first; k < s->stack_count; k++) {
-        uint32_t alike = s->calls[s->stack[k]].alike;
-        if (alike == 0 || s->marks[alike] != s->mark) {
-            s->marks[alike] = s->mark;
-            s->stack[kept++] = s->stack[k];
-        }
-    }
-    s->stack_count = kept;
-    for (size_t k = s->class_count; k-- > 0;) { /* Nearly in the order in which they are tried. */
-        const struct open_class *class = &s->classes[k];
-        if (class->used < class->count &&
-            (class->alike == 0 || s->marks[class->alike] != s->mark)) {
-            uint32_t i = class->calls[class->used];
-            if (s->calls[i].call <= now && may_come(s, i)) {
-                push_candidate(s, kept, i);
-            }
-        }
-    }
-    node->at = node->first;
-    node->end = (uint32_t)s->stack_count;
-    node->listed = true;
 }
 
 /* S6. */
@@ -545,8 +85,8 @@ static bool begins_too_early(const struct search *s, uint32_t i)
     }
     begin = s->problem->chain_begin[call->chain];
     for (uint32_t at = s->next[0]; at != 0 && looked < CHAIN_LOOK; at = s->next[at], looked++) {
-        const struct gd_lin_call *other = &s->calls[call_of(s, at)];
-        if (is_return(s, at)) {
+        const struct gd_lin_call *other = &s->calls[gd__lin_call_of(s, at)];
+        if (gd__lin_is_return(s, at)) {
             if (other->back >= begin) {
                 return false;
             }
@@ -598,16 +138,16 @@ static bool notices(struct search *s, const struct gd_lin_call *open,
         s->seen = gd_lin_zeroed(s->seen_capacity, sizeof *s->seen);
     }
     for (size_t i = undo; i-- > before;) {
-        set_cell(s, s->undone[i].cell, s->undone[i].value);
+        gd__lin_set_cell(s, s->undone[i].cell, s->undone[i].value);
     }
-    bool good = apply(s, call);
+    bool good = gd__lin_apply(s, call);
     look_at(s, open, call, s->seen);
-    go_back_to(s, undo);
-    if (!good || !apply(s, call)) {
+    gd__lin_go_back_to(s, undo);
+    if (!good || !gd__lin_apply(s, call)) {
         return true;
     }
     look_at(s, open, call, s->seen + count);
-    go_back_to(s, undo);
+    gd__lin_go_back_to(s, undo);
     return memcmp(s->seen, s->seen + count, count * sizeof *s->seen) != 0;
 }
 
@@ -633,19 +173,19 @@ static bool try_call(struct search *s, uint32_t i)
         lean_on(s, (uint32_t)s->node_count - 2);
         return false;
     }
-    if (!apply(s, call)) {
+    if (!gd__lin_apply(s, call)) {
         return false;
     }
-    bool changed = has_changed(s, undo);
+    bool changed = gd__lin_has_changed(s, undo);
     if ((call->back == GD_LIN_OPEN && !changed) || (changed && begins_too_early(s, i))) {
         s->blame = changed ? call->cells : 0;
-        go_back_to(s, undo);
+        gd__lin_go_back_to(s, undo);
         return false;
     }
-    take(s, i);
+    gd__lin_take(s, i);
     if (left_too_early(s, undo) || lacks_something(s, undo)) {
-        put_back(s);
-        go_back_to(s, undo);
+        gd__lin_put_back(s);
+        gd__lin_go_back_to(s, undo);
         return false;
     }
     return true;
@@ -672,10 +212,10 @@ static void note_longest(struct search *s)
 {
     struct gd_lin_found *found = s->found;
     uint32_t at = s->next[0], stuck;
-    while (at != 0 && !is_return(s, at)) {
+    while (at != 0 && !gd__lin_is_return(s, at)) {
         at = s->next[at];
     }
-    stuck = at == 0 ? GD_LIN_NO : call_of(s, at);
+    stuck = at == 0 ? GD_LIN_NO : gd__lin_call_of(s, at);
     if (stuck != GD_LIN_NO && stuck == found->stuck) {
         note_before(s, stuck);
     }
@@ -722,16 +262,18 @@ static bool over_limit(struct search *s)
              (limits->stop != NULL && limits->stop(limits->context))));
 }
 
+/* ---------------------------------------------------------------- choices */
+
 static void new_node(struct search *s)
 {
-    find_relevant(s);
+    gd__lin_find_relevant(s);
     s->nodes = gd_lin_grown(s->nodes, &s->node_capacity, s->node_count, sizeof *s->nodes);
     s->nodes[s->node_count++] = (struct node){.trail = (uint32_t)s->trail_count,
                                               .undo = (uint32_t)s->undo_count,
                                               .first = (uint32_t)s->stack_count,
                                               .state_hash = s->state_hash,
                                               .leans_on = GD_LIN_NO,
-                                              .best = pick_best(s)};
+                                              .best = gd__lin_pick_best(s)};
 }
 
 static uint32_t next_candidate(struct search *s, struct node *node)
@@ -741,7 +283,7 @@ static uint32_t next_candidate(struct search *s, struct node *node)
         return node->best;
     }
     if (!node->listed) {
-        list_candidates(s, node);
+        gd__lin_list_candidates(s, node);
     }
     return node->at < node->end ? s->stack[node->at++] : GD_LIN_NO;
 }
@@ -751,10 +293,10 @@ static void return_to_node(struct search *s)
 {
     const struct node *node = &s->nodes[s->node_count - 1];
     while (s->trail_count > node->trail) {
-        put_back(s);
+        gd__lin_put_back(s);
     }
-    go_back_to(s, node->undo);
-    find_relevant(s);
+    gd__lin_go_back_to(s, node->undo);
+    gd__lin_find_relevant(s);
 }
 
 /* The lists of S8, as they stand now. */
@@ -775,7 +317,7 @@ static void go_to(struct search *s, uint32_t call)
     s->nodes[s->node_count - 1].choice = call;
     if (try_call(s, call)) {
         uint32_t place;
-        take_readers(s);
+        gd__lin_take_readers(s);
         bool open = s->calls[s->trail[s->trail_count - 1]].back == GD_LIN_OPEN;
         if (open && gd__lin_goes_round(s, &place)) {
             lean_on(s, place);
@@ -794,10 +336,10 @@ static uint64_t blame_readers(struct search *s, uint64_t blame)
     uint64_t before;
     do {
         before = blame;
-        for (uint32_t at = s->next[0]; at != 0 && !is_return(s, at); at = s->next[at]) {
-            const struct gd_lin_call *call = &s->calls[call_of(s, at)];
+        for (uint32_t at = s->next[0]; at != 0 && !gd__lin_is_return(s, at); at = s->next[at]) {
+            const struct gd_lin_call *call = &s->calls[gd__lin_call_of(s, at)];
             if (call->reads_only && call->count > 1 && (call->cells & blame) != 0 &&
-                !apply(s, call)) {
+                !gd__lin_apply(s, call)) {
                 blame |= s->blame;
             }
         }
@@ -814,15 +356,15 @@ static uint64_t blame_of(struct search *s, const struct node *node)
     if (s->problem->cell_count == 1 || s->problem->plain) {
         return UINT64_MAX;
     }
-    for (; at != 0 && !is_return(s, at); at = s->next[at]) {
-        blame |= gd__lin_cells_before(s, call_of(s, at));
+    for (; at != 0 && !gd__lin_is_return(s, at); at = s->next[at]) {
+        blame |= gd__lin_cells_before(s, gd__lin_call_of(s, at));
     }
     for (size_t k = 0; k < s->class_count && s->waits != NULL; k++) {
         const struct open_class *class = &s->classes[k];
         blame |=
             class->used < class->count ? gd__lin_cells_before(s, class->calls[class->used]) : 0;
     }
-    return at == 0 ? UINT64_MAX : blame_readers(s, blame | s->calls[call_of(s, at)].cells);
+    return at == 0 ? UINT64_MAX : blame_readers(s, blame | s->calls[gd__lin_call_of(s, at)].cells);
 }
 
 /* S9. False: there is no choice left. */
@@ -881,7 +423,7 @@ static void begin_again(struct search *s)
 static enum gd_lin_verdict run(struct search *s)
 {
     size_t end_capacity = 0;
-    take_readers(s);
+    gd__lin_take_readers(s);
     new_node(s);
     s->begin_again_at = ROUND + s->problem->call_count;
     for (;;) {
@@ -921,32 +463,6 @@ static enum gd_lin_verdict run(struct search *s)
 
 /* ---------------------------------------------------------------- beginning and end */
 
-static void begin(struct search *s)
-{
-    size_t count = s->problem->call_count;
-    s->next = gd_sim_big((2 * count + 1) * sizeof *s->next);
-    s->previous = gd_sim_big((2 * count + 1) * sizeof *s->previous);
-    s->trail = gd_sim_big(count * sizeof *s->trail);
-    s->taken = gd_lin_zeroed(count, sizeof *s->taken);
-    s->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->state);
-    s->found->order = gd_sim_big(count * sizeof *s->found->order);
-    s->found->state = gd_lin_zeroed(s->problem->cell_count, sizeof *s->found->state);
-    for (uint32_t cell = 0; cell < s->problem->cell_count; cell++) {
-        s->state[cell] = s->problem->start[cell];
-        s->state_hash += gd__lin_mix(cell, s->state[cell]);
-        s->shadows[cell % 64].state += gd__lin_mix(cell, s->state[cell]);
-        s->all_cells |= cell_bit(cell);
-    }
-    build_points(s);
-    if (s->problem->cell_count > 1) {
-        gather_open(s); /* find_relevant looks at them. */
-    }
-    begin_to_watch(s);
-    if (s->problem->before != NULL) {
-        gd__lin_waits_begin(s);
-    }
-}
-
 void gd_lin_search(const struct gd_lin_problem *problem, struct gd_lin_found *found)
 {
     struct search *s = gd_lin_zeroed(1, sizeof *s);
@@ -954,7 +470,7 @@ void gd_lin_search(const struct gd_lin_problem *problem, struct gd_lin_found *fo
     s->problem = problem;
     s->calls = problem->calls;
     s->found = found;
-    begin(s);
+    gd__lin_begin(s);
     found->verdict = run(s);
     if (found->verdict == GD_LIN_LEGAL && !problem->every_end) {
         memcpy(found->order, s->trail, s->trail_count * sizeof *s->trail);
