@@ -3,7 +3,9 @@
  * How. Each entry is one transaction of SQLite: the client's statements, and the entry's index in
  * the table gandalf_state. The file is in WAL mode with synchronous=NORMAL: a commit is an append
  * without a sync, whole or not there, and a power failure takes at most the newest ones, which are
- * in the log still. So the node goes on behind the index that it finds, whatever was killed.
+ * in the log still. So the node goes on behind the index that it finds, whatever was killed. Synced
+ * is only what says that another program's write is worth nothing: the mark, and the emptying. The
+ * log does not hold that write, and what a power failure goes back to would look like ours.
  *
  * Rejected. A transaction for each batch, as in front of Redis: ON CONFLICT ROLLBACK, RAISE and
  * deferred foreign keys end a transaction from inside or fail it at its commit, and would take
@@ -14,7 +16,8 @@
  * database is marked, emptied, and rebuilt from snapshot and log.
  *
  * SQLite works inside the call, on the node's loop. A batch is cut into pieces, and a request's
- * steps are bounded (GD_SQL_STEPS_MAX), so the loop is held up for about a second at the most.
+ * steps are bounded (GD_SQL_STEPS_MAX), so the loop is held up for about a second at the most; the
+ * emptying and its sync are one piece, and take what the disk takes.
  *
  * Invariants
  *   L1. The index changes with the effects or not at all.
@@ -315,7 +318,8 @@ static enum gd_err open_database(struct gd_sql_tracker *self)
     (void)snprintf(limit, sizeof limit, "PRAGMA journal_size_limit=%d", WAL_SIZE_KEPT);
     if ((empty && !gd__sql_exec(self->db, "PRAGMA page_size=4096")) ||
         !gd__sql_exec(self->db, settings) || !gd__sql_exec(self->db, limit) ||
-        (dirty && (!gd__sql_exec(self->db, "PRAGMA synchronous=FULL") || !wipe(self)))) {
+        ((dirty || self->foreign) && !gd__sql_exec(self->db, "PRAGMA synchronous=FULL")) ||
+        (dirty && !wipe(self))) {
         return gd__sql_fault(self, self->db, "it cannot be set up");
     }
     if (dirty) { /* What a foreign hand has touched is worth nothing, and must not come back. */

@@ -592,14 +592,13 @@ static void test_sql_files_do_what_they_report_as_failed(void **state)
     assert_true(kept_count > kept);
 }
 
-/* Another program has written, and a call fails while that is found out. Who has seen it does not
- * forget it when it cannot be marked in the file (L2). */
-static void test_sql_foreign_hand_and_a_fault(void **state)
+/* Another program has done `what`, and a call fails while that is found out, each in turn. Who has
+ * seen it does not forget it when it cannot be marked in the file (L2). */
+static void foreign_hand_and_a_fault(const char *what)
 {
     struct gd_sql_options options = {.io = &world.io, .file = path, .base = &failing};
     unsigned unmarked = 0;
 
-    (void)state;
     faults = (struct faults){.code = SQLITE_IOERR};
     recording = true; /* Replies are not the point here. */
     for (uint64_t at = 1, hit = 1; hit > 0; at++) {
@@ -612,8 +611,7 @@ static void test_sql_foreign_hand_and_a_fault(void **state)
         mend(0);
         assert_int_equal(apply(entries[0], 0), GD_OK);
         assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(other, "INSERT INTO t(v) VALUES(1)", NULL, NULL, NULL),
-                         SQLITE_OK);
+        assert_int_equal(sqlite3_exec(other, what, NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(other), SQLITE_OK);
         faults.at = at;
         faults.more = 5;
@@ -638,6 +636,13 @@ static void test_sql_foreign_hand_and_a_fault(void **state)
     assert_true(unmarked > 0);
     recording = false;
     faults = (struct faults){0};
+}
+
+static void test_sql_foreign_hand_and_a_fault(void **state)
+{
+    (void)state;
+    foreign_hand_and_a_fault("INSERT INTO t(v) VALUES(1)");
+    foreign_hand_and_a_fault("DROP TABLE t; DROP TABLE " GD_SQL_TABLE); /* All that there was. */
 }
 
 static void test_sql_files_fail_for_a_while(void **state)
