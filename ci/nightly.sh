@@ -28,12 +28,14 @@ done
 # Every crash point, also with one more in each recovery, and an error of every disk operation; the plans
 # of failures are in build/walk.
 run_walk() {
-    local how status=0
+    local how said status=0
     build release -- gandalf-sim >/dev/null && rm -rf "$TOP/build/walk" && mkdir -p "$TOP/build/walk" || return 1
     for how in "" --twice --errors; do
         # shellcheck disable=SC2086 # It may be no word.
-        "$TOP/build/release/sim/gandalf-sim" walk "$TOP"/ci/walk/*.plan --disk all $how \
-            --jobs "$(jobs_count)" -o "$TOP/build/walk" || status=1
+        said=$("$TOP/build/release/sim/gandalf-sim" walk "$TOP"/ci/walk/*.plan --disk all $how \
+            --jobs "$(jobs_count)" -o "$TOP/build/walk") || status=1
+        say "$said"
+        [[ $said =~ \ 0\ inconclusive$ ]] || status=1
     done
     return $status
 }

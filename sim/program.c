@@ -255,10 +255,14 @@ static void print_failure(const struct gd_sim_program *program, const struct gd_
 }
 
 static int run_files(const struct gd_sim_program *program, int count, char **names,
-                     unsigned limit_s)
+                     const struct gd_sim_sweep_options *options)
 {
-    struct gd_sim_plan *plan = new_plan();
+    struct gd_sim_plan *plan;
     int worst = 0;
+    if (options->with != NULL) {
+        return usage(program, "run: --with goes with --seeds; a plan says itself what happens");
+    }
+    plan = new_plan();
     for (int i = 0; i < count; i++) {
         struct gd_sim_result result;
         char line[256];
@@ -267,7 +271,7 @@ static int run_files(const struct gd_sim_program *program, int count, char **nam
             free(plan);
             return status;
         }
-        gd_sim_run_apart(plan, limit_s, 0, &result);
+        gd_sim_run_apart(plan, options->run_limit_s, 0, &result);
         gd_sim_result_line(&result, line, sizeof line);
         (void)printf("%s plan=%s\n", line, names[i]);
         print_failure(program, &result, plan, names[i]);
@@ -379,7 +383,7 @@ static int command_run(const struct gd_sim_program *program, int count, char **w
         }
     }
     if (files > 0 && seeds == NULL) {
-        return run_files(program, files, words, options.run_limit_s);
+        return run_files(program, files, words, &options);
     }
     if (files > 0 || seeds == NULL || !parse_range(seeds, &options.first, &options.last)) {
         return usage(program, "run wants --seeds A..B, or plan files");
@@ -648,7 +652,8 @@ static int command_walk(const struct gd_sim_program *program, int count, char **
         } else if (walk_value(&options, words[i], value)) {
             i++;
         } else {
-            status = usage(program, "walk: what is '%s %s'?", words[i], value);
+            status =
+                usage(program, "walk: '%s %s' is no option, or no value for it", words[i], value);
         }
     }
     for (unsigned i = 0; i < GD_SIM_WALK_DISK_COUNT; i++) {

@@ -299,8 +299,8 @@ static void print_point_json(const struct walk *walk, const struct point *point)
     (void)printf("\"}\n");
 }
 
-/* The plan that shows it, where there is a folder for it. */
-static void keep_plan(const struct walk *walk, const struct point *point)
+/* The plan that shows it, in the folder for it. */
+static void keep_plan(const struct walk *walk, const struct point *point, bool told)
 {
     struct gd_sim_plan *plan = malloc(sizeof *plan);
     struct gd_bytes bytes = {0};
@@ -318,20 +318,21 @@ static void keep_plan(const struct walk *walk, const struct point *point)
     FILE *file = fopen(path, "w");
     bool good = file != NULL && fwrite(bytes.data, 1, bytes.size, file) == bytes.size;
     if ((file != NULL && fclose(file) != 0) || !good) {
-        (void)printf("  cannot write %s\n", path);
-    } else {
+        (void)fprintf(walk->options->json ? stderr : stdout, "  cannot write %s\n", path);
+    } else if (told) {
         (void)printf("  replay: %s replay %s --trace\n", walk->options->program, path);
     }
     gd_bytes_release(&bytes);
     free(plan);
 }
 
-static void print_point(struct walk *walk, const struct point *point)
+/* False: enough of this kind have been told. */
+static bool print_point(struct walk *walk, const struct point *point)
 {
     struct gd_sim_fault fault = fault_of(point, walk->options->errors);
     struct gd_bytes bytes = {0};
     if (++walk->told[point->outcome] > FAILURES_TOLD) {
-        return;
+        return false;
     }
     gd_sim_fault_print(&fault, &bytes);
     if (walk->options->twice) {
@@ -347,12 +348,10 @@ static void print_point(struct walk *walk, const struct point *point)
     if (point->outcome == GD_SIM_FAIL) {
         (void)printf("  violated: %s\n  %.*s\n", point->property, (int)strcspn(point->text, "\n"),
                      point->text);
-        if (walk->options->folder != NULL) {
-            keep_plan(walk, point);
-        }
     } else {
         (void)printf("  reason: %s\n", point->property);
     }
+    return true;
 }
 
 /* A cell of the table; -1: there is no such moment. */
@@ -397,13 +396,17 @@ static void print_end(struct walk *walk)
     uint64_t ms = (gd_sim_real_ns() - walk->started) / GD_SIM_MS;
     for (size_t i = 0; i < walk->count; i++) {
         const struct point *point = &walk->points[i];
+        bool told = false;
         if (!point->walked) {
             continue;
         }
         if (walk->options->json) {
             print_point_json(walk, point);
         } else if (point->outcome != GD_SIM_PASS) {
-            print_point(walk, point);
+            told = print_point(walk, point);
+        }
+        if (point->outcome == GD_SIM_FAIL && walk->options->folder != NULL) {
+            keep_plan(walk, point, told);
         }
     }
     for (unsigned i = 0; i < GD_COUNT(walk->told); i++) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # walk.sh - a crash at every disk operation of the plans in ci/walk, with each manner in which unsynced
-# bytes may be lost; then the same with one crash more in each recovery, and an error of each operation. A quarter of the points, the commit's hash says which,
-# as far as the time for it goes (GANDALF_WALK_SECONDS, 75); what that leaves out the last line tells.
-# ci/nightly.sh walks all.
+# bytes may be lost; then the same with one crash more in each recovery, and an error of each operation.
+# A quarter of the points, the commit's hash says which, as far as the time for it goes
+# (GANDALF_WALK_SECONDS, 75); what that leaves out the last line tells. ci/nightly.sh walks all.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
