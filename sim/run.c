@@ -553,10 +553,34 @@ static void tell_laggard(const struct run *run, unsigned leader, unsigned id,
     gd_bytes_add_text(bytes, "\n");
 }
 
+/* Is no majority left, whichever node one asks, since disks of its members were damaged or emptied?
+ * Faults that are drawn take care; those of an edited plan, or of one that is shrunk, need not. */
+static bool majority_is_gone(const struct run *run)
+{
+    uint32_t there = 0;
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
+        bool gone =
+            gd_sim_cluster_refused(run->cluster, id) && gd_sim_cluster_damaged(run->cluster, id);
+        there |= gone ? 0 : UINT32_C(1) << id;
+    }
+    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
+        const struct gd_config *config = gd_sim_cluster_config(run->cluster, id);
+        if ((there >> id & 1) != 0 && config != NULL && gd_sim_quorum(config, there)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void not_settled(struct run *run)
 {
     struct gd_bytes bytes = {0};
     char time[32];
+    if (gd_sim_cluster_leader(run->cluster) == 0 && majority_is_gone(run)) {
+        conclude(run, GD_SIM_INCONCLUSIVE, "no majority is left: disks were damaged or emptied",
+                 "");
+        return;
+    }
     gd_sim_time_text(run->plan->settle, time, sizeof time);
     bool clients = !gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster));
     unsigned leader = gd_sim_cluster_leader(run->cluster);
