@@ -786,7 +786,7 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     memset(checks->shadows[id].pace, 0, sizeof checks->shadows[id].pace);
     checks->shadows[id].lead_term = 0;
     checks->shadows[id].stayed = false;
-    checks->shadows[id].removed_looks = 0;
+    checks->shadows[id].removed_for = 0;
 }
 
 void gd_sim_checks_damaged(struct gd_sim_checks *checks, unsigned id, bool wiped)

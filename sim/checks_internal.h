@@ -65,9 +65,9 @@ struct shadow {   /* Of one node. */
     gd_term lead_term;               /* It leads this one ... */
     gd_index lead_config;            /* ... with these members ... */
     gd_time_ns lead_since;           /* ... since then. */
-    bool stayed;              /* Since its start it has known itself to be no removed member ... */
-    unsigned removed_looks;   /* ... and then, at so many looks, a removed one, ... */
-    gd_time_ns removed_since; /* ... and no leader, since then. */
+    bool stayed;             /* Since its start it has known itself to be no removed member ... */
+    gd_time_ns removed_for;  /* ... and then, for so long, a removed one, and no leader ... */
+    gd_time_ns removed_seen; /* ... when it was last looked at. */
     struct told told[GD_SIM_NODES_MAX + 1]; /* By leader. */
     /* Peers' starts as it goes by them, under the configuration of entry `met_index`. */
     uint64_t met[GD_SIM_NODES_MAX + 1];

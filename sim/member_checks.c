@@ -187,9 +187,9 @@ static void look_at_newcomers(struct gd_sim_checks *checks, unsigned id, const s
 }
 
 /* Whose own log says that it was removed has given its last answers soon, and goes: nobody else
- * need be left to tell it, and whoever serves on serves a cluster that it is no part of. Some looks
- * are granted to who stood still. */
-#define REMOVED_LOOKS 16
+ * need be left to tell it, and whoever serves on serves a cluster that it is no part of. What
+ * counts is the time in which it could act: of a process that stood still each look is worth a
+ * little. */
 void gd_sim__look_at_removed(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
     const struct gd_raft *raft = gd_node_raft(node);
@@ -201,14 +201,15 @@ void gd_sim__look_at_removed(struct gd_sim_checks *checks, unsigned id, const st
                    id <= gd_config_highest(committed);
     if (!removed || gd_raft_role(raft) == GD_ROLE_LEADER || gd_node_closing(node)) {
         shadow->stayed = shadow->stayed || !removed;
-        shadow->removed_looks = 0;
+        shadow->removed_for = 0;
+        shadow->removed_seen = now;
         return;
     }
-    if (shadow->removed_looks++ == 0) {
-        shadow->removed_since = now;
-    }
-    if (shadow->stayed && shadow->removed_looks > REMOVED_LOOKS &&
-        now - shadow->removed_since > 4 * checks->plan->election_timeout) {
+    gd_time_ns passed = now - shadow->removed_seen;
+    gd_time_ns most = checks->plan->election_timeout / 4;
+    shadow->removed_for += passed < most ? passed : most;
+    shadow->removed_seen = now;
+    if (shadow->stayed && shadow->removed_for > 4 * checks->plan->election_timeout) {
         gd_sim__violated(checks, "membership",
                          "node %u runs on, though it knows by its own log, since 4 election "
                          "timeouts, that it was removed",

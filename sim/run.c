@@ -15,6 +15,7 @@
 #include "sim/checks.h"
 #include "sim/faults.h"
 #include "sim/judge.h"
+#include "sim/members.h"
 #include "sim/story.h"
 #include "sim/verdict.h"
 #include <inttypes.h>
@@ -291,7 +292,9 @@ static void on_event(void *context, uint32_t process)
             tell_points(run, process);
         }
         struct gd_node *node = gd_sim_cluster_node(run->cluster, process);
-        if (node != NULL && gd_sim_cluster_ready(run->cluster, process)) {
+        /* What reaches a process that stands still is no turn of its own. */
+        if (node != NULL && gd_sim_cluster_ready(run->cluster, process) &&
+            !gd_world_paused(world, process)) {
             gd_sim_checks_after(run->checks, process, node);
             look_at_version(run, process, gd_node_raft(node));
             if (gd_world_traced(world)) {
