@@ -1,6 +1,8 @@
-/* parts.c - union-find over keys, then one pass of sorting: linear in the record, which is read
- * once, from end to end: an operation takes four lines of the cache there, and what the checker
- * needs of it, less than one. So that is copied, and what follows is done with the copies. */
+/* parts.c - union-find over keys, then the steps part by part: linear in the record, which is read
+ * twice, from end to end: once to count, and once to copy. An operation takes four lines of the
+ * cache there, and what the checker needs of it, less than one; what follows is done with the
+ * copies. (To copy first and to sort the copies reads the record once, but takes twice the memory,
+ * and memory that is new costs more than reading.) */
 #include "sim/parts.h"
 #include "sim/big.h"
 #include <stdlib.h>
@@ -13,20 +15,19 @@ static void *zeroed(size_t count, size_t size)
 
 struct finding {
     struct gd_sim_parts *parts;
-    struct gd_sim_brief *briefs; /* Owned: in the order of the record. */
-    struct key_counts {
+    struct key {
+        uint32_t above, part;
         uint32_t operations, steps; /* Those that begin there, and all. */
-    } * counts;                     /* Owned: by key. */
-    size_t capacity;                /* Of that, and of what the parts keep by key. */
-    size_t count;                   /* Steps. */
-    bool several;                   /* Some operation has several. */
+        uint32_t kinds;
+    } * keys; /* Owned. */
+    size_t capacity;
 };
 
-static uint32_t root_of(uint32_t *above, uint32_t key)
+static uint32_t root_of(struct key *keys, uint32_t key)
 {
-    while (above[key] != key) {
-        above[key] = above[above[key]];
-        key = above[key];
+    while (keys[key].above != key) {
+        keys[key].above = keys[keys[key].above].above;
+        key = keys[key].above;
     }
     return key;
 }
@@ -76,57 +77,46 @@ void gd_sim_brief_make(const struct gd_sim_record *record, size_t operation,
     }
 }
 
-static void know_key(struct finding *f, uint32_t key)
+/* Room for keys below `more`, each by itself. */
+static void grow(struct finding *f, size_t more)
 {
-    struct gd_sim_parts *parts = f->parts;
-    if (key >= f->capacity) {
-        size_t more = key < 64 ? 128 : 2 * (size_t)key;
-        parts->kinds = gd_sim_bigger(parts->kinds, f->capacity * sizeof *parts->kinds,
-                                     more * sizeof *parts->kinds);
-        memset(parts->kinds + f->capacity, 0, (more - f->capacity) * sizeof *parts->kinds);
-        f->counts =
-            gd_sim_bigger(f->counts, f->capacity * sizeof *f->counts, more * sizeof *f->counts);
-        memset(f->counts + f->capacity, 0, (more - f->capacity) * sizeof *f->counts);
-        f->capacity = more;
+    f->keys = gd_sim_bigger(f->keys, f->capacity * sizeof *f->keys, more * sizeof *f->keys);
+    for (size_t i = f->capacity; i < more; i++) {
+        f->keys[i] = (struct key){.above = (uint32_t)i};
     }
-    parts->key_count = key >= parts->key_count ? key + 1 : parts->key_count;
+    f->capacity = more;
 }
 
-/* All steps, in the order of the record; by key, what is done to it, and how often. */
-static void find_steps(struct finding *f, const struct gd_sim_record *record)
+static void bind_keys(struct key *keys, uint32_t first, uint32_t second)
 {
-    struct gd_sim_parts *parts = f->parts;
-    struct gd_sim_brief *briefs = f->briefs;
-    size_t count = 0;
-    for (size_t i = 0; i < record->operation_count; i++) {
-        const struct gd_sim_operation *op = &record->operations[i];
-        const struct gd_sim_step *step = &record->steps[op->first];
+    uint32_t a = root_of(keys, first), b = root_of(keys, second);
+    keys[a > b ? a : b].above = a < b ? a : b;
+}
+
+/* By key, how often something is done to it; and which keys are bound together. */
+static void count_steps(struct finding *f, const struct gd_sim_record *record)
+{
+    const struct gd_sim_operation *op = record->operations;
+    const struct gd_sim_step *steps = record->steps;
+    for (size_t left = record->operation_count; left > 0; left--, op++) {
+        const struct gd_sim_step *step = &steps[op->first];
+        size_t count = op->count;
         bool counted = counts(op);
-        for (size_t k = 0; k < op->count; k++, step++) {
-            if (step->key >= parts->key_count) {
-                know_key(f, step->key);
+        for (size_t k = 0; k < count; k++) {
+            if (step[k].key >= f->parts->key_count) {
+                f->parts->key_count = step[k].key + 1;
+                if (step[k].key >= f->capacity) {
+                    grow(f, 2 * (size_t)step[k].key);
+                }
             }
-            parts->kinds[step->key] = (uint16_t)(parts->kinds[step->key] | kind_of(op, step));
-            if (counted) {
-                GD_ASSERT(f->counts != NULL); /* Its key is known. */
-                f->counts[step->key].steps++;
-                f->counts[step->key].operations += k == 0 ? 1 : 0;
-                make_brief(op, step, i, &briefs[count]);
-                briefs[count++].count = k == 0 ? (uint32_t)op->count : 0;
+            f->keys[step[k].key].steps += counted ? 1 : 0;
+            if (k > 0 && counted) {
+                bind_keys(f->keys, step[0].key, step[k].key);
             }
         }
-        f->several = f->several || op->count > 1;
-    }
-    f->count = count;
-}
-
-static void bind_keys(const struct gd_sim_brief *briefs, size_t count, uint32_t *above)
-{
-    uint32_t first = 0;
-    for (size_t i = 0; i < count; i++) {
-        first = briefs[i].count > 0 ? briefs[i].key : first;
-        uint32_t a = root_of(above, first), b = root_of(above, briefs[i].key);
-        above[a > b ? a : b] = a < b ? a : b;
+        if (counted) {
+            f->keys[step->key].operations++;
+        }
     }
 }
 
@@ -138,52 +128,67 @@ static void sum_up(size_t *first, size_t count)
     }
 }
 
-/* Part by part, in the order of the record. */
-static void sort_steps(struct finding *f, const uint32_t *part_of)
+/* Part by part, in the order of the record; and by key, what is done to it. */
+static void copy_steps(struct finding *f, const struct gd_sim_record *record)
 {
     struct gd_sim_parts *parts = f->parts;
     struct place {
         size_t operation, brief;
     } *next = zeroed(parts->count, sizeof *next);
-    GD_ASSERT(parts->key_count == 0 || f->counts != NULL);
-    for (uint32_t key = 0; key < parts->key_count; key++) {
-        parts->operation_first[part_of[key] + 1] += f->counts[key].operations;
-        parts->brief_first[part_of[key] + 1] += f->counts[key].steps;
-    }
-    sum_up(parts->operation_first, parts->count);
-    sum_up(parts->brief_first, parts->count);
-    parts->operations =
-        gd_sim_big(parts->operation_first[parts->count] * sizeof *parts->operations);
+    struct key *keys = f->keys;
+    struct gd_sim_brief *briefs = parts->briefs;
     for (size_t i = 0; i < parts->count; i++) {
         next[i] = (struct place){parts->operation_first[i], parts->brief_first[i]};
     }
-    parts->briefs = parts->count == 1 ? f->briefs : gd_sim_big(f->count * sizeof *f->briefs);
-    for (size_t i = 0; i < f->count; i++) {
-        const struct gd_sim_brief *brief = &f->briefs[i];
-        struct place *place = &next[part_of[brief->key]];
-        if (brief->count > 0) {
-            parts->operations[place->operation++] = brief->operation;
+    for (size_t i = 0; i < record->operation_count; i++) {
+        const struct gd_sim_operation *op = &record->operations[i];
+        const struct gd_sim_step *step = &record->steps[op->first];
+        size_t count = op->count;
+        if (!counts(op)) {
+            continue;
         }
-        if (parts->count > 1) {
-            parts->briefs[place->brief++] = *brief;
+        struct place *place = &next[keys[step->key].part];
+        struct gd_sim_brief *brief = &briefs[place->brief];
+        parts->operations[place->operation++] = i;
+        place->brief += count;
+        for (size_t k = 0; k < count; k++, step++, brief++) {
+            keys[step->key].kinds |= kind_of(op, step);
+            make_brief(op, step, i, brief);
+            brief->count = k == 0 ? (uint32_t)count : 0;
         }
+    }
+    for (uint32_t key = 0; key < parts->key_count; key++) {
+        parts->kinds[key] = (uint16_t)keys[key].kinds;
     }
     free(next);
-    if (parts->count != 1) {
-        free(f->briefs);
-    }
 }
 
-static void sort_keys(struct gd_sim_parts *parts, const uint32_t *part_of)
+/* Each part's place among keys, operations and steps. */
+static void sort_parts(struct finding *f)
 {
-    size_t *next = zeroed(parts->count + 1, sizeof *next);
+    struct gd_sim_parts *parts = f->parts;
     for (uint32_t key = 0; key < parts->key_count; key++) {
-        parts->key_first[part_of[key] + 1]++;
+        uint32_t root = root_of(f->keys, key);
+        f->keys[key].part = root == key ? (uint32_t)parts->count++ : f->keys[root].part;
+    }
+    parts->keys = zeroed(parts->key_count, sizeof *parts->keys);
+    parts->kinds = zeroed(parts->key_count, sizeof *parts->kinds);
+    parts->key_first = zeroed(parts->count + 1, sizeof *parts->key_first);
+    parts->operation_first = zeroed(parts->count + 1, sizeof *parts->operation_first);
+    parts->brief_first = zeroed(parts->count + 1, sizeof *parts->brief_first);
+    for (uint32_t key = 0; key < parts->key_count; key++) {
+        const struct key *its = &f->keys[key];
+        parts->key_first[its->part + 1]++;
+        parts->operation_first[its->part + 1] += its->operations;
+        parts->brief_first[its->part + 1] += its->steps;
     }
     sum_up(parts->key_first, parts->count);
+    sum_up(parts->operation_first, parts->count);
+    sum_up(parts->brief_first, parts->count);
+    size_t *next = zeroed(parts->count + 1, sizeof *next);
     memcpy(next, parts->key_first, parts->count * sizeof *next);
     for (uint32_t key = 0; key < parts->key_count; key++) {
-        parts->keys[next[part_of[key]]++] = key;
+        parts->keys[next[f->keys[key].part]++] = key;
     }
     free(next);
 }
@@ -191,33 +196,17 @@ static void sort_keys(struct gd_sim_parts *parts, const uint32_t *part_of)
 void gd_sim_parts_find(struct gd_sim_parts *parts, const struct gd_sim_record *record)
 {
     struct finding f = {.parts = parts};
-    uint32_t *above, *part_of;
     GD_ASSERT(record->operation_count < UINT32_MAX);
     GD_ASSERT(record->step_count < UINT32_MAX);
     *parts = (struct gd_sim_parts){0};
-    f.briefs = gd_sim_big(record->step_count * sizeof *f.briefs);
-    find_steps(&f, record);
-    above = zeroed(parts->key_count, sizeof *above);
-    part_of = zeroed(parts->key_count, sizeof *part_of);
-    for (uint32_t key = 0; key < parts->key_count; key++) {
-        above[key] = key;
-    }
-    if (f.several) {
-        bind_keys(f.briefs, f.count, above);
-    }
-    for (uint32_t key = 0; key < parts->key_count; key++) {
-        uint32_t root = root_of(above, key);
-        part_of[key] = root == key ? (uint32_t)parts->count++ : part_of[root];
-    }
-    parts->keys = zeroed(parts->key_count, sizeof *parts->keys);
-    parts->key_first = zeroed(parts->count + 1, sizeof *parts->key_first);
-    parts->operation_first = zeroed(parts->count + 1, sizeof *parts->operation_first);
-    parts->brief_first = zeroed(parts->count + 1, sizeof *parts->brief_first);
-    sort_keys(parts, part_of);
-    sort_steps(&f, part_of);
-    free(f.counts);
-    free(above);
-    free(part_of);
+    grow(&f, 128);
+    count_steps(&f, record);
+    sort_parts(&f);
+    parts->operations =
+        gd_sim_big(parts->operation_first[parts->count] * sizeof *parts->operations);
+    parts->briefs = gd_sim_big(parts->brief_first[parts->count] * sizeof *parts->briefs);
+    copy_steps(&f, record);
+    free(f.keys);
 }
 
 void gd_sim_parts_release(struct gd_sim_parts *parts)
