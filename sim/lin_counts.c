@@ -10,14 +10,17 @@
 
 #define FAR (INT64_MAX / 4) /* Of numbers beyond nothing is told. */
 
-static void add_up(struct gd_lin_kv_part_numbers *part)
+/* False: nothing counts anywhere. */
+static bool add_up(struct gd_lin_kv_part_numbers *part)
 {
+    bool counts = false;
     for (uint32_t i = 0; i < part->cell_count; i++) {
         struct gd_lin_cell *cell = &part->cells[i];
         cell->grows = cell->counts && !cell->appends;
         cell->sum = 0;
+        counts = counts || cell->counts;
     }
-    for (size_t i = 0; i < part->step_count; i++) {
+    for (size_t i = 0; i < part->step_count && counts; i++) {
         const struct gd_lin_op *op = &part->ops[i];
         struct gd_lin_cell *cell = &part->cells[op->cell];
         if (op->what == GD_SIM_DO_INCR) {
@@ -25,6 +28,7 @@ static void add_up(struct gd_lin_kv_part_numbers *part)
             cell->sum += cell->grows ? op->add : 0;
         }
     }
+    return counts;
 }
 
 /* The place behind the last root under `cell` that is not above `integer`. */
@@ -56,9 +60,9 @@ static bool has_root(const struct gd_lin_kv_part_numbers *part, uint32_t cell, i
 void gd_lin_find_roots(struct gd_lin_kv_part_numbers *part)
 {
     size_t count = 0;
-    add_up(part);
+    bool counts = add_up(part);
     part->root_count = 0;
-    for (uint32_t i = (uint32_t)part->cell_count; i < part->value_count; i++) {
+    for (uint32_t i = (uint32_t)part->cell_count; i < part->value_count && counts; i++) {
         const struct gd_lin_value *value = &part->values[i];
         if (value->number && value->makers > 0) {
             count++;

@@ -28,6 +28,11 @@ struct shadow {       /* Of the cells of one bit. */
     uint64_t set[2];  /* Hash of those taken that touch them, open calls apart. */
     uint64_t state;
 };
+struct kind { /* Of calls that are alike; see lin_alike.c. */
+    uint64_t likeness;
+    uint32_t call; /* One of them. */
+    uint32_t mark; /* The listing that met it last. */
+};
 struct open_class {
     uint32_t alike;
     uint32_t *calls; /* Borrowed from `open_calls`: by call. */
@@ -46,7 +51,9 @@ struct search {
     size_t undo_count, undo_capacity;
     uint32_t *trail;
     size_t trail_count;
-    size_t left; /* Calls not taken that must be. */
+    size_t left;       /* Calls not taken that must be. */
+    size_t tried_left; /* So many were left, at least, of what is kept as tried; with less nothing
+                          need be looked up. */
     bool *taken;
     struct node *nodes;
     size_t node_count, node_capacity;
@@ -59,7 +66,11 @@ struct search {
     size_t spent_count, spent_capacity;
     uint32_t *watchers; /* By value: calls not taken that must find it. */
     size_t watcher_capacity;
-    uint32_t *marks; /* By likeness: the listing that met it last. */
+    uint32_t *alike;        /* By call: 0: nobody asked; else one and what gd__lin_alike says. */
+    struct kind *all_kinds; /* [0] is not used. */
+    size_t all_kind_count, all_kind_capacity;
+    uint32_t *kind_index; /* Hash table of them. */
+    size_t kind_index_capacity;
     uint32_t mark;
     struct shadow shadows[64]; /* By bit; see cells of a call. */
     uint64_t all_cells, kinds[KINDS_MAX];
@@ -79,7 +90,8 @@ struct search {
     uint32_t *waits; /* By call: those before it that are not taken. NULL: nobody waits. */
     uint32_t *then, *then_first; /* `before` of the problem turned round. */
     struct gd_lin_supply supply;
-    bool supplied, listed; /* `listed`: likeness is known, and open calls are gathered. */
+    bool supplied, listed; /* `listed`: open calls are gathered. */
+    size_t open_count;
     size_t taken_back;     /* Choices. */
     size_t begin_again_at; /* So many. */
     uint64_t noise;        /* By which rounds, but the first, differ in whom they try first. */
@@ -150,11 +162,13 @@ void gd__lin_take_readers(struct search *s);
 /* lin_next.c. S7: which cells matter for now. The others go by this. */
 void gd__lin_find_relevant(struct search *s);
 /* Who is tried first; GD_LIN_NO: nobody, as far as no open one comes. */
-uint32_t gd__lin_pick_best(const struct search *s);
+uint32_t gd__lin_pick_best(struct search *s);
 /* The open calls, by likeness, each kind by call. Once. */
 void gd__lin_gather_open(struct search *s);
 /* All but the best one: by rank, of those alike the first (S3); then open ones. */
 void gd__lin_list_candidates(struct search *s, struct node *node);
+/* lin_alike.c. The number of what `i` is alike to; 0: to none. */
+uint32_t gd__lin_alike(struct search *s, uint32_t i);
 /* lin_waits.c. Counts who waits for whom. The problem must have `before`. */
 void gd__lin_waits_begin(struct search *s);
 /* `i` is taken (`more` is -1) or put back (1). */

@@ -36,10 +36,9 @@ struct gd_lin_piece { /* What is appended. */
 struct gd_lin_edge { /* `from` and then `piece` is `to`. */
     uint32_t from, piece, to;
 };
-struct gd_lin_op { /* A step, in numbers. */
-    enum gd_sim_do what;
+struct gd_lin_op {        /* A step, in numbers. */
+    uint8_t what, output; /* enum gd_sim_do, enum gd_sim_value_kind */
     bool known;
-    enum gd_sim_value_kind output;
     uint32_t cell, call;
     uint32_t input, old, seen; /* Values; `seen`: the output of READ, SWAP and TAKE. */
     uint32_t piece;            /* APPEND. */
@@ -80,11 +79,11 @@ struct gd_lin_kv_part_numbers {
     struct gd_lin_step *steps;
     size_t step_count, step_capacity, steps_capacity;
     struct gd_lin_call *calls;
-    size_t *numbers; /* By call: the operation's number in the record. */
+    uint32_t *numbers; /* By call: the operation's number in the record. */
     size_t call_count, call_capacity, number_capacity;
     uint32_t *start; /* By cell. */
-    uint32_t alike_count;
-    bool ordered; /* Sessions have an order. */
+    bool ordered;    /* Sessions have an order. */
+    bool calm;       /* Few operations overlap, on the average, and none is of unknown outcome. */
     /* Set by the caller, for good: every text counts as seen, so that what is there at the end is
      * known by its text; and what is there at the beginning (one cell; NULL: nothing). */
     bool all_matter;
@@ -124,7 +123,8 @@ void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part);
 uint32_t gd_lin_kv_step(void *part, uint32_t what, uint32_t value);
 bool gd_lin_kv_once(void *part, uint32_t value);
 void gd_lin_kv_makes(void *part, struct gd_lin_makes *makes);
-uint32_t gd_lin_kv_alike(void *part);
+uint64_t gd_lin_kv_likeness(void *part, uint32_t call);
+bool gd_lin_kv_alike(void *part, uint32_t a, uint32_t b);
 /* Whether it leaves every value that it can meet as it is. */
 bool gd_lin_keeps(const struct gd_lin_op *op);
 

@@ -45,12 +45,13 @@ static bool may_come(const struct search *s, uint32_t i)
 }
 
 /* Who is tried first: the least. Those that are alike stay in their order. */
-static uint64_t turn_of(const struct search *s, uint32_t i)
+static uint64_t turn_of(struct search *s, uint32_t i)
 {
     const struct gd_lin_call *call = &s->calls[i];
     uint64_t noise = 0;
     if (s->round > 0) {
-        uint64_t whose = call->alike != 0 ? s->problem->call_count + call->alike : i;
+        uint32_t alike = gd__lin_alike(s, i);
+        uint64_t whose = alike != 0 ? s->problem->call_count + alike : i;
         noise = gd__lin_mix(whose, s->round) % s->noise;
     }
     /* What was done although nobody heard of it was done soon, mostly. */
@@ -60,7 +61,7 @@ static uint64_t turn_of(const struct search *s, uint32_t i)
 
 /* Does `i` come before `k` among candidates? Who needs the very value that is there goes first: it
  * may not be there again in time. */
-static bool sooner(const struct search *s, uint32_t i, uint32_t k)
+static bool sooner(struct search *s, uint32_t i, uint32_t k)
 {
     const struct gd_lin_step *a = &s->problem->steps[s->calls[i].first];
     const struct gd_lin_step *b = &s->problem->steps[s->calls[k].first];
@@ -71,7 +72,7 @@ static bool sooner(const struct search *s, uint32_t i, uint32_t k)
     return turn_of(s, i) < turn_of(s, k);
 }
 
-uint32_t gd__lin_pick_best(const struct search *s)
+uint32_t gd__lin_pick_best(struct search *s)
 {
     uint32_t best = GD_LIN_NO;
     for (uint32_t at = s->next[0]; at != 0 && !gd__lin_is_return(s, at); at = s->next[at]) {
@@ -82,6 +83,19 @@ uint32_t gd__lin_pick_best(const struct search *s)
         }
     }
     return best;
+}
+
+/* S3: was one like it met in this listing? */
+static bool is_marked(const struct search *s, uint32_t alike)
+{
+    return alike != 0 && s->all_kinds[alike].mark == s->mark;
+}
+
+static void mark(struct search *s, uint32_t alike)
+{
+    if (alike != 0) {
+        s->all_kinds[alike].mark = s->mark;
+    }
 }
 
 static void push_candidate(struct search *s, size_t first, uint32_t i)
@@ -96,29 +110,29 @@ static void push_candidate(struct search *s, size_t first, uint32_t i)
 
 void gd__lin_gather_open(struct search *s)
 {
-    const struct gd_lin_machine *machine = &s->problem->machine;
     size_t count = s->problem->call_count, n = 0;
-    uint32_t alike_count =
-        machine->alike != NULL ? machine->alike(machine->context) : s->problem->alike_count;
-    uint32_t *class_of_alike = gd_lin_zeroed(alike_count + 1, sizeof *class_of_alike);
-    s->marks = gd_lin_zeroed(alike_count + 1, sizeof *s->marks);
     s->listed = true;
-    struct gd_lin_pair *by_call = gd_lin_zeroed(count, sizeof *by_call);
+    if (s->open_count == 0) {
+        return;
+    }
+    struct gd_lin_pair *by_call = gd_lin_zeroed(s->open_count, sizeof *by_call);
     for (uint32_t i = 0; i < count; i++) {
         if (s->calls[i].back == GD_LIN_OPEN) {
             by_call[n++] = (struct gd_lin_pair){s->calls[i].call, i};
+            (void)gd__lin_alike(s, i); /* All kinds are known behind this. */
         }
     }
     gd_lin_sort(by_call, n);
+    uint32_t *class_of_kind = gd_lin_zeroed(s->all_kind_count + 1, sizeof *class_of_kind);
     s->open_calls = gd_lin_zeroed(n, sizeof *s->open_calls);
     s->classes = gd_lin_zeroed(n, sizeof *s->classes);
     s->class_of = gd_lin_zeroed(count, sizeof *s->class_of);
     for (size_t k = 0; k < n; k++) {
-        uint32_t alike = s->calls[by_call[k].value].alike, class = class_of_alike[alike];
+        uint32_t alike = gd__lin_alike(s, by_call[k].value), class = class_of_kind[alike];
         if (alike == 0 || class == 0) {
             class = (uint32_t)++s->class_count;
             s->classes[class - 1].alike = alike;
-            class_of_alike[alike] = class;
+            class_of_kind[alike] = class;
         }
         s->class_of[by_call[k].value] = class;
         s->classes[class - 1].count++;
@@ -133,7 +147,7 @@ void gd__lin_gather_open(struct search *s)
         struct open_class *class = &s->classes[s->class_of[by_call[k].value] - 1];
         class->calls[class->count++] = by_call[k].value;
     }
-    free(class_of_alike);
+    free(class_of_kind);
     free(by_call);
 }
 
@@ -153,21 +167,20 @@ void gd__lin_list_candidates(struct search *s, struct node *node)
         }
     }
     if (node->best != GD_LIN_NO) {
-        s->marks[s->calls[node->best].alike] = s->mark;
+        mark(s, gd__lin_alike(s, node->best));
     }
     kept = node->first;
     for (size_t k = node->first; k < s->stack_count; k++) {
-        uint32_t alike = s->calls[s->stack[k]].alike;
-        if (alike == 0 || s->marks[alike] != s->mark) {
-            s->marks[alike] = s->mark;
+        uint32_t alike = gd__lin_alike(s, s->stack[k]);
+        if (!is_marked(s, alike)) {
+            mark(s, alike);
             s->stack[kept++] = s->stack[k];
         }
     }
     s->stack_count = kept;
     for (size_t k = s->class_count; k-- > 0;) { /* Nearly in the order in which they are tried. */
         const struct open_class *class = &s->classes[k];
-        if (class->used < class->count &&
-            (class->alike == 0 || s->marks[class->alike] != s->mark)) {
+        if (class->used < class->count && !is_marked(s, class->alike)) {
             uint32_t i = class->calls[class->used];
             if (s->calls[i].call <= now && may_come(s, i)) {
                 push_candidate(s, kept, i);

@@ -5,7 +5,7 @@
 #include "sim/lin_kv.h"
 #include <stdlib.h>
 
-enum { FETCH_AHEAD = 8 };
+#define CALM 3u /* Operations in flight, on the average. */
 
 /* ---------------------------------------------------------------- the machine */
 
@@ -97,7 +97,7 @@ static uint32_t seen_number(struct gd_lin_kv_part_numbers *part, uint32_t cell, 
     return number;
 }
 
-static bool may_write(const struct gd_lin_op *op)
+static inline bool may_write(const struct gd_lin_op *op)
 {
     switch (op->what) {
     case GD_SIM_DO_WRITE:
@@ -123,9 +123,9 @@ static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brie
                    uint32_t cell, uint32_t call, bool known)
 {
     struct gd_lin_op *op = &part->ops[part->step_count++];
-    *op = (struct gd_lin_op){.what = (enum gd_sim_do)step->what,
+    *op = (struct gd_lin_op){.what = step->what,
+                             .output = step->output,
                              .known = known,
-                             .output = (enum gd_sim_value_kind)step->output,
                              .cell = cell,
                              .call = call,
                              .input = cell,
@@ -134,9 +134,19 @@ static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brie
     uint32_t seen = step->output == GD_SIM_VALUE_TEXT ? step->seen : 0;
     switch (op->what) {
     case GD_SIM_DO_READ:
+        op->seen = known ? seen_number(part, cell, seen) : cell;
+        return;
     case GD_SIM_DO_TAKE:
         op->seen = known ? seen_number(part, cell, seen) : cell;
-        break;
+        if (!known || op->seen != cell) {
+            add_maker(part, cell, call);
+        }
+        return;
+    case GD_SIM_DO_DELETE:
+        if (!known || op->output != GD_SIM_VALUE_FALSE) {
+            add_maker(part, cell, call);
+        }
+        return;
     case GD_SIM_DO_SWAP:
         op->seen = known ? seen_number(part, cell, seen) : cell;
         op->input = value_number(part, cell, step->input);
@@ -149,28 +159,21 @@ static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brie
         op->old = seen_number(part, cell, step->old);
         op->input = value_number(part, cell, step->input);
         break;
-    case GD_SIM_DO_APPEND: {
+    case GD_SIM_DO_APPEND:
         op->piece = gd_lin_piece_of(part, cell, step->input);
         part->pieces[op->piece].count++;
         part->pieces[op->piece].call = call;
         op->number = step->number;
-        break;
-    }
+        return;
     case GD_SIM_DO_INCR:
         op->add = step->add;
         op->number = step->number;
-        break;
+        return;
     default:
-        break;
+        return;
     }
     if (may_write(op)) {
         add_maker(part, op->input, call);
-    }
-    if (op->what == GD_SIM_DO_TAKE ||
-        (op->what == GD_SIM_DO_DELETE && !(known && op->output == GD_SIM_VALUE_FALSE))) {
-        if (!(known && op->what == GD_SIM_DO_TAKE && op->seen == cell)) {
-            add_maker(part, cell, call);
-        }
     }
 }
 
@@ -410,25 +413,38 @@ static void clear(struct gd_lin_kv_part_numbers *part, size_t cell_count)
 }
 
 /* Inputs that do not matter become junk, and each step learns what it needs. */
-static void finish_steps(struct gd_lin_kv_part_numbers *part)
+static void finish_call(struct gd_lin_kv_part_numbers *part, struct gd_lin_call *call)
 {
-    for (uint32_t i = 0; i < part->step_count; i++) {
-        struct gd_lin_op *op = &part->ops[i];
+    struct gd_lin_op *op = &part->ops[call->first];
+    struct gd_lin_step *step = &part->steps[call->first];
+    uint32_t count = call->count;
+    bool reads_only = true;
+    for (uint32_t k = 0; k < count; k++, op++, step++) {
         if (op->input >= part->cell_count && !part->values[op->input].matters) {
             op->input = gd_lin_junk(part, op->cell, part->values[op->input].size);
         }
-        part->steps[i] =
-            (struct gd_lin_step){.cell = op->cell, .what = i, .need = need_of(part, op)};
+        *step = (struct gd_lin_step){
+            .cell = op->cell, .what = call->first + k, .need = need_of(part, op)};
+        reads_only = reads_only && keeps(op);
     }
+    call->reads_only = reads_only;
+    call->outside = count == 1 && is_outside(part, op - 1, step - 1);
+}
+
+/* All of them; and whether they are calm. Sums of times that are no numbers any more are none. */
+static void finish_calls(struct gd_lin_kv_part_numbers *part)
+{
+    uint64_t first = UINT64_MAX, last = 0, sum = 0;
+    part->calm = true;
     for (size_t i = 0; i < part->call_count; i++) {
         struct gd_lin_call *call = &part->calls[i];
-        call->reads_only = keeps(&part->ops[call->first]);
-        for (uint32_t k = 1; k < call->count; k++) {
-            call->reads_only = call->reads_only && keeps(&part->ops[call->first + k]);
-        }
-        call->outside = call->count == 1 &&
-                        is_outside(part, &part->ops[call->first], &part->steps[call->first]);
+        finish_call(part, call);
+        first = call->call < first ? call->call : first;
+        last = call->back > last ? call->back : last;
+        part->calm = part->calm && call->back != GD_LIN_OPEN &&
+                     !__builtin_add_overflow(sum, call->back - call->call, &sum);
     }
+    part->calm = part->calm && (last <= first || sum / CALM < last - first);
 }
 
 static bool no_text_of_its_own(const struct gd_sim_value *begin)
@@ -454,27 +470,12 @@ static void begin_values(struct gd_lin_kv_part_numbers *part)
     }
 }
 
-/* What is known of texts lies all over the record: asked for ahead. */
-static void fetch_ahead(const struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *step)
-{
-    uint32_t text = step->output == GD_SIM_VALUE_TEXT ? step->seen
-                    : step->what != GD_SIM_DO_INCR    ? step->input
-                                                      : 0;
-    if (text != 0) {
-        __builtin_prefetch(&part->record->known[text]);
-        __builtin_prefetch(&part->value_of_known[text]);
-    }
-}
-
 static void add_calls(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *steps,
                       size_t step_count, const uint32_t *cell_of)
 {
     for (size_t at = 0; at < step_count; at += steps[at].count) {
         const struct gd_sim_brief *first = &steps[at];
         bool open = first->back == GD_SIM_BACK_UNKNOWN;
-        if (at + FETCH_AHEAD < step_count) {
-            fetch_ahead(part, &steps[at + FETCH_AHEAD]);
-        }
         if (open && !changes_something(first)) {
             continue;
         }
@@ -523,10 +524,8 @@ void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_si
     begin_values(part);
     add_calls(part, steps, step_count, cell_of);
     gd_lin_look_into(part);
-    if (!part->plain) {
-        gd_lin_find_roots(part);
-    }
-    finish_steps(part);
+    gd_lin_find_roots(part);
+    finish_calls(part);
     part->ordered = ordered;
     if (ordered) {
         find_session_order(part);
@@ -623,47 +622,18 @@ static bool is_unlike(const struct gd_lin_kv_part_numbers *part, const struct gd
     return may_write(op) && part->values[op->input].makers == 1;
 }
 
-enum { NO_KIND, OWN_KIND, LOOKED_UP };
-
-uint32_t gd_lin_kv_alike(void *context)
+uint64_t gd_lin_kv_likeness(void *context, uint32_t call)
 {
-    struct gd_lin_kv_part_numbers *part = context;
-    struct alike {
-        uint64_t hash;
-        uint32_t call, number; /* The first of its kind; the kind, 0: nobody yet. */
-    };
-    size_t capacity = 16, count = 0;
-    for (size_t i = 0; i < part->call_count; i++) {
-        struct gd_lin_call *call = &part->calls[i];
-        call->alike = !may_be_alike(part, i)  ? NO_KIND
-                      : is_unlike(part, call) ? OWN_KIND
-                                              : LOOKED_UP;
-        count += call->alike == LOOKED_UP ? 1 : 0;
-    }
-    while (capacity < 2 * count) {
-        capacity *= 2;
-    }
-    struct alike *table = gd_lin_zeroed(capacity, sizeof *table);
-    part->alike_count = 1;
-    for (uint32_t i = 0; i < part->call_count; i++) {
-        struct gd_lin_call *call = &part->calls[i];
-        if (call->alike != LOOKED_UP) {
-            call->alike = call->alike == NO_KIND ? 0 : part->alike_count++;
-            continue;
-        }
-        uint64_t hash = hash_of(part, call);
-        size_t at = (size_t)hash & (capacity - 1);
-        while (table[at].number != 0 &&
-               (table[at].hash != hash || !are_alike(part, &part->calls[table[at].call], call))) {
-            at = (at + 1) & (capacity - 1);
-        }
-        if (table[at].number == 0) {
-            table[at] = (struct alike){.hash = hash, .call = i, .number = part->alike_count++};
-        }
-        call->alike = table[at].number;
-    }
-    free(table);
-    return part->alike_count;
+    const struct gd_lin_kv_part_numbers *part = context;
+    return may_be_alike(part, call) && !is_unlike(part, &part->calls[call])
+               ? hash_of(part, &part->calls[call]) | 1
+               : 0;
+}
+
+bool gd_lin_kv_alike(void *context, uint32_t a, uint32_t b)
+{
+    const struct gd_lin_kv_part_numbers *part = context;
+    return are_alike(part, &part->calls[a], &part->calls[b]);
 }
 
 void gd_lin_numbers_release(struct gd_lin_kv_part_numbers *part)

@@ -34,8 +34,8 @@
  * is needed.
  *
  * Here are S4 to S6, S8 and S9, and how choices are made and taken back. What is taken, with S1, is
- * in lin_state.c; who may come next, S3 and S7, in lin_next.c; S2 in lin_tried.c, S10 in
- * lin_waits.c. */
+ * in lin_state.c; who may come next, S3 and S7, in lin_next.c, and who is alike in lin_alike.c; S2
+ * in lin_tried.c, S10 in lin_waits.c. */
 #include "sim/lin_inner.h"
 #include "sim/big.h"
 #include <stdlib.h>
@@ -321,7 +321,7 @@ static void go_to(struct search *s, uint32_t call)
         bool open = s->calls[s->trail[s->trail_count - 1]].back == GD_LIN_OPEN;
         if (open && gd__lin_goes_round(s, &place)) {
             lean_on(s, place);
-        } else if (s->entry_count == 0 || !gd__lin_was_tried(s)) {
+        } else if (!gd__lin_was_tried(s)) {
             new_node(s);
             return;
         }
@@ -492,7 +492,9 @@ void gd_lin_search(const struct gd_lin_problem *problem, struct gd_lin_found *fo
     free(s->class_of);
     free(s->spent);
     free(s->watchers);
-    free(s->marks);
+    free(s->alike);
+    free(s->all_kinds);
+    free(s->kind_index);
     free(s->index);
     free(s->entries);
     free(s->arena);

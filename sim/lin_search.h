@@ -26,9 +26,11 @@ struct gd_lin_machine {
     bool (*once)(void *context, uint32_t value);
     /* Who can bring which value. NULL: nobody knows. */
     void (*makes)(void *context, struct gd_lin_makes *makes);
-    /* Gives the calls their likeness; the greatest and one. NULL: they have it, or none. Asked once
-     * there is a choice. */
-    uint32_t (*alike)(void *context);
+    /* Calls of one part may be alike: the same but for their times. A hash of all that tells `call`
+     * from others but its times; 0: it is like none. NULL: all are. Asked where there is a choice.
+     */
+    uint64_t (*likeness)(void *context, uint32_t call);
+    bool (*alike)(void *context, uint32_t a, uint32_t b); /* Of two that have one hash. */
 };
 struct gd_lin_step {
     uint32_t cell, what;
@@ -40,7 +42,6 @@ struct gd_lin_call {
     uint64_t rank;         /* Who is tried first: the least; usually when it must be done. */
     uint64_t cells;        /* Bit by bit; cells that lie 64 apart share one. */
     uint32_t first, count; /* Its steps. */
-    uint32_t alike;        /* Calls of one number are the same but for their times; 0: like none. */
     uint32_t after;        /* The call, counted from 1, that comes before; 0: none. */
     uint32_t chain;        /* 0: none; see chain_begin. */
     bool reads_only;       /* It never changes anything. */
@@ -53,7 +54,7 @@ struct gd_lin_problem {
     const struct gd_lin_step *steps;
     const uint32_t *start; /* By cell. */
     size_t cell_count;
-    uint32_t alike_count; /* The greatest `alike` and one, if nobody is asked. */
+    size_t value_count; /* What steps need is less. */
     /* By chain: the latest call of its members. A chain is a set of calls that nothing which is
      * `outside` comes between. NULL: there are none. */
     const uint64_t *chain_begin;

@@ -22,33 +22,22 @@ static void relink_point(struct search *s, uint32_t point)
 }
 
 /* Calls and returns in the order of time; what meets overlaps, so calls go first. */
-static void build_points(struct search *s)
+static void build_points(struct search *s, struct gd_lin_pair *by_call, struct gd_lin_pair *by_back)
 {
-    size_t count = s->problem->call_count, n = 0;
-    struct gd_lin_pair *by_call = gd_sim_big(count * sizeof *by_call);
-    struct gd_lin_pair *by_back = gd_sim_big(count * sizeof *by_back);
-    for (uint32_t i = 0; i < count; i++) {
-        if (s->calls[i].back != GD_LIN_OPEN) {
-            by_call[n] = (struct gd_lin_pair){s->calls[i].call, i};
-            by_back[n++] = (struct gd_lin_pair){s->calls[i].back, i};
-        }
+    uint32_t *next = s->next, *before = s->previous, last = 0;
+    uint32_t back = gd__lin_return_point(s, 0);
+    size_t count = s->left;
+    gd_lin_sort(by_call, count);
+    gd_lin_sort(by_back, count);
+    for (size_t c = 0, b = 0; b < count;) {
+        uint32_t point = c < count && by_call[c].key <= by_back[b].key ? 1 + by_call[c++].value
+                                                                       : back + by_back[b++].value;
+        before[point] = last;
+        next[last] = point;
+        last = point;
     }
-    gd_lin_sort(by_call, n);
-    gd_lin_sort(by_back, n);
-    uint32_t previous = 0;
-    for (size_t c = 0, b = 0; b < n;) {
-        uint32_t point = c < n && by_call[c].key <= by_back[b].key
-                             ? 1 + by_call[c++].value
-                             : gd__lin_return_point(s, by_back[b++].value);
-        s->previous[point] = previous;
-        s->next[previous] = point;
-        previous = point;
-    }
-    s->next[previous] = 0;
-    s->previous[0] = previous;
-    s->left = n;
-    free(by_call);
-    free(by_back);
+    next[last] = 0;
+    before[0] = last;
 }
 
 /* ---------------------------------------------------------------- what stands in the cells */
@@ -156,9 +145,8 @@ static void earn(struct search *s, uint32_t class)
 /* The hash of what is taken; `sign` 1 or -1. */
 static void count_in(struct search *s, uint32_t i, uint64_t sign)
 {
-    uint64_t a = gd__lin_mix(i, 1), b = gd__lin_mix(i, 2);
+    uint64_t a = gd__lin_mix(i, 1), b = (a ^ (a >> 32)) * UINT64_C(0xd6e8feb86659fd93) * sign;
     a *= sign;
-    b *= sign;
     for (uint64_t cells = s->calls[i].cells; cells != 0; cells &= cells - 1) {
         struct shadow *shadow = &s->shadows[__builtin_ctzll(cells)];
         shadow->set[0] += a;
@@ -234,26 +222,28 @@ void gd__lin_take_readers(struct search *s)
 
 /* ---------------------------------------------------------------- the beginning */
 
-/* All who must yet find something are counted; and whether some wait for others. */
-static void begin_to_watch(struct search *s)
+/* Goes through the calls: those that must be done, and what each of these must yet find. */
+static void read_calls(struct search *s)
 {
-    size_t count = s->problem->call_count;
-    for (size_t i = 0; i < count; i++) {
+    size_t count = s->problem->call_count, n = 0;
+    struct gd_lin_pair *by_call = gd_sim_big(count * sizeof *by_call);
+    struct gd_lin_pair *by_back = gd_sim_big(count * sizeof *by_back);
+    s->watchers = gd_lin_zeroed(s->problem->value_count, sizeof *s->watchers);
+    s->watcher_capacity = s->problem->value_count;
+    for (uint32_t i = 0; i < count; i++) {
         const struct gd_lin_call *call = &s->calls[i];
         s->sessions = s->sessions || call->after != 0;
-        for (uint32_t k = call->first; k < call->first + call->count; k++) {
-            uint32_t need = s->problem->steps[k].need;
-            if (need != GD_LIN_NO && need >= s->watcher_capacity) {
-                s->watcher_capacity = need + (size_t)1;
-            }
+        if (call->back != GD_LIN_OPEN) {
+            by_call[n] = (struct gd_lin_pair){call->call, i};
+            by_back[n++] = (struct gd_lin_pair){call->back, i};
+            watch(s, call, 1);
         }
     }
-    s->watchers = gd_lin_zeroed(s->watcher_capacity, sizeof *s->watchers);
-    for (size_t i = 0; i < count; i++) {
-        if (s->calls[i].back != GD_LIN_OPEN) {
-            watch(s, &s->calls[i], 1);
-        }
-    }
+    s->left = n;
+    s->open_count = count - n;
+    build_points(s, by_call, by_back);
+    free(by_call);
+    free(by_back);
 }
 
 void gd__lin_begin(struct search *s)
@@ -272,11 +262,10 @@ void gd__lin_begin(struct search *s)
         s->shadows[cell % 64].state += gd__lin_mix(cell, s->state[cell]);
         s->all_cells |= gd__lin_cell_bit(cell);
     }
-    build_points(s);
+    read_calls(s);
     if (s->problem->cell_count > 1) {
         gd__lin_gather_open(s); /* find_relevant looks at them. */
     }
-    begin_to_watch(s);
     if (s->problem->before != NULL) {
         gd__lin_waits_begin(s);
     }

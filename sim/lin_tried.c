@@ -110,7 +110,7 @@ static bool was_tried_on(struct search *s, uint64_t cells)
 
 bool gd__lin_was_tried(struct search *s)
 {
-    for (size_t i = 0; i < s->kind_count && s->entry_count > 0; i++) {
+    for (size_t i = 0; i < s->kind_count && s->left >= s->tried_left; i++) {
         if (was_tried_on(s, s->kinds[i])) {
             return true;
         }
@@ -159,6 +159,9 @@ void gd__lin_remember(struct search *s, uint64_t blame)
 {
     uint64_t hash[2], cells = kind_of(s, blame);
     bool compared = hash_now(s, cells, hash);
+    /* Of other cells anything may be left. */
+    size_t left = cells == s->all_cells ? s->left : 0;
+    s->tried_left = s->entry_count == 0 || left < s->tried_left ? left : s->tried_left;
     make_index(s);
     size_t at = index_of(s, hash);
     s->entries = gd_lin_grown(s->entries, &s->entry_capacity, s->entry_count, sizeof *s->entries);

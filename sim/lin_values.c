@@ -67,18 +67,24 @@ static uint32_t *value_place(const struct gd_lin_kv_part_numbers *part, uint32_t
     }
 }
 
-static uint32_t add_value(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
-                          size_t size)
+static void tell_text(const struct gd_lin_kv_part_numbers *part, struct gd_lin_value *value,
+                      const char *text, size_t size, uint64_t hash)
+{
+    value->text = text;
+    value->size = size;
+    value->hash = hash;
+    if (part->cells[value->cell].counts) {
+        read_number(value);
+        value->matters = value->matters || value->number_like;
+    }
+}
+
+static uint32_t add_value(struct gd_lin_kv_part_numbers *part, uint32_t cell)
 {
     part->values =
         gd_lin_grown(part->values, &part->value_capacity, part->value_count, sizeof *part->values);
     struct gd_lin_value *value = &part->values[part->value_count];
-    *value = (struct gd_lin_value){
-        .text = text, .size = size, .cell = cell, .maker = GD_LIN_NOBODY, .from = GD_LIN_NO};
-    if (text != NULL && part->cells[cell].counts) {
-        read_number(value);
-        value->matters = value->number_like;
-    }
+    *value = (struct gd_lin_value){.cell = cell, .maker = GD_LIN_NOBODY, .from = GD_LIN_NO};
     return (uint32_t)part->value_count++;
 }
 
@@ -119,21 +125,10 @@ static uint32_t value_with_hash(struct gd_lin_kv_part_numbers *part, uint32_t ce
     grow_value_index(part);
     uint32_t *place = value_place(part, cell, text, size, hash);
     if (*place == 0) {
-        *place = add_value(part, cell, text, size);
-        part->values[*place].hash = hash;
+        *place = add_value(part, cell);
+        tell_text(part, &part->values[*place], text, size, hash);
     }
     return *place;
-}
-
-static uint32_t value_new(struct gd_lin_kv_part_numbers *part, uint32_t cell, const char *text,
-                          size_t size, uint64_t hash)
-{
-    if (!part->plain && !part->late) {
-        return value_with_hash(part, cell, text, size, hash);
-    }
-    uint32_t number = add_value(part, cell, text, size);
-    part->values[number].hash = hash;
-    return number;
 }
 
 uint32_t gd_lin_value_known(struct gd_lin_kv_part_numbers *part, uint32_t cell, uint32_t text)
@@ -143,8 +138,12 @@ uint32_t gd_lin_value_known(struct gd_lin_kv_part_numbers *part, uint32_t cell, 
         part->values[number].cell == cell) {
         return number;
     }
-    const struct gd_sim_known_text *known = &part->record->known[text];
-    number = value_new(part, cell, known->text, known->size, known->hash);
+    if (part->plain || part->late) {
+        number = add_value(part, cell); /* The text itself is told by tell_texts. */
+    } else {
+        const struct gd_sim_known_text *known = &part->record->known[text];
+        number = value_with_hash(part, cell, known->text, known->size, known->hash);
+    }
     part->values[number].known = text;
     part->value_of_known[text] = number;
     return number;
@@ -154,8 +153,19 @@ uint32_t gd_lin_value_of(struct gd_lin_kv_part_numbers *part, uint32_t cell,
                          const struct gd_sim_value *text)
 {
     return text->known != 0 ? gd_lin_value_known(part, cell, text->known)
-                            : value_new(part, cell, text->text, text->size,
-                                        gd_sim_text_hash(text->text, text->size));
+                            : value_with_hash(part, cell, text->text, text->size,
+                                              gd_sim_text_hash(text->text, text->size));
+}
+
+/* What is known of texts lies all over the record. It is fetched for all values in one go, so that
+ * nothing waits for it. */
+static void tell_texts(struct gd_lin_kv_part_numbers *part)
+{
+    for (size_t i = part->cell_count; i < part->value_count; i++) {
+        struct gd_lin_value *value = &part->values[i];
+        const struct gd_sim_known_text *known = &part->record->known[value->known];
+        tell_text(part, value, known->text, known->size, known->hash);
+    }
 }
 
 /* The same for a text that is nobody's yet. */
@@ -172,8 +182,8 @@ static uint32_t value_of_made(struct gd_lin_kv_part_numbers *part, uint32_t cell
         part->made =
             gd_lin_grown(part->made, &part->made_capacity, part->made_count, sizeof *part->made);
         part->made[part->made_count++] = copy;
-        *place = add_value(part, cell, copy, size);
-        part->values[*place].hash = hash;
+        *place = add_value(part, cell);
+        tell_text(part, &part->values[*place], copy, size, hash);
     }
     return *place;
 }
@@ -193,7 +203,8 @@ uint32_t gd_lin_junk(struct gd_lin_kv_part_numbers *part, uint32_t cell, size_t 
         junk = junk == GD_LIN_NO ? 0 : junk;
     }
     if (junk == 0) {
-        junk = add_value(part, cell, NULL, size);
+        junk = add_value(part, cell);
+        part->values[junk].size = size;
         part->values[junk].from = part->cells[cell].junk == 0 ? GD_LIN_NO : part->cells[cell].junk;
         part->values[junk].makers = 2;
         part->cells[cell].junk = junk;
@@ -416,6 +427,9 @@ static void look_into(struct gd_lin_kv_part_numbers *part, struct looking *looki
 void gd_lin_look_into(struct gd_lin_kv_part_numbers *part)
 {
     struct looking looking = {.hashed = GD_LIN_NO};
+    if (part->plain || part->late) {
+        tell_texts(part);
+    }
     if (part->late) {
         part->late = false;
         make_value_index(part);

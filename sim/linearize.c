@@ -144,7 +144,6 @@ void gd_lin_check(const struct gd_lin_model *model, const void *context,
                                          .steps = steps,
                                          .start = &start,
                                          .cell_count = 1,
-                                         .alike_count = 1,
                                          .limits = limits};
         problem.machine = (struct gd_lin_machine){.context = &states, .step = step};
         gd_lin_search(&problem, &found);

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CALM 3u /* Operations in flight for a key, on the average. */
-
 struct judge {
     const struct gd_sim_record *record;
     const struct gd_lin_kv_options *options;
@@ -181,7 +179,9 @@ static void search(struct judge *judge, const struct gd_lin_limits *limits, size
     problem.machine = (struct gd_lin_machine){.context = numbers, .step = gd_lin_kv_step};
     problem.machine.once = gd_lin_kv_once;
     problem.machine.makes = gd_lin_kv_makes;
+    problem.machine.likeness = gd_lin_kv_likeness;
     problem.machine.alike = gd_lin_kv_alike;
+    problem.value_count = numbers->value_count;
     problem.before = numbers->before;
     problem.before_first = numbers->before_first;
     problem.choices_back = choices_back;
@@ -239,29 +239,6 @@ static bool hurry(struct judge *judge, size_t choices_back, struct gd_lin_found 
     return true;
 }
 
-/* Whether few operations overlap, on the average, and none is of unknown outcome: then an order is
- * found at once, mostly, without what blocks tell. */
-static bool is_calm(const struct gd_lin_kv_part_numbers *numbers)
-{
-    uint64_t first = UINT64_MAX, last = 0, sum = 0, most = UINT64_MAX / (2 * CALM);
-    unsigned shift = 0; /* So that sums are numbers. */
-    for (size_t i = 0; i < numbers->call_count; i++) {
-        const struct gd_lin_call *call = &numbers->calls[i];
-        if (call->back == GD_LIN_OPEN) {
-            return false;
-        }
-        first = call->call < first ? call->call : first;
-        last = call->back > last ? call->back : last;
-    }
-    while (last > first && (last - first) >> shift > most / (numbers->call_count + 1)) {
-        shift++;
-    }
-    for (size_t i = 0; i < numbers->call_count; i++) {
-        sum += (numbers->calls[i].back - numbers->calls[i].call) >> shift;
-    }
-    return last <= first || sum <= CALM * ((last - first) >> shift);
-}
-
 /* The verdict on `part`'s operations as `record` tells them. */
 static void decide(struct judge *judge, struct gd_lin_kv_part *part, bool words)
 {
@@ -277,7 +254,8 @@ static void decide(struct judge *judge, struct gd_lin_kv_part *part, bool words)
         return;
     }
     size_t count = judge->numbers.call_count;
-    bool found_one = judge->options->way == GD_LIN_WAY_USUAL && is_calm(&judge->numbers) &&
+    /* Where few operations overlap an order is found at once, mostly, without what blocks tell. */
+    bool found_one = judge->options->way == GD_LIN_WAY_USUAL && judge->numbers.calm &&
                      hurry(judge, 40 + count / 16, &found, &part->result);
     if (ask && !found_one) {
         blocks = gd_lin_blocks(&judge->numbers, &told);

@@ -184,7 +184,9 @@ static void search(struct gd_lin_stream *stream, const struct gd_lin_limits *lim
     problem.machine = (struct gd_lin_machine){.context = numbers, .step = gd_lin_kv_step};
     problem.machine.once = gd_lin_kv_once;
     problem.machine.makes = gd_lin_kv_makes;
+    problem.machine.likeness = gd_lin_kv_likeness;
     problem.machine.alike = gd_lin_kv_alike;
+    problem.value_count = numbers->value_count;
     problem.patience = PATIENCE;
     gd_lin_search(&problem, found);
 }
