@@ -46,6 +46,7 @@
  * - voters have caught up: whoever joins votes when its disk has the change by which it does, a
  *   learner that is promoted when entries reach it as they come;
  * - quorums meet: of two configurations that follow each other, any two quorums;
+ * - order of a pipeline: a leader takes the writes of a node in that one's order (order_checks.c);
  * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as
  * long as its limit in bytes allows;
  * - bounded queues: every queue keeps its limit;
@@ -101,6 +102,7 @@ void gd_sim_checks_free(struct gd_sim_checks *checks)
 {
     for (size_t i = 0; i < GD_COUNT(checks->shadows); i++) {
         free(checks->shadows[i].terms);
+        free(checks->forwarded[i]);
     }
     free(checks->leaders);
     free(checks->seen);
@@ -238,6 +240,7 @@ static void follow_log(struct gd_sim_checks *checks, unsigned id, const struct g
         shadow->terms[i] = gd_raft_term_at(raft, i);
         if (entry != NULL) {
             look_at_entry(checks, id, raft, entry);
+            gd_sim__look_at_order(checks, id, raft, entry);
         }
         if (entry != NULL && entry->type == GD_ENTRY_CONFIG) {
             shadow->config_last = i;

@@ -1,6 +1,7 @@
 /* checks_internal.h - what checks.c (after each event) and promises.c (each message) both know. */
 #ifndef GANDALF_SIM_CHECKS_INTERNAL_H
 #define GANDALF_SIM_CHECKS_INTERNAL_H
+#include "engine/message.h"
 #include "sim/checks.h"
 #include "sim/members.h"
 
@@ -9,6 +10,16 @@ struct told {
     gd_term term;
     uint64_t boot; /* Of who said it. */
     gd_index index;
+};
+/* A write as its node forwarded it, and the lowest that it named as the open one before it. */
+struct forwarded {
+    uint64_t boot, sequence, previous;
+};
+#define FORWARDED_COUNT 4096 /* By number; more than may be open at once in any plan. */
+/* The highest number of a node's writes that a leader has taken in its term. */
+struct taken {
+    gd_term term;
+    uint64_t boot, high;
 };
 struct shadow {   /* Of one node. */
     bool running; /* Has had its log open since its last start. */
@@ -78,6 +89,7 @@ struct shadow {   /* Of one node. */
         gd_time_ns since;
         uint64_t count; /* Times in a row. */
     } pace[GD_SIM_NODES_MAX + 1];
+    struct taken taken[GD_SIM_NODES_MAX + 1]; /* As a leader, by who forwarded. */
     /* Reads: the names of its questions. */
     uint64_t token_boot;                 /* Of the start that asked last. */
     uint64_t token_highest, token_floor; /* Ever used; before that start. */
@@ -142,6 +154,7 @@ struct gd_sim_checks {
     bool differ;           /* Not all nodes have the same voters in force. */
     struct known_config configs[KNOWN_CONFIG_COUNT]; /* By index. */
     struct asked_read asked[GD_SIM_NODES_MAX + 1][ASKED_READ_COUNT];
+    struct forwarded *forwarded[GD_SIM_NODES_MAX + 1]; /* Owned: FORWARDED_COUNT, by who sent. */
     char premise[200];
 };
 
@@ -159,6 +172,12 @@ void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term
 void gd_sim__look_at_votes(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 /* Node `id` leads `term`, as its role shows, or what it sends: it may be over within one event. */
 void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term);
+/* order_checks.c: node `from` forwards a write. */
+void gd_sim__note_forwarded(struct gd_sim_checks *checks, unsigned from,
+                            const struct gd_message *m);
+/* An entry that is new in the log of node `id`: if that leads, is it there in order? */
+void gd_sim__look_at_order(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                           const struct gd_entry *entry);
 /* member_checks.c, after each event; `changed`: the log's end is another. */
 void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 void gd_sim__look_at_removed(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);

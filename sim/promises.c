@@ -245,6 +245,7 @@ static bool promises(struct gd_slice frame)
     case GD_MESSAGE_READ_INDEX:
     case GD_MESSAGE_READ_INDEX_RESP:
     case GD_MESSAGE_TIMEOUT_NOW:
+    case GD_MESSAGE_CLIENT_WRITE:
         return true;
     default:
         return false;
@@ -271,6 +272,8 @@ static void note(struct gd_sim_checks *checks, unsigned from, const struct gd_me
         note_told(checks, from, m, m->append_resp.last.index);
     } else if (m->type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP && m->install_resp.done) {
         note_told(checks, from, m, m->install_resp.position.index);
+    } else if (m->type == GD_MESSAGE_CLIENT_WRITE) {
+        gd_sim__note_forwarded(checks, from, m);
     } else if (m->type == GD_MESSAGE_TIMEOUT_NOW) {
         to->offered = m->term > to->offered ? m->term : to->offered;
     }
@@ -299,6 +302,8 @@ static void look_at(struct gd_sim_checks *checks, unsigned from, const struct gd
     case GD_MESSAGE_TIMEOUT_NOW:
         look_at_offer(checks, from, raft, m);
         break;
+    case GD_MESSAGE_CLIENT_WRITE:
+        break; /* See order_checks.c. */
     default:
         look_at_read(checks, from, m);
         break;
