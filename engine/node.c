@@ -520,10 +520,18 @@ void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues)
         gd_raft_set_applied(node->raft, node->apply.applied);
         queues->lag_size = gd_raft_lag_size(node->raft);
     }
+    if (node->held_last != NULL) {
+        queues->held_waiting_size =
+            node->held_size - sizeof *node->held_last - node->held_last->frame.size;
+    }
     for (const struct gd__session *s = node->sessions; s != NULL; s = s->next) {
         queues->session_output_size += s->output.size + s->sending.size;
     }
     for (const struct gd__peer *p = node->peers; p != NULL; p = p->next) {
+        size_t waiting = p->output.size > p->output_latest ? p->output.size - p->output_latest : 0;
         queues->peer_output_size += p->output.size + p->sending.size;
+        if (waiting > queues->peer_waiting_size) {
+            queues->peer_waiting_size = waiting;
+        }
     }
 }

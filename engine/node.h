@@ -106,6 +106,10 @@ struct gd_node_queues {
     size_t pending_size, session_output_size, peer_output_size, log_size, wal_size;
     size_t lag_size;  /* Of committed entries that wait for the database. */
     size_t held_size; /* Of messages that wait for the disk. */
+    /* What these limits are about: a message is taken while what waits is within the limit, so each
+     * without its last message. The most for one peer, behind what is being written to it; and what
+     * is held. */
+    size_t peer_waiting_size, held_waiting_size;
     size_t session_count;
 };
 void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues);

@@ -122,6 +122,7 @@ struct gd__peer {
     gd_time_ns up_ns;  /* Since when the connection stands. */
     bool told;         /* The failure in force was logged. */
     struct gd_bytes output, sending;
+    size_t output_latest; /* Bytes of the message that was last put into `output`. */
     bool writing;
     struct gd_write write;
     uint64_t dropped; /* Messages dropped at the limit. */

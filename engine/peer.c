@@ -295,6 +295,7 @@ void gd__peer_send_frame(struct gd_node *node, gd_node_id to, struct gd_slice fr
 
     if (has_room(node, peer)) {
         gd_bytes_add(&peer->output, frame.data, frame.size);
+        peer->output_latest = frame.size;
     }
 }
 
@@ -303,7 +304,9 @@ void gd__peer_send(struct gd_node *node, const struct gd_message *message)
     struct gd__peer *peer = gd__peer_find(node, message->to);
 
     if (has_room(node, peer)) {
+        size_t before = peer->output.size;
         gd_message_encode(message, &peer->output);
+        peer->output_latest = peer->output.size - before;
     }
 }
 

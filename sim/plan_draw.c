@@ -126,6 +126,9 @@ static void draw_node(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->snapshot_piece_size = draw_log(&prng, 16, 512); /* Writes fall in between. */
     }
+    if (gd_prng_chance(&prng, 1, 6)) {
+        plan->peer_output_size = draw_log(&prng, 1024, 8192); /* Some dozens of messages. */
+    }
 }
 
 static void draw_workload(struct gd_sim_plan *plan)
