@@ -43,4 +43,5 @@ for patch in "$TOP"/ci/mutants/checker/*.patch; do
     patch -d "$work" -p1 -R -s --no-backup-if-mismatch <"$patch"
 done
 say "$good passed, $bad failed"
+[ $((good + bad)) -gt 0 ] || die "no such mutant: $*"
 [ "$bad" -eq 0 ]
