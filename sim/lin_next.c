@@ -39,47 +39,53 @@ void gd__lin_find_relevant(struct search *s)
     } while (s->relevant != before);
 }
 
-static bool may_come(const struct search *s, uint32_t i)
+static inline bool may_come(const struct search *s, uint32_t i)
 {
     return (s->calls[i].cells & s->relevant) != 0 && gd__lin_has_turn(s, i);
 }
 
-/* Who is tried first: the least. Those that are alike stay in their order. */
-static uint64_t turn_of(struct search *s, uint32_t i)
+struct turn { /* Who is tried first: the least. */
+    uint64_t time;
+    bool later; /* It does not need the very value that is there. Who does goes first: it may not be
+                   there again in time. */
+};
+
+/* Those that are alike stay in their order. */
+static uint64_t noise_of(struct search *s, uint32_t i)
 {
-    const struct gd_lin_call *call = &s->calls[i];
-    uint64_t noise = 0;
-    if (s->round > 0) {
-        uint32_t alike = gd__lin_alike(s, i);
-        uint64_t whose = alike != 0 ? s->problem->call_count + alike : i;
-        noise = gd__lin_mix(whose, s->round) % s->noise;
-    }
-    /* What was done although nobody heard of it was done soon, mostly. */
-    return call->back == GD_LIN_OPEN ? UINT64_MAX / 2 - call->call / 2 + 2 * noise
-                                     : call->rank + noise;
+    uint32_t alike = gd__lin_alike(s, i);
+    return gd__lin_mix(alike != 0 ? s->problem->call_count + alike : i, s->round) % s->noise;
 }
 
-/* Does `i` come before `k` among candidates? Who needs the very value that is there goes first: it
- * may not be there again in time. */
-static bool sooner(struct search *s, uint32_t i, uint32_t k)
+static inline struct turn turn_of(struct search *s, uint32_t i)
 {
-    const struct gd_lin_step *a = &s->problem->steps[s->calls[i].first];
-    const struct gd_lin_step *b = &s->problem->steps[s->calls[k].first];
-    bool finds_a = a->need == s->state[a->cell], finds_b = b->need == s->state[b->cell];
-    if (finds_a != finds_b) {
-        return finds_a;
-    }
-    return turn_of(s, i) < turn_of(s, k);
+    const struct gd_lin_call *call = &s->calls[i];
+    const struct gd_lin_step *step = &s->problem->steps[call->first];
+    uint64_t noise = s->round > 0 ? noise_of(s, i) : 0;
+    /* What was done although nobody heard of it was done soon, mostly. */
+    return (struct turn){.time = call->back == GD_LIN_OPEN
+                                     ? UINT64_MAX / 2 - call->call / 2 + 2 * noise
+                                     : call->rank + noise,
+                         .later = step->need != s->state[step->cell]};
+}
+
+static inline bool sooner(struct turn a, struct turn b)
+{
+    return a.later != b.later ? b.later : a.time < b.time;
 }
 
 uint32_t gd__lin_pick_best(struct search *s)
 {
     uint32_t best = GD_LIN_NO;
+    struct turn its = {0};
     for (uint32_t at = s->next[0]; at != 0 && !gd__lin_is_return(s, at); at = s->next[at]) {
         uint32_t i = gd__lin_call_of(s, at);
-        const struct gd_lin_call *call = &s->calls[i];
-        if (!call->reads_only && may_come(s, i) && (best == GD_LIN_NO || sooner(s, i, best))) {
-            best = i;
+        if (!s->calls[i].reads_only && may_come(s, i)) {
+            struct turn turn = turn_of(s, i);
+            if (best == GD_LIN_NO || sooner(turn, its)) {
+                best = i;
+                its = turn;
+            }
         }
     }
     return best;
@@ -102,7 +108,8 @@ static void push_candidate(struct search *s, size_t first, uint32_t i)
 {
     s->stack = gd_lin_grown(s->stack, &s->stack_capacity, s->stack_count, sizeof *s->stack);
     size_t at = s->stack_count++;
-    for (; at > first && sooner(s, i, s->stack[at - 1]); at--) {
+    struct turn turn = turn_of(s, i);
+    for (; at > first && sooner(turn, turn_of(s, s->stack[at - 1])); at--) {
         s->stack[at] = s->stack[at - 1];
     }
     s->stack[at] = i;

@@ -119,10 +119,9 @@ static void add_maker(struct gd_lin_kv_part_numbers *part, uint32_t value, uint3
     part->values[value].matters = part->values[value].matters || part->all_matter;
 }
 
-static void add_op(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *step,
-                   uint32_t cell, uint32_t call, bool known)
+static void add_op(struct gd_lin_kv_part_numbers *part, struct gd_lin_op *op,
+                   const struct gd_sim_brief *step, uint32_t cell, uint32_t call, bool known)
 {
-    struct gd_lin_op *op = &part->ops[part->step_count++];
     *op = (struct gd_lin_op){.what = step->what,
                              .output = step->output,
                              .known = known,
@@ -473,26 +472,30 @@ static void begin_values(struct gd_lin_kv_part_numbers *part)
 static void add_calls(struct gd_lin_kv_part_numbers *part, const struct gd_sim_brief *steps,
                       size_t step_count, const uint32_t *cell_of)
 {
-    for (size_t at = 0; at < step_count; at += steps[at].count) {
-        const struct gd_sim_brief *first = &steps[at];
+    struct gd_lin_call *call = part->calls;
+    uint32_t i = 0, op = 0;
+    for (const struct gd_sim_brief *first = steps; first < steps + step_count;
+         first += first->count) {
         bool open = first->back == GD_SIM_BACK_UNKNOWN;
         if (open && !changes_something(first)) {
             continue;
         }
-        uint32_t i = (uint32_t)part->call_count++;
-        struct gd_lin_call *call = &part->calls[i];
         part->numbers[i] = first->operation;
         *call = (struct gd_lin_call){.call = first->call,
                                      .back = open ? GD_LIN_OPEN : first->back,
-                                     .first = (uint32_t)part->step_count,
+                                     .first = op,
                                      .count = first->count};
         call->rank = open ? first->call : first->back;
         for (size_t k = 0; k < first->count; k++) {
             uint32_t cell = part->cell_count == 1 ? 0 : cell_of[first[k].key];
             call->cells |= UINT64_C(1) << cell % 64;
-            add_op(part, &first[k], cell, i, !open);
+            add_op(part, &part->ops[op++], &first[k], cell, i, !open);
         }
+        i++;
+        call++;
     }
+    part->call_count = i;
+    part->step_count = op;
 }
 
 void gd_lin_numbers_make(struct gd_lin_kv_part_numbers *part, const struct gd_sim_record *record,

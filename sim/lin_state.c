@@ -143,7 +143,7 @@ static void earn(struct search *s, uint32_t class)
 }
 
 /* The hash of what is taken; `sign` 1 or -1. */
-static void count_in(struct search *s, uint32_t i, uint64_t sign)
+static inline void count_in(struct search *s, uint32_t i, uint64_t sign)
 {
     uint64_t a = gd__lin_mix(i, 1), b = (a ^ (a >> 32)) * UINT64_C(0xd6e8feb86659fd93) * sign;
     a *= sign;
