@@ -213,7 +213,10 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
 {
     node->apply.restoring = false;
     if (err == GD_ERR_IO) { /* The database failed in the middle: it is opened again first. */
-        node->snapshots.restore_wanted = true;
+        /* It may hold the snapshot all the same, and the table of proposals is still of later
+         * entries, whose batch was dropped: what begins anew is the whole. */
+        GD_REACHED("database failed while it was given a snapshot");
+        node->apply.rebuild = true;
         went_away(node);
         return;
     }
