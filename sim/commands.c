@@ -5,7 +5,8 @@
  * effect; -UNKNOWN, or no answer, leaves it open; an answer that cannot be one (an integer to GET)
  * is a violation by itself, and so is an EXEC that is refused though nothing is watched, or that
  * runs though its transaction was spoiled. What a transaction that never runs would have written is
- * in no operation: whoever reads it reads what nobody wrote. */
+ * in no operation: whoever reads it reads what nobody wrote. The same goes for a request of several
+ * changes that is answered as failed: MSETNX, and in front of SQLite any transaction. */
 #include "engine/memory.h"
 #include "sim/kvs_clients.h"
 #include "sim/workload_internal.h"
@@ -64,6 +65,7 @@ enum flight_kind {
                         that is on its way. */
     FLIGHT_CAS,      /* The EXEC of a watched SET. */
     FLIGHT_SNAP,     /* All keys. */
+    FLIGHT_ALL,      /* MSETNX: 1 for all of its steps, or 0 for none. */
     FLIGHT_EXPIRY,   /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
     FLIGHT_EXPIRY_SET, /* ... or a SET of one; with value * EXPIRING_KEYS + key ... */
     FLIGHT_EXPIRE,     /* ... or its time set anew; with the key ... */
@@ -215,9 +217,11 @@ static void ask_mget(struct gd_sim_client *client)
     add_flight(client, FLIGHT_MANY, "MGET", operation);
 }
 
-static void ask_mset(struct gd_sim_client *client, const char *command)
+/* All of them, or, MSETNX, none if one is there already. */
+static void ask_mset(struct gd_sim_client *client, bool absent)
 {
     unsigned keys[4];
+    const char *command = absent ? "MSETNX" : "MSET";
     size_t count = draw_keys(client, keys, GD_COUNT(keys));
     size_t operation = begin_operation(client, command);
     struct gd_sim_record *record = client->all->options.record;
@@ -226,11 +230,12 @@ static void ask_mset(struct gd_sim_client *client, const char *command)
     add_word(client, command);
     for (size_t i = 0; i < count; i++) {
         struct gd_sim_value value = new_value(client, keys[i]);
-        gd_sim_record_step(record, GD_SIM_DO_WRITE, keys[i])->input = value;
+        enum gd_sim_do what = absent ? GD_SIM_DO_SETNX : GD_SIM_DO_WRITE;
+        gd_sim_record_step(record, what, keys[i])->input = value;
         add_key(client, keys[i]);
         add_text(client, value.text, value.size);
     }
-    add_flight(client, FLIGHT_SINGLE, command, operation);
+    add_flight(client, absent ? FLIGHT_ALL : FLIGHT_SINGLE, command, operation);
 }
 
 /* LOAD replaces the whole store: every key of the plan is written, so that the step list says the
@@ -265,11 +270,24 @@ static void ask_snap(struct gd_sim_client *client)
     add_flight(client, FLIGHT_SNAP, "SNAP", operation);
 }
 
-static void ask_multi(struct gd_sim_client *client)
+/* A key whose value is no number, if there is one; it may be absent. */
+static unsigned draw_text_key(struct gd_sim_client *client)
+{
+    unsigned key = draw_key(client);
+    for (unsigned i = 0; i < 4 && is_counter(client, key); i++) {
+        key = draw_key(client);
+    }
+    return key;
+}
+
+/* `fails`: the last command but for one or none is an INCR of a text, behind others that would
+ * have changed something. */
+static void ask_multi(struct gd_sim_client *client, bool fails)
 {
     static const unsigned choices[] = {SINGLE_GET,   SINGLE_SET,    SINGLE_DEL,   SINGLE_INCR,
                                        SINGLE_SETNX, SINGLE_GETDEL, SINGLE_GETSET};
     size_t count = gd_prng_between(&client->prng, 1, 4);
+    size_t failing = fails ? count - gd_prng_below(&client->prng, 2) : SIZE_MAX;
     bool watching = mine(client)->watching;
     size_t operation = begin_operation(client, "EXEC");
     mine(client)->watching = false;
@@ -277,10 +295,12 @@ static void ask_multi(struct gd_sim_client *client)
     add_arguments(client, 1);
     add_word(client, "MULTI");
     add_flight(client, FLIGHT_IGNORED, "MULTI", NO_OPERATION);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count + (fails ? 1 : 0); i++) {
         unsigned which = choices[gd_prng_below(&client->prng, GD_COUNT(choices))];
-        unsigned key = draw_key(client);
-        if (which == SINGLE_INCR && !is_counter(client, key)) {
+        unsigned key = i == failing ? draw_text_key(client) : draw_key(client);
+        if (i == failing) {
+            which = SINGLE_INCR;
+        } else if (which == SINGLE_INCR && !is_counter(client, key)) {
             which = SINGLE_GET;
         }
         add_single(client, which, key);
@@ -400,8 +420,18 @@ static void ask_odd(struct gd_sim_client *client)
         ask_idle_multi(client);
         break;
     default:
-        ask_multi(client);
+        ask_multi(client, false);
         break;
+    }
+}
+
+/* Several changes, of which a later one may fail. */
+static void ask_failing(struct gd_sim_client *client)
+{
+    if (gd_prng_chance(&client->prng, 1, 3)) {
+        ask_mset(client, true);
+    } else {
+        ask_multi(client, true);
     }
 }
 
@@ -499,10 +529,10 @@ static void ask_one(struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
     const uint64_t weights[] = {
-        plan->mix_get,    plan->mix_set,   plan->mix_del,    plan->mix_incr,
-        plan->mix_append, plan->mix_setnx, plan->mix_getdel, plan->mix_getset,
-        plan->mix_mset,   plan->mix_mget,  plan->mix_multi,  plan->mix_watch,
-        plan->mix_expire, plan->mix_snap,  plan->mix_load,   plan->mix_odd};
+        plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
+        plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,
+        plan->mix_multi, plan->mix_watch,  plan->mix_expire, plan->mix_snap, plan->mix_load,
+        plan->mix_odd,   plan->mix_fail};
     uint64_t sum = 0;
     for (size_t i = 0; i < GD_COUNT(weights); i++) {
         sum += weights[i];
@@ -519,13 +549,13 @@ static void ask_one(struct gd_sim_client *client)
     }
     switch (which - SINGLE_GETSET) {
     case 1:
-        ask_mset(client, "MSET");
+        ask_mset(client, false);
         break;
     case 2:
         ask_mget(client);
         break;
     case 3:
-        ask_multi(client);
+        ask_multi(client, false);
         break;
     case 4:
         ask_watch(client);
@@ -539,8 +569,11 @@ static void ask_one(struct gd_sim_client *client)
     case 7:
         ask_load(client);
         break;
-    default:
+    case 8:
         ask_odd(client);
+        break;
+    default:
+        ask_failing(client);
         break;
     }
 }
@@ -712,6 +745,46 @@ static bool take_array(struct gd_sim_client *client, struct gd_sim_operation *op
     return true;
 }
 
+/* MSETNX: whether all was done, or nothing. */
+static bool take_all(const struct gd_sim_client *client, const struct gd_sim_operation *op,
+                     const struct gd_sim_reply *reply, enum gd_sim_fate *fate)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        client->all->options.record->steps[op->first + i].output = gd_sim_value_bool(true);
+    }
+    *fate = reply->integer == 1 ? GD_SIM_FATE_DONE : GD_SIM_FATE_NO_EFFECT;
+    return reply->type == GD_SIM_REPLY_INTEGER && (reply->integer == 0 || reply->integer == 1);
+}
+
+/* What alone can fail of the commands that are asked. */
+static bool has_incr(const struct gd_sim_client *client, const struct gd_sim_operation *op)
+{
+    bool any = false;
+    for (size_t i = 0; i < op->count; i++) {
+        any |= client->all->options.record->steps[op->first + i].what == GD_SIM_DO_INCR;
+    }
+    return any;
+}
+
+/* EXEC: null when something watched was changed; in front of SQLite an error when one of its
+ * commands failed. In both cases nothing was done. */
+static bool take_exec(struct gd_sim_client *client, const struct flight *flight,
+                      struct gd_sim_operation *op, const struct gd_sim_reply *replies,
+                      enum gd_sim_fate *fate)
+{
+    bool whole = client->all->options.plan->database_sqlite != 0;
+    if (replies->type == GD_SIM_REPLY_NULL) {
+        *fate = GD_SIM_FATE_NO_EFFECT;
+        return flight->mark != 0; /* Something was watched. */
+    }
+    if (whole && replies->type == GD_SIM_REPLY_ERROR) {
+        GD_REACHED("simulated transaction failed in its middle");
+        *fate = GD_SIM_FATE_NO_EFFECT;
+        return has_incr(client, op);
+    }
+    return take_array(client, op, replies);
+}
+
 /* SNAP: "LOAD" and an array of [key value]; where keys have times two more elements follow. Keys
  * come in any order; those that are missing are absent. */
 static bool take_snap(struct gd_sim_client *client, struct gd_sim_operation *op,
@@ -863,12 +936,10 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
         }
         break;
     case FLIGHT_EXEC:
-        if (replies->type == GD_SIM_REPLY_NULL) {
-            good = flight->mark != 0; /* Something was watched. */
-            fate = GD_SIM_FATE_NO_EFFECT;
-            break;
-        }
-        good = take_array(client, op, replies);
+        good = take_exec(client, flight, op, replies, &fate);
+        break;
+    case FLIGHT_ALL:
+        good = take_all(client, op, replies, &fate);
         break;
     case FLIGHT_MANY:
         good = take_array(client, op, replies);

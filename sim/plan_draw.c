@@ -37,7 +37,8 @@ enum part {
     PART_LULLS,
     PART_LATE,
     PART_UNEVEN,
-    PART_ODD
+    PART_ODD,
+    PART_FAIL
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -765,5 +766,9 @@ void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed, uint32_t c
         plan->mix_append = 40;
         plan->mix_incr = 20;
         draw_class(plan, GD_SIM_CLASS_CRASH);
+    }
+    prng = stream_of(seed, PART_FAIL);
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->mix_fail = gd_prng_between(&prng, 2, 12);
     }
 }

@@ -3,7 +3,9 @@
  * Clients, histories and their checker speak of keys and values. So the Tracker here stands in
  * front of the one under test (kvs/sql_tracker.c): it makes each command of the log a statement on
  * a table of keys and values, and SQLite's answer the reply that the embedded store would give.
- * What lies between log and rows is thereby checked for linearizability as everything else is.
+ * What lies between log and rows is thereby checked for linearizability as everything else is. Each
+ * row also holds when it was written and a random number: no client sees them, but all nodes must
+ * have the same.
  *
  * SQLite's own memory is the program's, not the simulated process's; at a crash its connections
  * are closed while the disk takes no writes, which leaves what a kill would. */
@@ -17,7 +19,7 @@
 
 #define FILE_NAME "db"
 
-enum shape { SHAPE_OK, SHAPE_NUMBER, SHAPE_CELL, SHAPE_ROW };
+enum shape { SHAPE_OK, SHAPE_NUMBER, SHAPE_CELL, SHAPE_ROW, SHAPE_ALL };
 struct request {
     struct gd_bytes body, reply;
     enum shape *shapes; /* Owned: one a command. */
@@ -53,9 +55,12 @@ struct gd_sim_sql {
 
 /* ---------------------------------------------------------------- commands into statements */
 
-#define TABLE "CREATE TABLE IF NOT EXISTS kv(k TEXT PRIMARY KEY, v TEXT);"
+#define TABLE                                                                                      \
+    "CREATE TABLE IF NOT EXISTS kv(k TEXT PRIMARY KEY, v TEXT, "                                   \
+    "at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')), n INTEGER DEFAULT (random()));"
+#define NEW "INSERT INTO kv(k, v) VALUES(?, ?) "
 #define OLD "SELECT (SELECT v FROM kv WHERE k = ?);"
-#define ON_CONFLICT "ON CONFLICT(k) DO UPDATE SET "
+#define ON_CONFLICT "ON CONFLICT(k) DO UPDATE SET at = excluded.at, n = excluded.n, "
 
 /* `args`: which arguments of the command are bound, in order. */
 static const struct {
@@ -63,18 +68,15 @@ static const struct {
     enum shape shape;
 } statements[] = {
     {"get", "SELECT (SELECT v FROM kv WHERE k = ?)", OLD, "1", SHAPE_CELL},
-    {"set", NULL, "INSERT INTO kv VALUES(?, ?) " ON_CONFLICT "v = excluded.v", "12", SHAPE_OK},
+    {"set", NULL, NEW ON_CONFLICT "v = excluded.v", "12", SHAPE_OK},
     {"del", NULL, "DELETE FROM kv WHERE k = ?", "1", SHAPE_NUMBER},
-    {"setnx", NULL, "INSERT OR IGNORE INTO kv VALUES(?, ?)", "12", SHAPE_NUMBER},
-    {"append", NULL,
-     "INSERT INTO kv VALUES(?, ?) " ON_CONFLICT "v = v || excluded.v RETURNING length(v)", "12",
-     SHAPE_CELL},
+    {"setnx", NULL, "INSERT OR IGNORE INTO kv(k, v) VALUES(?, ?)", "12", SHAPE_NUMBER},
+    {"append", NULL, NEW ON_CONFLICT "v = v || excluded.v RETURNING length(v)", "12", SHAPE_CELL},
     {"getdel", NULL, OLD "DELETE FROM kv WHERE k = ?", "11", SHAPE_CELL},
-    {"getset", NULL, OLD "INSERT INTO kv VALUES(?, ?) " ON_CONFLICT "v = excluded.v", "112",
-     SHAPE_CELL},
+    {"getset", NULL, OLD NEW ON_CONFLICT "v = excluded.v", "112", SHAPE_CELL},
     /* What is no number is answered with an error, by way of abs(). */
     {"incr", NULL,
-     "INSERT INTO kv VALUES(?, '1') " ON_CONFLICT
+     "INSERT INTO kv(k, v) VALUES(?, '1') " ON_CONFLICT
      "v = CASE WHEN v = CAST(CAST(v AS INTEGER) AS TEXT) THEN CAST(v AS INTEGER) + 1 ELSE "
      "abs(-9223372036854775807 - 1) END RETURNING CAST(v AS INTEGER)",
      "1", SHAPE_CELL},
@@ -91,16 +93,19 @@ static struct gd_slice text_of(const char *text)
     return (struct gd_slice){(const uint8_t *)text, strlen(text)};
 }
 
-/* MGET and MSET: as many as there are keys. */
+/* MGET, MSET and MSETNX: as many as there are keys. Of the last the first key that is there already
+ * violates a constraint, behind rows that are already written. */
 static void translate_many(struct gd_bytes *body, const struct gd_slice *args, size_t count,
                            bool write)
 {
-    bool set = gd_slice_is(args[0], "mset");
+    bool absent = gd_slice_is(args[0], "msetnx");
+    bool set = gd_slice_is(args[0], "mset") || absent;
     struct gd_bytes text = {0};
 
     gd_bytes_add_text(&text, write ? TABLE : "");
     for (size_t i = 1; i < count; i += set ? 2 : 1) {
-        gd_bytes_add_text(&text, set ? "INSERT INTO kv VALUES(?, ?) " ON_CONFLICT "v = excluded.v;"
+        gd_bytes_add_text(&text, absent   ? NEW ";"
+                                 : set    ? NEW ON_CONFLICT "v = excluded.v;"
                                  : i == 1 ? "SELECT (SELECT v FROM kv WHERE k = ?)"
                                           : ", (SELECT v FROM kv WHERE k = ?)");
     }
@@ -116,9 +121,10 @@ static void translate_many(struct gd_bytes *body, const struct gd_slice *args, s
 static enum shape translate(struct gd_bytes *body, const struct gd_slice *args, size_t count,
                             bool write)
 {
-    if (gd_slice_is(args[0], "mget") || gd_slice_is(args[0], "mset")) {
+    bool read = gd_slice_is(args[0], "mget"), absent = gd_slice_is(args[0], "msetnx");
+    if (read || absent || gd_slice_is(args[0], "mset")) {
         translate_many(body, args, count, write);
-        return gd_slice_is(args[0], "mset") ? SHAPE_OK : SHAPE_ROW;
+        return read ? SHAPE_ROW : absent ? SHAPE_ALL : SHAPE_OK;
     }
     for (size_t i = 0; i < GD_COUNT(statements); i++) {
         struct gd_bytes text = {0};
@@ -194,10 +200,10 @@ static void add_answer(struct gd_bytes *out, enum shape shape, struct gd_slice *
     size_t columns;
 
     GD_ASSERT(gd_resp_item_take(answer, &item));
-    if (shape == SHAPE_OK || shape == SHAPE_NUMBER) {
+    if (shape == SHAPE_OK || shape == SHAPE_NUMBER || shape == SHAPE_ALL) {
         GD_ASSERT(item.kind == ':');
-        if (shape == SHAPE_OK) {
-            gd_bytes_add_text(out, "+OK\r\n");
+        if (shape != SHAPE_NUMBER) {
+            gd_bytes_add_text(out, shape == SHAPE_OK ? "+OK\r\n" : ":1\r\n");
         } else {
             add_cell(out, &item);
         }
@@ -250,6 +256,11 @@ static void answer_request(const struct request *request, struct gd_bytes *out)
     }
     if (begins(answer, "-ERR integer overflow")) {
         gd_bytes_add_text(out, "-ERR value is not an integer or out of range\r\n");
+        return;
+    }
+    if (request->shapes[0] == SHAPE_ALL && begins(answer, "-ERR UNIQUE constraint failed")) {
+        GD_REACHED("simulated MSETNX of a key that is there");
+        gd_bytes_add_text(out, ":0\r\n");
         return;
     }
     if (begins(answer, "-")) {
