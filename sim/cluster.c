@@ -8,6 +8,7 @@
  * second later, as a supervisor would, unless it refused a disk that was damaged on purpose: then
  * it is down for good. A node that refuses a disk which nobody damaged is a violation. */
 #include "sim/cluster.h"
+#include "sim/rot.h"
 #include "sim/witness.h"
 #include "engine/memory.h"
 #include "engine/message.h"
@@ -837,36 +838,12 @@ static void damage(struct gd_sim_cluster *cluster, unsigned id, bool wiped)
     cluster->options.damaged(cluster->options.context, id, wiped);
 }
 
-/* Any of the node's files that are durable, each as likely. False: it has none. */
-static bool choose_file(struct gd_sim_cluster *cluster, unsigned id, char name[GD_DISK_PATH_SIZE])
-{
-    const char *path = NULL;
-    const char *chosen = NULL;
-    uint64_t files = 0;
-    while ((path = gd_world_file_next(cluster->world, id, GD_WORLD_DURABLE, path)) != NULL) {
-        if (gd_prng_chance(&cluster->prng, 1, ++files)) {
-            chosen = path;
-        }
-    }
-    (void)snprintf(name, GD_DISK_PATH_SIZE, "%s", chosen != NULL ? chosen : "");
-    return chosen != NULL;
-}
-
 void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
 {
-    char name[GD_DISK_PATH_SIZE];
-    uint64_t size = 0;
-    if (id < 1 || id > cluster->nodes) {
-        return;
+    if (id >= 1 && id <= cluster->nodes) {
+        damage(cluster, id, false);
+        gd_sim_rot(cluster->world, id, &cluster->prng);
     }
-    damage(cluster, id, false);
-    if (!choose_file(cluster, id, name) ||
-        !gd_world_file_size(cluster->world, id, GD_WORLD_DURABLE, name, &size) || size == 0) {
-        return;
-    }
-    uint64_t offset = gd_prng_below(&cluster->prng, size);
-    uint64_t bits = gd_prng_between(&cluster->prng, 1, 8);
-    (void)gd_world_rot(cluster->world, id, name, offset, 64, (unsigned)bits);
 }
 
 void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
@@ -876,7 +853,7 @@ void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id) && !cluster->slots[id].missing) {
         damage(cluster, id, false);
         cluster->slots[id].lost = cluster->slots[id].missing = true;
-        if (choose_file(cluster, id, name)) {
+        if (gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
             (void)gd_world_lose(cluster->world, id, name);
         }
     }
