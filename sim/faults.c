@@ -114,7 +114,7 @@ static bool waits(enum gd_sim_role role)
     return role == GD_SIM_ROLE_CANDIDATE || role == GD_SIM_ROLE_RECEIVER ||
            role == GD_SIM_ROLE_RESTORED || role == GD_SIM_ROLE_ELECTED ||
            role == GD_SIM_ROLE_NEWCOMER || role == GD_SIM_ROLE_CHANGING ||
-           role == GD_SIM_ROLE_CONCLUDING;
+           role == GD_SIM_ROLE_CONCLUDING || role == GD_SIM_ROLE_LEAVING;
 }
 
 /* Whoever is sent a snapshot now; 0: nobody. */
@@ -206,6 +206,23 @@ static unsigned find_change(const struct gd_sim_faults *faults, enum gd_sim_role
     return role == GD_SIM_ROLE_CHANGING && joint ? leading : 0;
 }
 
+/* Who runs on, and has committed that it is no member any more. 0: nobody. */
+static unsigned find_leaving(const struct gd_sim_faults *faults)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        const struct gd_raft *raft = raft_of(faults, id);
+        gd_index index;
+        const struct gd_config *committed =
+            raft != NULL ? gd_raft_config_at(raft, gd_raft_commit(raft), &index) : NULL;
+        if (committed != NULL && gd_config_version(committed) >= 2 &&
+            gd_config_find(committed, id) == NULL && id <= gd_config_highest(committed) &&
+            !gd_node_closing(gd_sim_cluster_node(faults->cluster, id))) {
+            return id;
+        }
+    }
+    return 0;
+}
+
 static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
 {
     const struct gd_sim_fault *fault = &faults->plan->faults[place];
@@ -243,6 +260,8 @@ static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
     case GD_SIM_ROLE_CHANGING:
     case GD_SIM_ROLE_CONCLUDING:
         return find_change(faults, fault->role);
+    case GD_SIM_ROLE_LEAVING:
+        return find_leaving(faults);
     case GD_SIM_ROLE_COUNT:
         break;
     }

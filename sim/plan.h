@@ -214,6 +214,8 @@ enum gd_sim_role {
     GD_SIM_ROLE_CHANGING,   /* The leader while it changes the voters; waits as above. */
     GD_SIM_ROLE_CONCLUDING, /* The leader while the last entry of such a change is not committed;
                                waits as above. */
+    GD_SIM_ROLE_LEAVING,    /* Whoever learns next by its own log that it was removed, at that
+                               moment; waits as above. */
     GD_SIM_ROLE_COUNT
 };
 enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };

@@ -267,12 +267,13 @@ static void draw_clock(struct gd_sim_plan *plan)
 static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
                       struct gd_sim_fault *fault)
 {
-    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 29 : 20);
+    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 31 : 20);
     fault->node = 0;
     if (dice >= 20) { /* Where members change that is a moment worth a fault. */
         fault->role = dice < 23   ? GD_SIM_ROLE_NEWCOMER
                       : dice < 26 ? GD_SIM_ROLE_CHANGING
-                                  : GD_SIM_ROLE_CONCLUDING;
+                      : dice < 29 ? GD_SIM_ROLE_CONCLUDING
+                                  : GD_SIM_ROLE_LEAVING;
     } else if (dice < 8) {
         fault->role = GD_SIM_ROLE_LEADER;
     } else if (dice < 12) {
@@ -495,7 +496,8 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     }
 }
 
-/* One of those whom D1 allows is ordered to leave, around this time: it is the target. */
+/* One of those whom D1 allows is ordered to leave, around this time: it is the target, from now on
+ * or as soon as it learns that it was removed. */
 static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns around,
                        struct gd_sim_fault *target)
 {
@@ -504,8 +506,13 @@ static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_n
     leave.at = around + gd_prng_below(prng, 3 * plan->election_timeout);
     leave.at -= leave.at % GD_SIM_MS;
     leave.node = draw_victim(prng, plan); /* ROLE_NODE is 0. */
-    target->role = leave.role;
-    target->node = leave.node;
+    if (gd_prng_chance(prng, 1, 2)) {
+        target->role = GD_SIM_ROLE_LEAVING;
+        target->node = 0;
+    } else {
+        target->role = leave.role;
+        target->node = leave.node;
+    }
     if (leave.at < plan->duration - plan->duration / 10) {
         insert_fault(plan, &leave);
     }
@@ -550,7 +557,9 @@ static void draw_together(struct gd_sim_plan *plan, bool members)
             fault.at = at + gd_prng_below(&prng, timeout);
             fault.at -= fault.at % GD_SIM_MS;
             if (gd_sim_fault_forms[fault.kind].lasts) {
-                fault.for_ = gd_prng_between(&prng, timeout / 2, timeout * 4);
+                /* Who leaves is not waited for, but has a time of its own in which it goes. */
+                fault.for_ = gd_prng_between(
+                    &prng, timeout / 2, timeout * (target.role == GD_SIM_ROLE_LEAVING ? 12 : 4));
                 fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
                 fault.for_ -= fault.for_ % GD_SIM_MS;
             }
