@@ -38,7 +38,8 @@ enum part {
     PART_LATE,
     PART_UNEVEN,
     PART_ODD,
-    PART_FAIL
+    PART_FAIL,
+    PART_TIMES
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -685,6 +686,52 @@ static void draw_lulls(struct gd_sim_plan *plan)
     }
 }
 
+/* Leaders are cut off or crash, one after another, each for about as long as it takes to elect the
+ * next. */
+static void draw_successions(struct gd_prng *prng, struct gd_sim_plan *plan)
+{
+    static const enum gd_sim_fault_kind kinds[] = {
+        GD_SIM_FAULT_ISOLATE,     GD_SIM_FAULT_CORNER, GD_SIM_FAULT_ISOLATE_IN,
+        GD_SIM_FAULT_ISOLATE_OUT, GD_SIM_FAULT_CRASH,  GD_SIM_FAULT_PAUSE};
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(prng, 4, 10);
+    gd_time_ns at = timeout * 2;
+    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    while ((at += gd_prng_between(prng, gap / 2, gap * 2)) < end) {
+        struct gd_sim_fault fault = {.role = GD_SIM_ROLE_LEADER};
+        fault.kind = kinds[gd_prng_below(prng, GD_COUNT(kinds))];
+        fault.at = at - at % GD_SIM_MS;
+        fault.for_ = gd_prng_between(prng, timeout, timeout * 4);
+        fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
+        fault.for_ -= fault.for_ % GD_SIM_MS;
+        if (fault.for_ > 0) {
+            insert_fault(plan, &fault);
+        }
+    }
+}
+
+/* In some seeds most of what is asked is of keys with a time, much by clients that only read, and
+ * the nodes' walls stand far apart: who leads next may have a wall that is behind what the last
+ * leader told. With a lease a leader that is cut off tells times that no log will ever hold. */
+static void draw_times(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_TIMES);
+    if (!gd_prng_chance(&prng, 1, 8)) {
+        return;
+    }
+    plan->operations *= gd_prng_between(&prng, 2, 4);
+    plan->mix_expire = gd_prng_between(&prng, 100, 200);
+    plan->readers = gd_prng_between(&prng, 200000, 700000);
+    plan->clock_skew = draw_log(&prng, 1000, 120000) * GD_SIM_MS;
+    if (gd_prng_chance(&prng, 2, 3)) {
+        plan->lease = 1;
+        plan->clock_drift = plan->clock_drift > 4900 ? 4900 : plan->clock_drift; /* draw_clock */
+    }
+    if (plan->nodes >= 3 && gd_prng_chance(&prng, 2, 3)) {
+        draw_successions(&prng, plan);
+    }
+}
+
 /* Some hundreds of pieces a snapshot, whatever is stored: each is a turn of the node's loop where
  * it is made, and where it is sent it waits for its answer, or, if that is lost, for an election
  * timeout: of large values in tiny pieces none would get through in the time that a run has. */
@@ -717,6 +764,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     draw_uneven(plan);
     draw_disk(plan);
     draw_clock(plan);
+    draw_times(plan);
     draw_versions(plan);
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
