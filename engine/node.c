@@ -500,6 +500,18 @@ gd_index gd_node_applied(const struct gd_node *node)
     return node->apply.applied;
 }
 
+gd_index gd_node_freezing(const struct gd_node *node)
+{
+    const struct gd__snapshots *s = &node->snapshots;
+
+    return s->taking && !s->begin_wanted ? s->meta.position.index : 0;
+}
+
+gd_index gd_node_restored(const struct gd_node *node)
+{
+    return node->snapshots.restored;
+}
+
 uint64_t gd_node_digest(const struct gd_node *node)
 {
     uint64_t tables = gd_dedup_digest(&node->apply.dedup);

@@ -101,6 +101,11 @@ gd_index gd_node_applied(const struct gd_node *node);
 /* A digest of all replicated state: the Tracker's and the node's own tables; comparable between
  * nodes with the same applied index. */
 uint64_t gd_node_digest(const struct gd_node *node);
+/* The index of the state of which a snapshot is being taken; 0: none is. */
+gd_index gd_node_freezing(const struct gd_node *node);
+/* The index of the snapshot by which the whole state was replaced last; 0: by none since the start.
+ */
+gd_index gd_node_restored(const struct gd_node *node);
 /* Bytes in the node's queues, for bounds: requests pending, replies unsent, messages unsent. */
 struct gd_node_queues {
     size_t pending_size, session_output_size, peer_output_size, log_size, wal_size;

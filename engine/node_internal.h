@@ -309,6 +309,7 @@ struct gd__snapshots {
     struct gd_bytes chunk;
     bool restore_wanted; /* Raft has installed one: the state follows, at the Tracker's turn. */
     struct gd__restore *restore; /* Owned while one runs. */
+    gd_index restored;           /* That the Tracker's state was last replaced by; 0: none. */
     uint64_t taken;
 };
 void gd__snapshot_consider(struct gd_node *node); /* Begin one when enough has been applied. */

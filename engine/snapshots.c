@@ -408,6 +408,7 @@ static void restore_finish(struct gd__restore *r)
         node->apply.applied_term = r->meta.position.term;
         node->apply.stamp_ms = r->meta.stamp_ms;
         node->snapshots.bytes_since = 0;
+        node->snapshots.restored = r->tracker ? r->meta.position.index : 0;
         GD_REACHED("state restored from a snapshot");
     }
     drop_restore(node);

@@ -50,7 +50,8 @@
  * - logs are held: a leader cuts nothing that a peer still lacks which it has just heard of, as
  * long as its limit in bytes allows;
  * - bounded queues: every queue keeps its limit; one of messages takes none when it is beyond it;
- * - equal states: nodes that have applied the same entries have the same state. */
+ * - equal states: nodes that have applied the same entries have the same state; a snapshot is the
+ * state at its index. */
 #include "engine/prng.h"
 #include "sim/checks_internal.h"
 #include "sim/members.h"
@@ -107,6 +108,7 @@ void gd_sim_checks_free(struct gd_sim_checks *checks)
     free(checks->leaders);
     free(checks->seen);
     free(checks->committed);
+    free(checks->frozen);
     free(checks);
 }
 
@@ -739,6 +741,35 @@ static void look_at_digest(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
+/* What a snapshot is restored to is the state that it was taken of, on whichever node; entries that
+ * follow may hide that something is missing. */
+static void look_at_snapshot(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    struct shadow *shadow = &checks->shadows[id];
+    gd_index applied = gd_node_applied(node);
+    bool frozen = gd_node_freezing(node) == applied && shadow->frozen != applied;
+    bool restored = gd_node_restored(node) == applied && shadow->restored != applied;
+    if (applied == 0 || (!frozen && !restored)) {
+        return;
+    }
+    shadow->frozen = frozen ? applied : shadow->frozen;
+    shadow->restored = restored ? applied : shadow->restored;
+    checks->frozen = grown(checks->frozen, &checks->frozen_capacity, (size_t)applied + 1,
+                           sizeof *checks->frozen);
+    struct digest *known = &checks->frozen[applied];
+    struct digest now = {applied, gd_node_digest(node), id};
+    if (known->applied == 0 && frozen) {
+        *known = now;
+    } else if (known->applied != 0 && known->digest != now.digest) {
+        gd_sim__violated(checks, "equal states",
+                         restored ? "node %u restored the snapshot at %" PRIu64
+                                    "; it is not the state that node %u took one of there"
+                                  : "node %u takes a snapshot at %" PRIu64
+                                    " of another state than node %u did",
+                         id, applied, known->node);
+    }
+}
+
 void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
     struct shadow *shadow = &checks->shadows[id];
@@ -765,6 +796,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     gd_sim__look_at_config(checks, id, raft);
     gd_sim__look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
+    look_at_snapshot(checks, id, node);
     if (shadow->looks % 4 == 0) {
         gd_sim__look_at_contact(checks, id, node);
         look_at_starts(checks, id, node);
@@ -782,6 +814,7 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     checks->shadows[id].unheard = 0;
     checks->shadows[id].lag_full = false;
     checks->shadows[id].applied = 0;
+    checks->shadows[id].frozen = checks->shadows[id].restored = 0;
     checks->shadows[id].leader_term = 0;
     memset(checks->shadows[id].met, 0, sizeof checks->shadows[id].met);
     memset(checks->shadows[id].pace, 0, sizeof checks->shadows[id].pace);

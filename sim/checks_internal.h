@@ -39,6 +39,8 @@ struct shadow {   /* Of one node. */
     gd_term *terms; /* Owned: term at index i; 0 where not known (below a snapshot). */
     size_t term_capacity;
     gd_index applied;
+    gd_index frozen;        /* Of the snapshot whose state was last looked at. */
+    gd_index restored;      /* The same of one that was restored. */
     gd_index config_index;  /* Of the configuration in force, as last looked at. */
     gd_index commit_looked; /* The commit index when committed members were last compared. */
     gd_index config_last;   /* The last entry of that kind that its log showed. */
@@ -145,6 +147,8 @@ struct gd_sim_checks {
     size_t committed_capacity;
     gd_index committed_last;
     struct digest digests[DIGEST_COUNT];
+    struct digest *frozen; /* Owned: [index], of the state when a snapshot of it was begun. */
+    size_t frozen_capacity;
     struct gd_config members; /* The newest configuration known to be committed. */
     gd_index members_index;
     gd_node_id id_highest; /* Ever in a committed one. */
