@@ -114,7 +114,8 @@ static bool waits(enum gd_sim_role role)
     return role == GD_SIM_ROLE_CANDIDATE || role == GD_SIM_ROLE_RECEIVER ||
            role == GD_SIM_ROLE_RESTORED || role == GD_SIM_ROLE_ELECTED ||
            role == GD_SIM_ROLE_NEWCOMER || role == GD_SIM_ROLE_CHANGING ||
-           role == GD_SIM_ROLE_CONCLUDING || role == GD_SIM_ROLE_LEAVING;
+           role == GD_SIM_ROLE_CONCLUDING || role == GD_SIM_ROLE_LEAVING ||
+           role == GD_SIM_ROLE_STARTED;
 }
 
 /* Whoever is sent a snapshot now; 0: nobody. */
@@ -163,6 +164,18 @@ static unsigned find_restored(const struct gd_sim_faults *faults)
         const struct seen *seen = &faults->seen[id];
         if (raft != NULL && seen->node == gd_sim_cluster_node(faults->cluster, id) &&
             gd_raft_snapshot(raft)->position.index > seen->commit) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+/* Who has read its log, and had not an event ago. 0: nobody. */
+static unsigned find_started(const struct gd_sim_faults *faults)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        if (raft_of(faults, id) != NULL &&
+            faults->seen[id].node != gd_sim_cluster_node(faults->cluster, id)) {
             return id;
         }
     }
@@ -254,6 +267,8 @@ static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
         return find_receiver(faults);
     case GD_SIM_ROLE_RESTORED:
         return find_restored(faults);
+    case GD_SIM_ROLE_STARTED:
+        return find_started(faults);
     case GD_SIM_ROLE_ELECTED:
         return leading_term(faults) > faults->active[place].term ? leader : 0;
     case GD_SIM_ROLE_NEWCOMER:
@@ -648,10 +663,11 @@ void gd_sim_faults_act(struct gd_sim_faults *faults)
     }
 }
 
-void gd_sim_faults_watch(struct gd_sim_faults *faults)
+bool gd_sim_faults_watch(struct gd_sim_faults *faults)
 {
-    if (faults->watching == 0) {
-        return;
+    size_t watching = faults->watching;
+    if (watching == 0) {
+        return false;
     }
     for (size_t i = 0; i < faults->next; i++) {
         if (faults->active[i].stage != STAGE_WATCHING) {
@@ -664,6 +680,7 @@ void gd_sim_faults_watch(struct gd_sim_faults *faults)
         }
     }
     look_at_all(faults);
+    return faults->watching < watching;
 }
 
 void gd_sim_faults_heal(struct gd_sim_faults *faults)

@@ -216,6 +216,7 @@ enum gd_sim_role {
                                waits as above. */
     GD_SIM_ROLE_LEAVING,    /* Whoever learns next by its own log that it was removed, at that
                                moment; waits as above. */
+    GD_SIM_ROLE_STARTED,    /* Whoever starts next, when it has read its log; waits as above. */
     GD_SIM_ROLE_COUNT
 };
 enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };

@@ -268,12 +268,12 @@ static void draw_clock(struct gd_sim_plan *plan)
 static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
                       struct gd_sim_fault *fault)
 {
-    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 31 : 20);
+    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 33 : 22);
     fault->node = 0;
-    if (dice >= 20) { /* Where members change that is a moment worth a fault. */
-        fault->role = dice < 23   ? GD_SIM_ROLE_NEWCOMER
-                      : dice < 26 ? GD_SIM_ROLE_CHANGING
-                      : dice < 29 ? GD_SIM_ROLE_CONCLUDING
+    if (dice >= 22) { /* Where members change that is a moment worth a fault. */
+        fault->role = dice < 25   ? GD_SIM_ROLE_NEWCOMER
+                      : dice < 28 ? GD_SIM_ROLE_CHANGING
+                      : dice < 31 ? GD_SIM_ROLE_CONCLUDING
                                   : GD_SIM_ROLE_LEAVING;
     } else if (dice < 8) {
         fault->role = GD_SIM_ROLE_LEADER;
@@ -285,6 +285,8 @@ static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->role = dice < 14 ? GD_SIM_ROLE_RECEIVER : GD_SIM_ROLE_RESTORED;
     } else if (dice < 17) {
         fault->role = GD_SIM_ROLE_ELECTED;
+    } else if (dice < 19) {
+        fault->role = GD_SIM_ROLE_STARTED;
     } else {
         fault->role = GD_SIM_ROLE_NODE;
         fault->node = (unsigned)gd_prng_between(prng, 1, plan->nodes);

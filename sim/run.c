@@ -301,7 +301,10 @@ static void on_event(void *context, uint32_t process)
                 show_raft(run, process);
             }
         }
-        gd_sim_faults_watch(run->faults); /* Roles change in the nodes' own events alone. */
+        /* Roles change in the nodes' own events alone. */
+        if (gd_sim_faults_watch(run->faults)) {
+            gd_world_stop(world);
+        }
     }
     if (gd_sim_checks_elections(run->checks) != run->elections) {
         run->elections = gd_sim_checks_elections(run->checks);

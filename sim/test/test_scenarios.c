@@ -336,6 +336,14 @@ static const struct change changes[] = {
       1, 0, 200, 0},
      "1,2,3,4L"},
 
+    {{"all start again, and two die once more when they have just read their logs",
+      "seed 61\nduration 30s\n"
+      "at 5s crash-all for 0.5s\n"
+      "at 5.2s crash started for 2s\n"
+      "at 5.3s crash started for 3s\n",
+      2, 5, 150, 0},
+     "1,2,3"},
+
     {{"a leader dies when the entry that ends a change is not committed yet",
       "seed 60\nnodes 4\nduration 30s\n"
       "at 5s remove node 4\n"
