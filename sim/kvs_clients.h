@@ -1,10 +1,11 @@
-/* kvs_clients.h - the clients of gandalf's own databases (commands.c): their state, and how they
- * enter struct gd_sim_database. */
+/* kvs_clients.h - the clients of gandalf's own databases (commands.c, answers.c): their state,
+ * and how they enter struct gd_sim_database. */
 #ifndef GANDALF_SIM_KVS_CLIENTS_H
 #define GANDALF_SIM_KVS_CLIENTS_H
 #include "sim/database.h"
 #include "sim/record.h"
 #include "sim/reply.h"
+#include "sim/workload_internal.h"
 
 /* The rule of expiry, weaker than linearizability since nobody can know when exactly a key's time
  * is up: once somebody has read a key after a write to it was answered, and did not see the
@@ -35,6 +36,35 @@ struct gd_sim__kvs_clients {
     size_t expiring_count[EXPIRING_KEYS];
     uint64_t expiring_longest_ms[EXPIRING_KEYS]; /* The longest time asked for so far. */
 };
+/* What an answer is to be. */
+enum flight_kind {
+    FLIGHT_IGNORED,  /* Its content decides nothing: MULTI, QUEUED, SELECT. */
+    FLIGHT_WATCH,    /* Nor does this, but that it was refused. */
+    FLIGHT_ABORTED,  /* The EXEC of a spoiled transaction: an error. */
+    FLIGHT_SINGLE,   /* An operation of one step, or MSET. */
+    FLIGHT_MANY,     /* MGET: an array, one element a step. */
+    FLIGHT_EXEC,     /* The same, or null: aborted. Marked when something is watched. */
+    FLIGHT_CAS_READ, /* The GET behind a WATCH; marked with the operation of its EXEC and one, when
+                        that is on its way. */
+    FLIGHT_CAS,      /* The EXEC of a watched SET. */
+    FLIGHT_SNAP,     /* All keys. */
+    FLIGHT_ALL,      /* MSETNX: 1 for all of its steps, or 0 for none. */
+    FLIGHT_EXPIRY,   /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
+    FLIGHT_EXPIRY_SET, /* ... or a SET of one; with value * EXPIRING_KEYS + key ... */
+    FLIGHT_EXPIRE,     /* ... or its time set anew; with the key ... */
+    FLIGHT_TTL         /* ... or asked for; with (ms of the answer's unit) * EXPIRING_KEYS + key. */
+};
+
+static inline struct gd_sim__kvs_client *gd_sim__kvs_mine(struct gd_sim_client *client)
+{
+    return client->own;
+}
+
+static inline struct gd_sim__kvs_clients *gd_sim__kvs_ours(struct gd_sim_client *client)
+{
+    return client->all->own;
+}
+
 void gd_sim__kvs_connected(struct gd_sim_client *client);
 bool gd_sim__kvs_resume(struct gd_sim_client *client);
 void gd_sim__kvs_ask(struct gd_sim_client *client, enum gd_sim_want want);
