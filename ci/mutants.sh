@@ -58,7 +58,7 @@ run_seeds() {
     : >"$2"
     while :; do
         ( ulimit -t "$seconds"; exec "$1/build/sim/gandalf-sim" run --seeds "$seed..$((seed + 19))" \
-            --database "${database:-kvs}" ) >"$2.part" 2>&1
+            --database "${database:-kvs}" --stop-at-failure ) >"$2.part" 2>&1
         status=$?
         cat "$2.part" >>"$2"
         spent=$(awk -v now="$(cpu_used)" -v was="$cpu_begin" 'BEGIN { print now - was }')
@@ -75,7 +75,7 @@ cpu_used() { awk -v tick="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.1f"
 self=$BASHPID
 
 one() { # one NUMBER PATCH FOLDER
-    local number=$1 patch=$2 folder=$3 name out=$work/out.$1 seed count check faults cpu_begin verdict database
+    local number=$1 patch=$2 folder=$3 name out=$work/out.$1 status seed count check faults cpu_begin cpu verdict database
     # Some need a database that is a process of its own.
     database=$(sed -n 's/^Database: //p' "$patch")
     name=$(basename "$patch" .patch | sed 's/^[0-9]*-//')
@@ -88,7 +88,10 @@ one() { # one NUMBER PATCH FOLDER
         printf '| %s | %s | DOES NOT BUILD | | | | |\n' "$number" "$name" >>"$rows"
     else
         cpu_begin=$(cpu_used)
-        if run_seeds "$folder" "$out"; then
+        run_seeds "$folder" "$out"
+        status=$?
+        cpu=$(awk -v now="$(cpu_used)" -v was="$cpu_begin" 'BEGIN { print now - was }')
+        if [ $status -eq 0 ]; then
             verdict=SURVIVED seed= faults=
         else
             seed=$(grep -m1 'outcome=fail' "$out" | sed 's/.*seed=\([0-9]*\).*/\1/')
@@ -102,7 +105,7 @@ one() { # one NUMBER PATCH FOLDER
         fi
         count=$(grep -c 'outcome=' "$out")
         printf '| %s | %s | %s | %s | %s | %s | %s |\n' "$number" "$name" "$verdict" "$seed" "$count" \
-            "$(awk -v now="$(cpu_used)" -v was="$cpu_begin" 'BEGIN { print now - was }')" "$faults" >>"$rows"
+            "$cpu" "$faults" >>"$rows"
     fi
     patch -d "$folder" -p1 -R -s --no-backup-if-mismatch <"$patch"
     tail -1 "$rows"
