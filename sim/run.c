@@ -731,12 +731,15 @@ static bool has_successor(const struct run *run, unsigned leader, const struct g
 }
 
 /* An operator who hands leadership over when all is well has it handed over: to the next term, and
- * at once. Twice it may fail: a connection that is dead since long shows that when it is used. */
-#define HAND_OVER_TRIES 3
+ * at once. Once for each node it may fail: connections of a candidate that are dead since long show
+ * that when it asks for votes, and some time after (peer.c), which each try waits for. */
+#define SHOWN_DEAD (2 * GD_SIM_S)
 static void hand_over(struct run *run)
 {
     struct gd_world *world = gd_sim_cluster_world(run->cluster);
-    for (unsigned i = 0; i < HAND_OVER_TRIES && !run->ended; i++) {
+    gd_time_ns shown = 4 * run->plan->election_timeout;
+    shown = shown > SHOWN_DEAD ? shown : SHOWN_DEAD;
+    for (unsigned i = 0; i <= gd_sim_plan_total(run->plan) && !run->ended; i++) {
         unsigned leader = gd_sim_cluster_leader(run->cluster);
         const struct gd_raft *raft =
             leader != 0 ? gd_node_raft(gd_sim_cluster_node(run->cluster, leader)) : NULL;
@@ -759,11 +762,12 @@ static void hand_over(struct run *run)
                 return;
             }
         }
+        run_until(run, gd_world_now(world) + shown);
     }
     if (!run->ended) {
         on_violated(run, "leadership transfer",
                     "nothing goes wrong any more, and leadership that an operator hands over is "
-                    "not taken, three times over");
+                    "not taken, once more than there are nodes");
     }
 }
 
