@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # mutants.sh - does the simulator find bugs? Each ci/mutants/NN-name.patch puts a real one back.
 #
-#   ci/mutants.sh [NN...] [--jobs J] [--seconds S] [--from SEED] [--no-shrink]
+#   ci/mutants.sh [NN...] [--jobs J] [--seconds S] [--from SEED] [--shrink SECONDS] [--no-shrink]
 #
 # For each: the patch is applied to a copy of the tree, what changed is built, and fresh seeds run until
 # one fails or the budget (S CPU seconds, 300 when not given) is spent. A row for each: number, name,
-# what killed it, seed, seeds needed, CPU seconds, faults left after shrinking; at the end median and
+# what killed it, seed, seeds needed, CPU seconds, faults left after shrinking, of how many; at the end median and
 # worst. The tree as it is runs the same seeds first, and must stay clean. A patch that does not apply
 # fails the run. Exit status 1 when a mutant survives, a patch fails, or the clean tree does.
 set -uo pipefail
@@ -14,16 +14,17 @@ set -uo pipefail
 jobs=1
 seconds=300
 from=1
-shrink=yes
+shrink=110 # Seconds; 0: not at all.
 numbers=()
 while [ $# -gt 0 ]; do
     case $1 in
     --jobs) jobs=$2; shift ;;
     --seconds) seconds=$2; shift ;;
     --from) from=$2; shift ;;
-    --no-shrink) shrink=no ;;
+    --shrink) shrink=$2; shift ;;
+    --no-shrink) shrink=0 ;;
     [0-9]*) numbers+=("$1") ;;
-    *) die "unknown word $1: usage: mutants.sh [NN...] [--jobs J] [--seconds S] [--from SEED] [--no-shrink]" ;;
+    *) die "unknown word $1: usage: mutants.sh [NN...] [--jobs J] [--seconds S] [--from SEED] [--shrink SECONDS] [--no-shrink]" ;;
     esac
     shift
 done
@@ -92,15 +93,17 @@ one() { # one NUMBER PATCH FOLDER
         status=$?
         cpu=$(awk -v now="$(cpu_used)" -v was="$cpu_begin" 'BEGIN { print now - was }')
         if [ $status -eq 0 ]; then
-            verdict=SURVIVED seed= faults=
+            verdict=SURVIVED seed='' faults=''
         else
             seed=$(grep -m1 'outcome=fail' "$out" | sed 's/.*seed=\([0-9]*\).*/\1/')
             check=$(grep -m1 -A1 'outcome=fail' "$out" | sed -n 's/^ *violated: //p' | head -1)
             verdict=${check:-"the run died: $(tail -1 "$out" | cut -c1-60)"}
             faults=
-            if [ "$shrink" = yes ] && [ -n "$seed" ]; then
-                timeout 120 "$folder/build/sim/gandalf-sim" shrink "${database:+$database:}$seed" -o "$out.plan" >/dev/null 2>&1 &&
-                    faults=$(grep -c '^at ' "$out.plan")
+            if [ "$shrink" -gt 0 ] && [ -n "$seed" ]; then
+                timeout $((shrink + 60)) "$folder/build/sim/gandalf-sim" shrink "${database:+$database:}$seed" \
+                    --time-limit "$shrink" -o "$out.plan" >/dev/null 2>&1
+                [ -s "$out.plan" ] && faults=$(say "$(grep -c '^at ' "$out.plan") of $("$folder/build/sim/gandalf-sim" plan \
+                    "${database:+$database:}$seed" | grep -c '^at ')")
             fi
         fi
         count=$(grep -c 'outcome=' "$out")
