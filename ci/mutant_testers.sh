@@ -5,9 +5,10 @@
 #
 # For each mutant (ten when none is named): the unit tests and the scripts of the Raft core; fuzz_raft,
 # from its corpus on, for some seconds (60); and the process tests whose names match (all of the kvs's
-# own, but ioredis, whose package each copy of the tree would have to fetch). A row each: which test fell first, and after how many seconds. The tree as it is runs
-# everything first and must pass, else a mutant's failure means nothing: exit status 1 then, and when a
-# patch does not apply. A mutant that nobody of these finds is no failure: it is what is asked.
+# own, but ioredis, whose package each copy of the tree would have to fetch). A row each: which test
+# fell first, and after how many seconds. The tree as it is runs everything first and must pass, else a
+# mutant's failure means nothing: exit status 1 then, and when a patch does not apply. A mutant that
+# nobody of these finds is no failure: it is what is asked.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -5,8 +5,8 @@
 #
 # For each: the patch is applied to a copy of the tree, what changed is built, and fresh seeds run until
 # one fails or the budget (S CPU seconds, 300 when not given) is spent. A row for each: number, name,
-# what killed it, seed, seeds needed, CPU seconds, faults left after shrinking, of how many; at the end median and
-# worst. The tree as it is runs the same seeds first, and must stay clean. A patch that does not apply
+# what killed it, seed, seeds needed, CPU seconds, faults left after shrinking, of how many; at the end
+# median and worst. The tree as it is runs the same seeds first, and must stay clean. A patch that does not apply
 # fails the run. Exit status 1 when a mutant survives, a patch fails, or the clean tree does.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
