@@ -31,11 +31,10 @@ struct slot {
     bool stopping;
     bool refused;
     bool damaged, wiped;
-    bool lost;     /* A file: if it was the only one of its log, it looks like an emptied disk. */
-    bool missing;  /* One has been lost since its last start. */
-    bool moved;    /* It listens for peers at its second port. */
-    unsigned asks; /* Empty, it asks this node to be added; 0: it waits. */
-    bool nameless; /* It is started as if it were new: it does not know that it was a member. */
+    bool missing;     /* One has been lost since its last start. */
+    bool moved;       /* It listens for peers at its second port. */
+    unsigned asks;    /* Empty, it asks this node to be added; 0: it waits. */
+    bool nameless;    /* It is started as if it were new: it does not know that it was a member. */
     uint16_t version; /* Of the protocol, since its last start. */
     enum gd_err err;
     char error[GD_ERROR_TEXT_SIZE];
@@ -594,7 +593,8 @@ bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster)
 static void dismissed(struct gd_sim_cluster *cluster, struct slot *slot)
 {
     slot->refused = true;
-    if (!slot->wiped && !slot->lost) {
+    /* A log whose beginning is damaged looks like an emptied disk. */
+    if (!slot->damaged) {
         cluster->options.dismissed(cluster->options.context, slot->id, slot->error);
     }
 }
@@ -852,7 +852,7 @@ void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
     /* One between two starts: all of them is what a wipe takes, when it may. */
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id) && !cluster->slots[id].missing) {
         damage(cluster, id, false);
-        cluster->slots[id].lost = cluster->slots[id].missing = true;
+        cluster->slots[id].missing = true;
         if (gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
             (void)gd_world_lose(cluster->world, id, name);
         }
