@@ -31,6 +31,7 @@ struct slot {
     bool stopping;
     bool refused;
     bool damaged, wiped;
+    bool gone; /* A file, or bits of one: if it began its log, that looks like an emptied disk. */
     bool missing;     /* One has been lost since its last start. */
     bool moved;       /* It listens for peers at its second port. */
     unsigned asks;    /* Empty, it asks this node to be added; 0: it waits. */
@@ -593,8 +594,7 @@ bool gd_sim_cluster_needs_tending(const struct gd_sim_cluster *cluster)
 static void dismissed(struct gd_sim_cluster *cluster, struct slot *slot)
 {
     slot->refused = true;
-    /* A log whose beginning is damaged looks like an emptied disk. */
-    if (!slot->damaged) {
+    if (!slot->wiped && !slot->gone) {
         cluster->options.dismissed(cluster->options.context, slot->id, slot->error);
     }
 }
@@ -842,6 +842,7 @@ void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
 {
     if (id >= 1 && id <= cluster->nodes) {
         damage(cluster, id, false);
+        cluster->slots[id].gone = true;
         gd_sim_rot(cluster->world, id, &cluster->prng);
     }
 }
@@ -852,7 +853,7 @@ void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
     /* One between two starts: all of them is what a wipe takes, when it may. */
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id) && !cluster->slots[id].missing) {
         damage(cluster, id, false);
-        cluster->slots[id].missing = true;
+        cluster->slots[id].gone = cluster->slots[id].missing = true;
         if (gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
             (void)gd_world_lose(cluster->world, id, name);
         }
