@@ -118,6 +118,45 @@ static bool waits(enum gd_sim_role role)
            role == GD_SIM_ROLE_STARTED;
 }
 
+/* One mark for each moment that may never come: a fault that waits for it in vain tests nothing. */
+static void mark_met(enum gd_sim_role role)
+{
+    switch (role) {
+    case GD_SIM_ROLE_CANDIDATE:
+        GD_REACHED("simulated fault met a candidate");
+        break;
+    case GD_SIM_ROLE_RECEIVER:
+        GD_REACHED("simulated fault met who is sent a snapshot");
+        break;
+    case GD_SIM_ROLE_RESTORED:
+        GD_REACHED("simulated fault met who has just got a snapshot");
+        break;
+    case GD_SIM_ROLE_STARTED:
+        GD_REACHED("simulated fault met who has just read its log");
+        break;
+    case GD_SIM_ROLE_ELECTED:
+        GD_REACHED("simulated fault met a new leader");
+        break;
+    case GD_SIM_ROLE_NEWCOMER:
+        GD_REACHED("simulated fault met a newcomer");
+        break;
+    case GD_SIM_ROLE_CHANGING:
+        GD_REACHED("simulated fault met a leader in the midst of a change");
+        break;
+    case GD_SIM_ROLE_CONCLUDING:
+        GD_REACHED("simulated fault met a leader whose change has its last entry under way");
+        break;
+    case GD_SIM_ROLE_LEAVING:
+        GD_REACHED("simulated fault met who was removed and runs on");
+        break;
+    case GD_SIM_ROLE_NODE:
+    case GD_SIM_ROLE_LEADER:
+    case GD_SIM_ROLE_FOLLOWER:
+    case GD_SIM_ROLE_COUNT:
+        break;
+    }
+}
+
 /* Whoever is sent a snapshot now; 0: nobody. */
 static unsigned find_receiver(const struct gd_sim_faults *faults)
 {
@@ -625,6 +664,7 @@ static void begin(struct gd_sim_faults *faults, size_t place)
     }
     unsigned target = find_target(faults, place);
     if (target != 0) {
+        mark_met(fault->role);
         strike(faults, place, target);
     } else if (waits(fault->role)) {
         active->stage = STAGE_WATCHING;
@@ -676,6 +716,7 @@ bool gd_sim_faults_watch(struct gd_sim_faults *faults)
         unsigned target = find_target(faults, i);
         if (target != 0) {
             faults->watching--;
+            mark_met(faults->plan->faults[i].role);
             strike(faults, i, target);
         }
     }
