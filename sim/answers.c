@@ -277,6 +277,26 @@ static void take_expiring(struct gd_sim_client *client, const struct flight *fli
     mark_gone(all, key, seen, flight, now);
 }
 
+static void take_timed(struct gd_sim_client *client, const struct flight *flight,
+                       const struct gd_sim_reply *replies)
+{
+    struct gd_bytes why = {0};
+    if (flight->kind == FLIGHT_TIMED_LOAD &&
+        (replies->type != GD_SIM_REPLY_STATUS || !gd_sim_reply_is(replies, "OK"))) {
+        violated(client, flight, replies);
+        return;
+    }
+    if (!gd_sim__timed_take(client, flight, replies, &why)) {
+        char text[512];
+        (void)snprintf(text, sizeof text, "client %u was told by node %u: %.*s", client->number,
+                       client->node, (int)(why.size < 420 ? why.size : 420),
+                       (const char *)why.data);
+        client->all->options.violated(client->all->options.context, text);
+    }
+    gd_bytes_release(&why);
+    gd_sim__flight_end(client, flight, GD_SIM_FATE_DONE);
+}
+
 static void take_good(struct gd_sim_client *client, struct flight *flight,
                       const struct gd_sim_reply *replies)
 {
@@ -301,6 +321,10 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
     case FLIGHT_EXPIRE:
     case FLIGHT_TTL:
         take_expiring(client, flight, replies);
+        return;
+    case FLIGHT_TIMED:
+    case FLIGHT_TIMED_LOAD:
+        take_timed(client, flight, replies);
         return;
     case FLIGHT_CAS_READ:
     case FLIGHT_SINGLE:
@@ -350,9 +374,17 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
 static void take_reply(struct gd_sim_client *client, const struct gd_sim_reply *replies)
 {
     struct flight flight = gd_sim__client_answered(client);
-    bool incr_error =
-        replies->type == GD_SIM_REPLY_ERROR && gd_sim_reply_begins(replies, "ERR value is not");
-    enum error_kind error = incr_error ? ERROR_NONE : take_error(client, replies);
+    bool timed = flight.kind == FLIGHT_TIMED || flight.kind == FLIGHT_TIMED_LOAD;
+    bool own_error =
+        replies->type == GD_SIM_REPLY_ERROR &&
+        (gd_sim_reply_begins(replies, "ERR value is not") ||
+         (flight.kind == FLIGHT_TIMED && gd_sim_reply_begins(replies, "ERR no such key")));
+    enum error_kind error = own_error ? ERROR_NONE : take_error(client, replies);
+    if (timed && error == ERROR_NO_EFFECT) {
+        gd_sim__timed_refused(client, &flight);
+    } else if (timed && error != ERROR_NONE) {
+        gd_sim__timed_unknown(client, &flight);
+    }
     if (error == ERROR_NONE) {
         take_good(client, &flight, replies);
     } else if (flight.kind <= FLIGHT_ABORTED) {

@@ -54,6 +54,8 @@ struct gd_sim_cluster {
     const struct gd_sim_outside *outside;   /* Its; NULL: all of it is the nodes'. */
     void *run;                              /* Owned: what `outside` has made. */
     struct gd_sim_workload *workload;       /* In the clients' heap. */
+    int64_t wall_most_ms;                   /* That any wall has shown before it was set. */
+    uint64_t walls_set_back;                /* So often. */
     struct gd_world_link_options link;
     struct gd_world_disk_options disk;
     struct gd_prng prng; /* For what a fault leaves open. */
@@ -215,6 +217,19 @@ static void clients_ordered(void *context, unsigned node, const char *command)
     cluster->options.ordered(cluster->options.context, node, command);
 }
 
+static void clients_walls(void *context, struct gd_sim_walls *walls)
+{
+    const struct gd_sim_cluster *cluster = context;
+    *walls = (struct gd_sim_walls){.least_ms = INT64_MAX,
+                                   .most_ms = cluster->wall_most_ms,
+                                   .set_back = cluster->walls_set_back};
+    for (unsigned id = 1; id <= cluster->nodes; id++) {
+        int64_t wall_ms = gd_world_process_wall_ms(cluster->world, id);
+        walls->least_ms = wall_ms < walls->least_ms ? wall_ms : walls->least_ms;
+        walls->most_ms = wall_ms > walls->most_ms ? wall_ms : walls->most_ms;
+    }
+}
+
 static void clients_entry(struct gd_io *io, void *context)
 {
     struct gd_sim_cluster *cluster = context;
@@ -223,6 +238,7 @@ static void clients_entry(struct gd_io *io, void *context)
                                               .record = cluster->options.record,
                                               .violated = clients_violated,
                                               .ordered = clients_ordered,
+                                              .walls = clients_walls,
                                               .context = cluster};
     cluster->workload = gd_sim_workload_new(&options);
     gd_sim_workload_start(cluster->workload);
@@ -900,6 +916,11 @@ void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id)
 void gd_sim_cluster_jump(struct gd_sim_cluster *cluster, unsigned id, int64_t by_ms)
 {
     if (id >= 1 && id <= cluster->nodes) {
+        int64_t wall_ms = gd_world_process_wall_ms(cluster->world, id);
+        if (wall_ms > cluster->wall_most_ms) {
+            cluster->wall_most_ms = wall_ms;
+        }
+        cluster->walls_set_back += by_ms < 0 ? 1 : 0;
         gd_world_jump_wall(cluster->world, id, by_ms);
     }
 }

@@ -205,14 +205,20 @@ static void ask_mset(struct gd_sim_client *client, bool absent)
 }
 
 /* LOAD replaces the whole store: every key of the plan is written, so that the step list says the
- * same. Keys with a time go too, which their rule allows. */
+ * same. Keys with a time go too, which their rules allow, or come with it. */
 static void ask_load(struct gd_sim_client *client)
 {
     size_t count = (size_t)client->all->options.plan->keys;
     size_t operation = begin_operation(client, "LOAD");
     struct gd_sim_record *record = client->all->options.record;
+    uint64_t mark = 0;
+    bool timed = client->all->options.plan->mix_timed > 0;
+    if (timed) {
+        gd_sim__timed_wiped(client, operation);
+        timed = gd_sim__timed_draw_load(client, &mark);
+    }
     record->operations[operation].txn = true;
-    add_arguments(client, 2 * count + 1);
+    add_arguments(client, 2 * count + 1 + (timed ? gd_sim__timed_load_arguments(client, mark) : 0));
     add_word(client, "LOAD");
     for (unsigned key = 0; key < count; key++) {
         struct gd_sim_value value = new_value(client, key);
@@ -220,7 +226,11 @@ static void ask_load(struct gd_sim_client *client)
         add_key(client, key);
         add_text(client, value.text, value.size);
     }
-    add_flight(client, FLIGHT_SINGLE, "LOAD", operation);
+    if (timed) {
+        gd_sim__timed_add_load(client, mark);
+    }
+    enum flight_kind kind = timed ? FLIGHT_TIMED_LOAD : FLIGHT_SINGLE;
+    add_flight(client, kind, "LOAD", operation)->mark = mark;
 }
 
 static void ask_snap(struct gd_sim_client *client)
@@ -498,7 +508,7 @@ static void ask_one(struct gd_sim_client *client)
         plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
         plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,
         plan->mix_multi, plan->mix_watch,  plan->mix_expire, plan->mix_snap, plan->mix_load,
-        plan->mix_odd,   plan->mix_fail};
+        plan->mix_odd,   plan->mix_fail,   plan->mix_timed};
     uint64_t sum = 0;
     for (size_t i = 0; i < GD_COUNT(weights); i++) {
         sum += weights[i];
@@ -538,8 +548,13 @@ static void ask_one(struct gd_sim_client *client)
     case 8:
         ask_odd(client);
         break;
-    default:
+    case 9:
         ask_failing(client);
+        break;
+    default:
+        if (!gd_sim__timed_ask(client)) {
+            (void)ask_single(client, SINGLE_GET, draw_key(client));
+        }
         break;
     }
 }
@@ -583,6 +598,7 @@ void gd_sim__kvs_connected(struct gd_sim_client *client)
 {
     gd_sim__kvs_mine(client)->watched_known = false;
     gd_sim__kvs_mine(client)->watching = false;
+    gd_sim__timed_connected(client);
 }
 
 /* The SET behind a WATCH and its GET, once what that saw is known. */

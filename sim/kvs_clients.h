@@ -5,6 +5,7 @@
 #include "sim/database.h"
 #include "sim/record.h"
 #include "sim/reply.h"
+#include "sim/timed.h"
 #include "sim/workload_internal.h"
 
 /* The rule of expiry, weaker than linearizability since nobody can know when exactly a key's time
@@ -28,6 +29,7 @@ struct gd_sim__kvs_client {
     bool watched_known;
     bool watching; /* It has sent a WATCH, and neither EXEC nor DISCARD behind it. */
     bool guarded;  /* The last WATCH that was answered was not refused. */
+    struct gd_sim_timed timed;
 };
 /* All clients'. */
 struct gd_sim__kvs_clients {
@@ -35,6 +37,7 @@ struct gd_sim__kvs_clients {
     struct expiring_value expiring[EXPIRING_KEYS][EXPIRING_VALUES];
     size_t expiring_count[EXPIRING_KEYS];
     uint64_t expiring_longest_ms[EXPIRING_KEYS]; /* The longest time asked for so far. */
+    struct gd_sim_timed_all timed;
 };
 /* What an answer is to be. */
 enum flight_kind {
@@ -52,7 +55,9 @@ enum flight_kind {
     FLIGHT_EXPIRY,   /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
     FLIGHT_EXPIRY_SET, /* ... or a SET of one; with value * EXPIRING_KEYS + key ... */
     FLIGHT_EXPIRE,     /* ... or its time set anew; with the key ... */
-    FLIGHT_TTL         /* ... or asked for; with (ms of the answer's unit) * EXPIRING_KEYS + key. */
+    FLIGHT_TTL,        /* ... or asked for; with (ms of the answer's unit) * EXPIRING_KEYS + key. */
+    FLIGHT_TIMED,      /* Of keys of one's own (timed.h). Marked with the request. */
+    FLIGHT_TIMED_LOAD  /* The same, and an operation of the record. */
 };
 
 static inline struct gd_sim__kvs_client *gd_sim__kvs_mine(struct gd_sim_client *client)

@@ -39,7 +39,8 @@ enum part {
     PART_UNEVEN,
     PART_ODD,
     PART_FAIL,
-    PART_TIMES
+    PART_TIMES,
+    PART_TIMED
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -734,6 +735,19 @@ static void draw_times(struct gd_sim_plan *plan)
     }
 }
 
+/* In some seeds clients have keys with a time of their own, and know what these may hold. */
+static void draw_timed(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_TIMED);
+    if (!gd_prng_chance(&prng, 1, 4)) {
+        return;
+    }
+    plan->mix_timed = draw_log(&prng, 8, 150);
+    if (gd_prng_chance(&prng, 1, 3)) { /* With it come keys whose time is over, or nearly. */
+        plan->mix_load = gd_prng_between(&prng, 2, 8);
+    }
+}
+
 /* Some hundreds of pieces a snapshot, whatever is stored: each is a turn of the node's loop where
  * it is made, and where it is sent it waits for its answer, or, if that is lost, for an election
  * timeout: of large values in tiny pieces none would get through in the time that a run has. */
@@ -767,6 +781,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     draw_disk(plan);
     draw_clock(plan);
     draw_times(plan);
+    draw_timed(plan);
     draw_versions(plan);
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
@@ -798,7 +813,7 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t
     plan->database_sync = gd_prng_below(&prng, 3);
     /* What is refused in front of another's database. */
     plan->mix_watch = plan->mix_expire = plan->mix_snap = plan->mix_load = 0;
-    plan->mix_odd = 0;
+    plan->mix_odd = plan->mix_timed = 0;
     if (gd_prng_chance(&prng, 4, 5) || (classes >> GD_SIM_CLASS_DATABASE & 1) != 0) {
         draw_class(plan, GD_SIM_CLASS_DATABASE);
     }

@@ -14,6 +14,12 @@
 void gd_sim_client_address(unsigned id, struct gd_address *address);
 void gd_sim_peer_address(unsigned id, struct gd_address *address);
 
+/* What the nodes' wall clocks show. */
+struct gd_sim_walls {
+    int64_t least_ms;  /* That which is the furthest behind now. */
+    int64_t most_ms;   /* The most that any has ever shown. */
+    uint64_t set_back; /* So often one was set back. */
+};
 struct gd_sim_workload;
 struct gd_sim_workload_options {
     struct gd_io *io;               /* The clients' process. */
@@ -23,6 +29,7 @@ struct gd_sim_workload_options {
     void (*violated)(void *context, const char *text);
     /* An operator's order is answered as done. NULL: nobody asks. `command` is borrowed. */
     void (*ordered)(void *context, unsigned node, const char *command);
+    void (*walls)(void *context, struct gd_sim_walls *walls);
     void *context;
 };
 struct gd_sim_workload *gd_sim_workload_new(const struct gd_sim_workload_options *options);
