@@ -5,8 +5,9 @@
  *   - making, naming: the directory is there, durably.
  *   - listing: the segments' numbers.
  *   - opening, sizing, reading, closing: for each segment; its records are applied as it is read.
- *     Where a record is bad the rest is read once more (io.h X3: a read may lie once); what is bad
- *     twice is bad.
+ *     Where no record follows the rest is read once more (io.h X3: a read may lie once), also where
+ *     it looks as if nothing had been written: else one lie would cut a log, or remove it. What is
+ *     bad twice is bad.
  *   - judging: no step. Damaged (refused, nothing changed), or torn at the end.
  *   - cutting: open, truncate, read, write, sync, close the last good segment. Its length is cut to
  *     the block in which its last record ends: that block is not written to by the log again. Its
@@ -373,22 +374,22 @@ static enum gd_err header_read(struct gd__wal_recovery *r, bool *found)
     return GD_OK;
 }
 
-/* Nothing more can be read at `place`: remember what lies behind. True: there is something, and it
- * was read only once. */
+/* Nothing more can be read at `place`: remember what lies behind. True: it was read only once. */
 static bool end_note(struct gd__wal_recovery *r)
 {
     struct gd__wal_scan scan = {0};
 
-    if (r->place < r->size) {
-        gd__wal_scan(r->buffer + r->place, r->size - r->place, r->numbers[r->at], &scan);
-    }
-    if (scan.dirty_size == 0) {
+    if (r->place >= r->size) {
         return false;
     }
-    if (!r->reread_any || r->reread != r->place) {
+    if (!r->reread_any || r->reread != r->place) { /* Zeros may be a lie, too. */
         r->reread = r->place;
         r->reread_any = true;
         return true;
+    }
+    gd__wal_scan(r->buffer + r->place, r->size - r->place, r->numbers[r->at], &scan);
+    if (scan.dirty_size == 0) {
+        return false;
     }
     r->found.cut_size += scan.dirty_size;
     if (r->bad_segment == 0) {

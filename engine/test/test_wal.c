@@ -390,6 +390,22 @@ static void test_wal_reads_again_what_looks_bad(void **state)
     }
 }
 
+/* A log that reads as if nothing had been written is no other: it would be removed. */
+static void test_wal_reads_again_what_looks_empty(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    three_batches(&m, 1);
+    m.disk.lies = 1;
+    m.disk.lie_zeros = true;
+    model_open(&m);
+    assert_int_equal(m.opened_err, GD_OK);
+    assert_int_equal(m.entry_count, 3);
+    model_close(&m);
+    fake_release(&m.disk);
+}
+
 /* W5: a failed write is told once, and nothing is written or told any more. */
 static void test_wal_fails_once(void **state)
 {
@@ -815,6 +831,7 @@ int main(void)
         cmocka_unit_test(test_wal_cuts_what_nothing_vouches_for),
         cmocka_unit_test(test_wal_refuses_wrong_segments),
         cmocka_unit_test(test_wal_reads_again_what_looks_bad),
+        cmocka_unit_test(test_wal_reads_again_what_looks_empty),
         cmocka_unit_test(test_wal_fails_once),
         cmocka_unit_test(test_wal_waits_for_space),
         cmocka_unit_test(test_wal_start_without_space),
