@@ -208,6 +208,7 @@ struct gd__snapshot_opening {
     size_t filled;
     struct gd_snapshot_meta meta;
     const char *wrong; /* NULL while the file in hand is good. */
+    bool again;        /* It was not, and is looked at once more: a read may lie once (io.h X3). */
     uint8_t *front;    /* GD__SNAPSHOT_HEADER_SIZE_MAX bytes. */
     struct gd__storage_op op;
 };
@@ -272,6 +273,16 @@ static void part_keep(struct gd_snapshot_store *store, struct gd_position positi
     }
 }
 
+static void look_open(struct gd_snapshot_store *store)
+{
+    store->opening->wrong = NULL;
+    look_submit(store, LOOK_OPENING,
+                (struct gd_disk_op){.kind = GD_DISK_OPEN,
+                                    .file = &store->opening->file,
+                                    .path = store->opening->path,
+                                    .flags = GD_DISK_READ_ONLY});
+}
+
 static void look_next(struct gd_snapshot_store *store)
 {
     struct gd__snapshot_opening *opening = store->opening;
@@ -286,12 +297,7 @@ static void look_next(struct gd_snapshot_store *store)
         } else if (name_parse(opening->name, ".part", &position)) {
             part_keep(store, position);
         } else if (name_parse(opening->name, ".snap", &position)) {
-            opening->wrong = NULL;
-            look_submit(store, LOOK_OPENING,
-                        (struct gd_disk_op){.kind = GD_DISK_OPEN,
-                                            .file = &opening->file,
-                                            .path = opening->path,
-                                            .flags = GD_DISK_READ_ONLY});
+            look_open(store);
             return;
         }
     }
@@ -375,6 +381,13 @@ static void look_closed(struct gd_snapshot_store *store)
 {
     struct gd__snapshot_opening *opening = store->opening;
 
+    if (opening->wrong != NULL && !opening->again) {
+        GD_REACHED("a snapshot is looked at again");
+        opening->again = true;
+        look_open(store);
+        return;
+    }
+    opening->again = false;
     if (opening->wrong == NULL) {
         opening->meta.size = opening->size;
         gd__snapshot_add(store, &opening->meta);
@@ -463,6 +476,7 @@ static void look_done(struct gd_disk_op *op, enum gd_err err)
          * once may give the file at the next start. */
         struct gd_position named = {0, 0};
         opening->wrong = "it cannot be read";
+        opening->again = true; /* That is no lie. */
         (void)name_parse(opening->name, ".snap", &named);
         if (named.index > store->unreadable.index) {
             store->unreadable = named;

@@ -29,6 +29,8 @@ struct gd__snapshot_cursor {
     uint64_t body_size;
     uint32_t sequence, crc;
     size_t taken; /* Bytes at the front that the last piece took. */
+    bool again;   /* What is at `again_from` was bad, and read once more. */
+    uint64_t again_from;
     struct gd_bytes bytes;
     struct gd_timer turn;
     struct gd__storage_op op;

@@ -1,9 +1,10 @@
 /* snapshot_read.c - reading snapshot files: checked, piece by piece, for ourselves; raw for peers.
  *
  * The cursor reads ahead by up to a read's size and gives out one piece a step, each after its
- * checksum was right (S4). A raw file stays open for a while after its last read, so that a
- * transfer goes on when the file's name is removed meanwhile; the receiver checks what it got.
- * Nothing here writes: a crash leaves nothing. */
+ * checksum was right (S4). What is bad is read once more: a read may lie once (io.h X3); what is
+ * bad twice is bad. A raw file stays open for a while after its last read, so that a transfer goes
+ * on when the file's name is removed meanwhile; the receiver checks what it got. Nothing here
+ * writes: a crash leaves nothing. */
 #include "engine/memory.h"
 #include "engine/snapshot_internal.h"
 #include <inttypes.h>
@@ -93,6 +94,14 @@ static void cursor_step(struct gd__snapshot_cursor *cursor, bool at_end)
     }
     if (goes_on || err == GD_ERR_MORE) {
         err = GD_ERR_CORRUPT; /* Bytes behind its end, or it ends too early. */
+    }
+    if (err == GD_ERR_CORRUPT && (!cursor->again || cursor->again_from != cursor->offset)) {
+        GD_REACHED("a snapshot's piece is read again");
+        cursor->again = true;
+        cursor->again_from = cursor->offset;
+        gd_bytes_clear(&cursor->bytes);
+        cursor_read(cursor);
+        return;
     }
     cursor->told(cursor, err, err == GD_OK ? &piece : NULL);
 }

@@ -47,6 +47,15 @@ static struct gd_world *world_of(const struct gd_disk_flight *flight)
     return flight->process->world;
 }
 
+/* Counts an order down; true when this operation is the one. */
+static bool strikes(struct gd_fault_point *point, enum gd_disk_kind kind)
+{
+    if (point->count == 0 || (point->kind != GD_DISK_KIND_COUNT && point->kind != kind)) {
+        return false;
+    }
+    return --point->count == 0;
+}
+
 /* ---------------------------------------------------------------- effects */
 
 static bool fits(const struct gd_process *process, uint64_t growth)
@@ -140,6 +149,9 @@ static enum gd_err do_read(struct gd_disk_flight *flight)
                       (unsigned long long)offset, (unsigned long long)op->offset);
         }
         op->result = gd__inode_read(inode, GD_WORLD_CACHED, offset, op->data, size);
+        if (strikes(&process->disk.lie, GD_DISK_READ)) {
+            gd__disk_lie(process, inode, offset, op->data, size);
+        }
         return GD_OK;
     }
     op->result = 0;
@@ -426,15 +438,6 @@ static enum gd_err fail(struct gd_disk_flight *flight, enum gd_err err)
 
 /* ---------------------------------------------------------------- faults */
 
-/* Counts an order down; true when this operation is the one. */
-static bool strikes(struct gd_fault_point *point, enum gd_disk_kind kind)
-{
-    if (point->count == 0 || (point->kind != GD_DISK_KIND_COUNT && point->kind != kind)) {
-        return false;
-    }
-    return --point->count == 0;
-}
-
 /* GD_OK, or the error that this operation gets instead of being done. */
 static enum gd_err drawn_error(struct gd_disk_flight *flight)
 {
@@ -651,6 +654,13 @@ void gd_world_misdirect_at(struct gd_world *world, uint32_t number, uint64_t cou
 {
     gd__process(world, number)->disk.misdirect =
         (struct gd_fault_point){.kind = GD_DISK_KIND_COUNT, .count = count};
+    gd__fold(world, count);
+}
+
+void gd_world_lie_at(struct gd_world *world, uint32_t number, uint64_t count)
+{
+    gd__process(world, number)->disk.lie =
+        (struct gd_fault_point){.kind = GD_DISK_READ, .count = count};
     gd__fold(world, count);
 }
 

@@ -77,6 +77,9 @@ void gd__inode_sync(struct gd_store *store, struct gd_inode *inode, uint64_t bef
 void gd__inode_drop_dirty(struct gd_store *store, struct gd_inode *inode);
 /* Flips one bit where it is stored. */
 void gd__inode_flip(struct gd_store *store, struct gd_inode *inode, uint64_t offset, unsigned bit);
+/* lie.c: what was read from `offset` shows one sector, drawn, as it is not; the file is whole. */
+void gd__disk_lie(struct gd_process *process, const struct gd_inode *inode, uint64_t offset,
+                  uint8_t *data, uint64_t size);
 /* The power is gone: only what is durable is sure. */
 void gd__store_power_loss(struct gd_store *store);
 #endif

@@ -337,6 +337,9 @@ bool gd_world_fail_pending(const struct gd_world *world, uint32_t process);
 /* Its `count`-th WRITE or WRITE_DURABLE from now goes to another place of the same file (when the
  * file has one), and is told as done. 0 calls it off. */
 void gd_world_misdirect_at(struct gd_world *world, uint32_t process, uint64_t count);
+/* Its `count`-th READ from now finds one sector's bytes flipped, or another sector's in its place;
+ * that once, and what is stored is whole (io.h X3). 0 calls it off. */
+void gd_world_lie_at(struct gd_world *world, uint32_t process, uint64_t count);
 /* Flips `bit_count` bits, chosen by the seed, in [offset, offset + size) of the file, where it is
  * stored. False when the file has no byte there. */
 bool gd_world_rot(struct gd_world *world, uint32_t process, const char *path, uint64_t offset,

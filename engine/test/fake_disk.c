@@ -336,8 +336,9 @@ static enum gd_err read_file(struct fake_disk *fake, struct gd_disk_op *op,
     memcpy(op->data, inode->now + op->offset, (size_t)op->result);
     if (fake->lies > 0 && op->result > 0) {
         uint8_t *data = op->data;
-        if (fake->lie_zeros) {
-            memset(data, 0, (size_t)op->result);
+        if (fake->lie_zeros || fake->lie_tail) {
+            uint64_t at = fake->lie_tail ? fake_random(fake, op->result) : 0;
+            memset(data + at, 0, (size_t)(op->result - at));
         } else {
             data[fake_random(fake, op->result)] ^= (uint8_t)(1u << fake_random(fake, 8));
         }

@@ -39,7 +39,8 @@ struct fake_disk {
     bool kill; /* The crash is a kill: nothing of what was written is lost. */
     bool short_reads;
     unsigned lies;               /* So many of the next reads have a flipped bit; ... */
-    bool lie_zeros;              /* ... or zeros instead of what is there. */
+    bool lie_zeros;              /* ... or zeros instead of what is there, ... */
+    bool lie_tail;               /* ... or from somewhere on. */
     uint64_t space;              /* Bytes that preallocation may still take. */
     uint64_t fail_at;            /* The operation at this step ends in GD_ERR_IO; 0: none. */
     enum gd_disk_kind fail_kind; /* The next one of it fails with ... */

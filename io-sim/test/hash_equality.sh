@@ -10,7 +10,7 @@ done
 mkdir -p "$work"
 cd "$source"
 set -- io-sim/test/storm.c io-sim/test/storm_main.c io-sim/world.c io-sim/clock.c io-sim/process.c \
-    io-sim/net.c io-sim/pipe.c io-sim/disk.c io-sim/store.c io-sim/heap.c engine/base.c \
+    io-sim/net.c io-sim/pipe.c io-sim/disk.c io-sim/lie.c io-sim/store.c io-sim/heap.c engine/base.c \
     engine/bytes.c engine/io.c engine/prng.c
 gcc -std=c17 -O0 -I. "$@" -o "$work/storm-gcc-O0"
 clang -std=c17 -O3 -I. "$@" -o "$work/storm-clang-O3"

@@ -380,6 +380,43 @@ static void test_disk_rot_and_misdirection(void **state)
     gd_world_free(world);
 }
 
+/* A lie is of one sector and of one read: what is stored is whole, and the next read shows it. */
+static void test_disk_lies_once(void **state)
+{
+    static uint8_t data[16 * GD_SECTOR_SIZE], got[sizeof data];
+    unsigned lied = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 10 * GD_SECTOR_SIZE; i++) {
+        data[i] = (uint8_t)(1 + i / GD_SECTOR_SIZE);
+    }
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct gd_world *world = one_process(seed);
+        struct gd_file file;
+        struct gd_disk_op read = {
+            .kind = GD_DISK_READ, .file = &file, .offset = 100, .data = got, .size = 6000};
+        size_t first = sizeof got, last = 0;
+
+        make_file(world, "file", data, sizeof data, &file);
+        gd_world_lie_at(world, 0, 2);
+        for (unsigned i = 1; i <= 3; i++) {
+            assert_int_equal(drive_op(world, 0, &read), GD_OK);
+            assert_true(i == 2 || memcmp(got, data + 100, 6000) == 0);
+            for (size_t at = 0; i == 2 && at < 6000; at++) {
+                if (got[at] != data[100 + at]) {
+                    first = at < first ? at : first;
+                    last = at;
+                }
+            }
+        }
+        lied += first <= last;
+        assert_true(first > last ||
+                    (first + 100) / GD_SECTOR_SIZE == (last + 100) / GD_SECTOR_SIZE);
+        gd_world_free(world);
+    }
+    assert_in_range(lied, 30, 50); /* Another sector may hold the same. */
+}
+
 /* A file that is lost is gone in both views, and its neighbours are there. */
 static void test_disk_lost_file(void **state)
 {
@@ -473,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_disk_failed_sync_is_final),
         cmocka_unit_test(test_disk_crash_points),
         cmocka_unit_test(test_disk_rot_and_misdirection),
+        cmocka_unit_test(test_disk_lies_once),
         cmocka_unit_test(test_disk_lost_file),
         cmocka_unit_test(test_disk_chances),
         cmocka_unit_test(test_disk_wipe_and_quota),
