@@ -492,6 +492,13 @@ void gd_sim_cluster_crash(struct gd_sim_cluster *cluster, unsigned id)
     gd_world_crash(cluster->world, id, power ? GD_WORLD_POWER_LOSS : GD_WORLD_KILL);
 }
 
+void gd_sim_cluster_outage(struct gd_sim_cluster *cluster, unsigned id)
+{
+    if (lives(cluster, id)) {
+        gd_world_crash(cluster->world, id, GD_WORLD_POWER_LOSS);
+    }
+}
+
 void gd_sim_cluster_crash_at(struct gd_sim_cluster *cluster, unsigned id, unsigned op,
                              enum gd_sim_when when, uint64_t count)
 {
@@ -844,6 +851,13 @@ void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned o
 {
     if (id >= 1 && id <= cluster->nodes) {
         gd_world_fail_at(cluster->world, id, (enum gd_disk_kind)op, count, GD_ERR_IO);
+    }
+}
+
+void gd_sim_cluster_lie(struct gd_sim_cluster *cluster, unsigned id, uint64_t count)
+{
+    if (id >= 1 && id <= cluster->nodes) {
+        gd_world_lie_at(cluster->world, id, count);
     }
 }
 

@@ -88,6 +88,8 @@ void gd_sim_cluster_calm(struct gd_sim_cluster *cluster);
 
 /* Processes. Each is harmless when there is nothing to do. */
 void gd_sim_cluster_crash(struct gd_sim_cluster *cluster, unsigned id);
+/* Its power fails: what was not synced may be lost. */
+void gd_sim_cluster_outage(struct gd_sim_cluster *cluster, unsigned id);
 void gd_sim_cluster_start(struct gd_sim_cluster *cluster, unsigned id);
 void gd_sim_cluster_pause(struct gd_sim_cluster *cluster, unsigned id);
 void gd_sim_cluster_resume(struct gd_sim_cluster *cluster, unsigned id);
@@ -107,6 +109,9 @@ void gd_sim_cluster_reset(struct gd_sim_cluster *cluster, unsigned id, bool half
 void gd_sim_cluster_slow_disk(struct gd_sim_cluster *cluster, unsigned id, uint64_t times);
 void gd_sim_cluster_full_disk(struct gd_sim_cluster *cluster, unsigned id, bool on);
 void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned op, uint64_t count);
+/* The count-th read from now finds something wrong, once; what is stored is whole. 0 calls it off.
+ */
+void gd_sim_cluster_lie(struct gd_sim_cluster *cluster, unsigned id, uint64_t count);
 /* Flips bits somewhere in what is stored. */
 void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id);
 /* The count-th write from now goes elsewhere in its file; 0 calls it off. */

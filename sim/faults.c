@@ -115,7 +115,7 @@ static bool waits(enum gd_sim_role role)
            role == GD_SIM_ROLE_RESTORED || role == GD_SIM_ROLE_ELECTED ||
            role == GD_SIM_ROLE_NEWCOMER || role == GD_SIM_ROLE_CHANGING ||
            role == GD_SIM_ROLE_CONCLUDING || role == GD_SIM_ROLE_LEAVING ||
-           role == GD_SIM_ROLE_STARTED;
+           role == GD_SIM_ROLE_STARTED || role == GD_SIM_ROLE_SENDER;
 }
 
 /* One mark for each moment that may never come: a fault that waits for it in vain tests nothing. */
@@ -127,6 +127,9 @@ static void mark_met(enum gd_sim_role role)
         break;
     case GD_SIM_ROLE_RECEIVER:
         GD_REACHED("simulated fault met who is sent a snapshot");
+        break;
+    case GD_SIM_ROLE_SENDER:
+        GD_REACHED("simulated fault met who sends a snapshot");
         break;
     case GD_SIM_ROLE_RESTORED:
         GD_REACHED("simulated fault met who has just got a snapshot");
@@ -304,6 +307,8 @@ static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
         return 0;
     case GD_SIM_ROLE_RECEIVER:
         return find_receiver(faults);
+    case GD_SIM_ROLE_SENDER:
+        return find_receiver(faults) != 0 ? leader : 0;
     case GD_SIM_ROLE_RESTORED:
         return find_restored(faults);
     case GD_SIM_ROLE_STARTED:
@@ -472,10 +477,11 @@ static void order_backup(struct gd_sim_faults *faults, const struct gd_sim_fault
 /* The operation that fails. */
 static unsigned failing(const struct gd_sim_fault *fault)
 {
-    return fault->kind == GD_SIM_FAULT_FAIL_OP      ? fault->op
-           : fault->kind == GD_SIM_FAULT_FAIL_SYNC  ? GD_DISK_SYNC
-           : fault->kind == GD_SIM_FAULT_FAIL_WRITE ? GD_DISK_WRITE_DURABLE
-                                                    : GD_DISK_READ;
+    return fault->kind == GD_SIM_FAULT_FAIL_OP       ? fault->op
+           : fault->kind == GD_SIM_FAULT_FAIL_OUTAGE ? fault->op
+           : fault->kind == GD_SIM_FAULT_FAIL_SYNC   ? GD_DISK_SYNC
+           : fault->kind == GD_SIM_FAULT_FAIL_WRITE  ? GD_DISK_WRITE_DURABLE
+                                                     : GD_DISK_READ;
 }
 
 /* Who leads hands over to whom it likes; where another is meant, to that one. */
@@ -518,7 +524,14 @@ static void strike_other(struct gd_sim_faults *faults, const struct gd_sim_fault
     case GD_SIM_FAULT_FAIL_WRITE:
     case GD_SIM_FAULT_FAIL_READ:
     case GD_SIM_FAULT_FAIL_OP:
+    case GD_SIM_FAULT_FAIL_OUTAGE:
         gd_sim_cluster_fail(cluster, target, failing(fault), count);
+        break;
+    case GD_SIM_FAULT_LIE:
+        if (fault->role != GD_SIM_ROLE_SENDER) { /* Who sends a snapshot reads it. */
+            gd_sim_cluster_crash(cluster, target);
+        }
+        gd_sim_cluster_lie(cluster, target, count);
         break;
     case GD_SIM_FAULT_CLOCK_JUMP:
         gd_sim_cluster_jump(cluster, target, fault->by);
@@ -579,6 +592,16 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
     }
 }
 
+static void end_failing(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                        unsigned target)
+{
+    gd_sim_cluster_fail(faults->cluster, target, failing(fault), 0);
+    if (fault->kind == GD_SIM_FAULT_FAIL_OUTAGE) {
+        gd_sim_cluster_outage(faults->cluster, target);
+    }
+    gd_sim_cluster_start(faults->cluster, target);
+}
+
 static void end_fault(struct gd_sim_faults *faults, size_t place)
 {
     const struct gd_sim_fault *fault = &faults->plan->faults[place];
@@ -623,8 +646,8 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     case GD_SIM_FAULT_FAIL_WRITE:
     case GD_SIM_FAULT_FAIL_READ:
     case GD_SIM_FAULT_FAIL_OP:
-        gd_sim_cluster_fail(cluster, target, failing(fault), 0);
-        gd_sim_cluster_start(cluster, target);
+    case GD_SIM_FAULT_FAIL_OUTAGE:
+        end_failing(faults, fault, target);
         break;
     case GD_SIM_FAULT_CRASH_ALL:
         for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
@@ -639,6 +662,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     case GD_SIM_FAULT_ROT:
     case GD_SIM_FAULT_LOSE:
     case GD_SIM_FAULT_WIPE:
+    case GD_SIM_FAULT_LIE: /* What it reads then is what the fault is about. */
         gd_sim_cluster_end_nameless(cluster, target);
         gd_sim_cluster_start(cluster, target);
         break;
@@ -737,6 +761,7 @@ void gd_sim_faults_heal(struct gd_sim_faults *faults)
     faults->healed = true;
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) { /* F2 */
         gd_sim_cluster_mend_database(faults->cluster, NULL, id);
+        gd_sim_cluster_lie(faults->cluster, id, 0);
         gd_sim_cluster_resume(faults->cluster, id);
         gd_sim_cluster_start(faults->cluster, id);
     }

@@ -26,8 +26,8 @@ const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT] = {
     GD_SIM_FAULTS(FAULT_ROW)};
 
 static const char *const role_names[GD_SIM_ROLE_COUNT] = {
-    "node",    "leader",   "follower", "candidate",  "receiver", "restored",
-    "elected", "newcomer", "changing", "concluding", "leaving",  "started"};
+    "node",     "leader",   "follower",   "candidate", "receiver", "restored", "elected",
+    "newcomer", "changing", "concluding", "leaving",   "started",  "sender"};
 static const char *const when_names[] = {"before", "half", "after"};
 static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_OPEN] = "open",
@@ -241,6 +241,12 @@ static void print_target(const struct gd_sim_fault *fault, struct gd_bytes *byte
     }
 }
 
+/* Does any operation of a disk do for it, as its plan says? */
+static bool names_op(enum gd_sim_fault_kind kind)
+{
+    return kind == GD_SIM_FAULT_FAIL_OP || kind == GD_SIM_FAULT_FAIL_OUTAGE;
+}
+
 void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes)
 {
     char text[32];
@@ -257,7 +263,7 @@ void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes
     }
     if (fault->kind == GD_SIM_FAULT_CRASH_AT) {
         gd_bytes_format(bytes, " %s %s", when_names[fault->when], op_names[fault->op]);
-    } else if (fault->kind == GD_SIM_FAULT_FAIL_OP) {
+    } else if (names_op(fault->kind)) {
         gd_bytes_format(bytes, " %s", op_names[fault->op]);
     }
     if (fault->count != 0) {
@@ -368,17 +374,19 @@ static bool parse_target(struct line *line, struct gd_sim_fault *fault)
     }
     const char *word = next_word(line);
     if (word == NULL) {
-        return complain(line,
-                        "the fault lacks its target: node N, leader, follower, candidate, "
-                        "receiver, restored, elected, newcomer, changing or concluding",
-                        NULL);
+        return complain(
+            line,
+            "the fault lacks its target: node N, leader, follower, candidate, "
+            "receiver, sender, restored, elected, started, newcomer, changing, concluding or "
+            "leaving",
+            NULL);
     }
     int role = find_name(word, role_names, GD_SIM_ROLE_COUNT);
     if (role < 0) {
         return complain(
             line,
-            "a fault's target is node N, leader, follower, candidate, receiver, restored, elected, "
-            "newcomer, changing or concluding, not",
+            "a fault's target is node N, leader, follower, candidate, receiver, sender, restored, "
+            "elected, started, newcomer, changing, concluding or leaving, not",
             word);
     }
     fault->role = (enum gd_sim_role)role;
@@ -420,6 +428,8 @@ static enum need needs_count(enum gd_sim_fault_kind kind)
     case GD_SIM_FAULT_FAIL_WRITE:
     case GD_SIM_FAULT_FAIL_READ:
     case GD_SIM_FAULT_FAIL_OP:
+    case GD_SIM_FAULT_FAIL_OUTAGE:
+    case GD_SIM_FAULT_LIE:
         return NEED_MAY;
     default:
         return NEED_NO;
@@ -468,8 +478,7 @@ static bool parse_option(struct line *line, struct gd_sim_fault *fault, const ch
         fault->op = (unsigned)op;
         return true;
     }
-    int op =
-        fault->kind == GD_SIM_FAULT_FAIL_OP ? find_name(word, op_names, GD_DISK_KIND_COUNT) : -1;
+    int op = names_op(fault->kind) ? find_name(word, op_names, GD_DISK_KIND_COUNT) : -1;
     if (op >= 0) {
         fault->op = (unsigned)op;
         return true;
@@ -484,8 +493,8 @@ static bool check_fault(const struct line *line, const struct gd_sim_fault *faul
         return complain(line, "crash-at lacks its point: before, half or after, and an operation",
                         NULL);
     }
-    if (fault->kind == GD_SIM_FAULT_FAIL_OP && fault->op == GD_DISK_KIND_COUNT) {
-        return complain(line, "fail-op lacks the disk operation that fails", NULL);
+    if (names_op(fault->kind) && fault->op == GD_DISK_KIND_COUNT) {
+        return complain(line, "the fault lacks the disk operation that fails", NULL);
     }
     if (needs_count(fault->kind) == NEED_MUST && fault->count == 0) {
         return complain(line, "the fault lacks its measure: count N", NULL);
@@ -538,7 +547,7 @@ static bool parse_fault(struct line *line, struct gd_sim_plan *plan)
     if (!parse_target(line, &fault) || !parse_options(line, &fault) || !check_fault(line, &fault)) {
         return false;
     }
-    if (fault.kind != GD_SIM_FAULT_CRASH_AT && fault.kind != GD_SIM_FAULT_FAIL_OP) {
+    if (fault.kind != GD_SIM_FAULT_CRASH_AT && !names_op(fault.kind)) {
         fault.op = 0;
     }
     if (plan->fault_count == GD_SIM_FAULTS_MAX) {

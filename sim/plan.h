@@ -198,7 +198,9 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(DATABASE_FLUSH, "database-flush", DATABASE, NODE, false)                                     \
     X(DATABASE_CUT, "database-cut", DATABASE, NODE, false)                                         \
     X(BACKUP, "backup", SNAPSHOT, NODE, false)                                                     \
-    X(MISTAKE, "mistake", MEMBERSHIP, NODE, false)
+    X(MISTAKE, "mistake", MEMBERSHIP, NODE, false)                                                 \
+    X(FAIL_OUTAGE, "fail-outage", DISK_ERROR, NODE, true)                                          \
+    X(LIE, "lie", DISK_ERROR, NODE, true)
 #define GD_SIM_FAULT_ENUM(name, text, class_, aim, lasts) GD_SIM_FAULT_##name,
 enum gd_sim_fault_kind { GD_SIM_FAULTS(GD_SIM_FAULT_ENUM) GD_SIM_FAULT_KIND_COUNT };
 
@@ -218,6 +220,7 @@ enum gd_sim_role {
     GD_SIM_ROLE_LEAVING,    /* Whoever learns next by its own log that it was removed, at that
                                moment; waits as above. */
     GD_SIM_ROLE_STARTED,    /* Whoever starts next, when it has read its log; waits as above. */
+    GD_SIM_ROLE_SENDER,     /* The leader while it sends a snapshot; waits as above. */
     GD_SIM_ROLE_COUNT
 };
 enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };
@@ -231,8 +234,8 @@ struct gd_sim_fault {
     uint32_t group; /* AIM_GROUP: bit n-1 is node n. */
     /* Of some kinds only; 0 elsewhere. */
     int64_t by;     /* CLOCK_JUMP: ms, either way. LAG: ns. */
-    uint64_t count; /* SLOW_DISK: times slower. LOSSY, MISREAD: ppm. CRASH_AT, FAIL_*: the n-th. */
-    unsigned op;    /* CRASH_AT, FAIL_OP: enum gd_disk_kind. */
+    uint64_t count; /* SLOW_DISK: times slower. LOSSY, MISREAD: ppm. CRASH_AT, FAIL_*, LIE: n-th. */
+    unsigned op;    /* CRASH_AT, FAIL_OP, FAIL_OUTAGE: enum gd_disk_kind. */
     enum gd_sim_when when; /* CRASH_AT. */
 };
 

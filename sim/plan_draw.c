@@ -269,12 +269,12 @@ static void draw_clock(struct gd_sim_plan *plan)
 static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
                       struct gd_sim_fault *fault)
 {
-    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 33 : 22);
+    uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 34 : 23);
     fault->node = 0;
-    if (dice >= 22) { /* Where members change that is a moment worth a fault. */
-        fault->role = dice < 25   ? GD_SIM_ROLE_NEWCOMER
-                      : dice < 28 ? GD_SIM_ROLE_CHANGING
-                      : dice < 31 ? GD_SIM_ROLE_CONCLUDING
+    if (dice >= 23) { /* Where members change that is a moment worth a fault. */
+        fault->role = dice < 26   ? GD_SIM_ROLE_NEWCOMER
+                      : dice < 29 ? GD_SIM_ROLE_CHANGING
+                      : dice < 32 ? GD_SIM_ROLE_CONCLUDING
                                   : GD_SIM_ROLE_LEAVING;
     } else if (dice < 8) {
         fault->role = GD_SIM_ROLE_LEADER;
@@ -288,6 +288,8 @@ static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->role = GD_SIM_ROLE_ELECTED;
     } else if (dice < 19) {
         fault->role = GD_SIM_ROLE_STARTED;
+    } else if (dice < 20) {
+        fault->role = GD_SIM_ROLE_SENDER;
     } else {
         fault->role = GD_SIM_ROLE_NODE;
         fault->node = (unsigned)gd_prng_between(prng, 1, plan->nodes);
@@ -327,6 +329,14 @@ static unsigned draw_failing(struct gd_prng *prng)
     return ops[gd_prng_below(prng, GD_COUNT(ops))];
 }
 
+/* Operations after which something may be relied on, if they do not fail. */
+static unsigned draw_vouching(struct gd_prng *prng)
+{
+    static const unsigned ops[] = {GD_DISK_SYNC, GD_DISK_SYNC, GD_DISK_WRITE_DURABLE,
+                                   GD_DISK_SYNC_DIRECTORY};
+    return ops[gd_prng_below(prng, GD_COUNT(ops))];
+}
+
 /* D1: the members whose disks may be damaged: as many as a minority has, from a number drawn once.
  */
 static unsigned draw_victim(struct gd_prng *prng, const struct gd_sim_plan *plan)
@@ -335,6 +345,49 @@ static unsigned draw_victim(struct gd_prng *prng, const struct gd_sim_plan *plan
     unsigned first = (unsigned)gd_prng_below(&once, plan->nodes);
     unsigned minority = (unsigned)(plan->nodes - 1) / 2;
     return 1 + (first + (unsigned)gd_prng_below(prng, minority)) % (unsigned)plan->nodes;
+}
+
+/* Half of the time it is for one who has this part in sending a snapshot. */
+static void draw_part(struct gd_prng *prng, enum gd_sim_role role, struct gd_sim_fault *fault)
+{
+    if (gd_prng_chance(prng, 1, 2)) {
+        fault->role = role;
+        fault->node = 0;
+        fault->count = draw_log(prng, 1, 4);
+    }
+}
+
+/* Those that count operations of a disk. */
+static void draw_operations(struct gd_prng *prng, struct gd_sim_fault *fault)
+{
+    switch (fault->kind) {
+    case GD_SIM_FAULT_CRASH_AT:
+        fault->op = draw_op(prng);
+        fault->when = (enum gd_sim_when)gd_prng_below(prng, 3);
+        fault->count = draw_log(prng, 1, is_common(fault->op) ? 16 : 2);
+        break;
+    case GD_SIM_FAULT_FAIL_OP:
+        fault->op = draw_failing(prng);
+        fault->count = draw_log(prng, 1, 4);
+        break;
+    case GD_SIM_FAULT_FAIL_SYNC:
+    case GD_SIM_FAULT_FAIL_WRITE:
+        fault->count = draw_log(prng, 1, 16);
+        break;
+    case GD_SIM_FAULT_FAIL_READ:
+    case GD_SIM_FAULT_LIE:
+        fault->count = draw_log(prng, 1, 16);
+        draw_part(prng, GD_SIM_ROLE_SENDER, fault); /* Nobody else reads, but who starts. */
+        break;
+    case GD_SIM_FAULT_FAIL_OUTAGE:
+        fault->op = draw_vouching(prng);
+        fault->count = draw_log(prng, 1, 4);
+        /* Who receives a snapshot gives its log up for what it has synced. */
+        draw_part(prng, GD_SIM_ROLE_RECEIVER, fault);
+        break;
+    default:
+        break;
+    }
 }
 
 static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
@@ -356,20 +409,6 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         break;
     case GD_SIM_FAULT_DATABASE_SLOW:
         fault->count = draw_log(prng, 4, 200);
-        break;
-    case GD_SIM_FAULT_CRASH_AT:
-        fault->op = draw_op(prng);
-        fault->when = (enum gd_sim_when)gd_prng_below(prng, 3);
-        fault->count = draw_log(prng, 1, is_common(fault->op) ? 16 : 2);
-        break;
-    case GD_SIM_FAULT_FAIL_OP:
-        fault->op = draw_failing(prng);
-        fault->count = draw_log(prng, 1, 4);
-        break;
-    case GD_SIM_FAULT_FAIL_SYNC:
-    case GD_SIM_FAULT_FAIL_WRITE:
-    case GD_SIM_FAULT_FAIL_READ:
-        fault->count = draw_log(prng, 1, 16);
         break;
     case GD_SIM_FAULT_CLOCK_JUMP: {
         int64_t by = (int64_t)draw_log(prng, 10, 600000);
@@ -397,6 +436,7 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->node = draw_victim(prng, plan);
         break;
     default:
+        draw_operations(prng, fault);
         break;
     }
 }
