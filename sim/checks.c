@@ -5,7 +5,8 @@
  * entries, not the events. For the cluster: who led each term; each (index, term) ever seen with
  * what it holds; what is committed, and in which term that was first seen.
  *
- * The properties, by the names under which a violation is told (those of messages: promises.c)
+ * The properties, by the names under which a violation is told (those of messages: promises.c; of
+ * snapshots on their way: transfer_checks.c)
  *
  * - election safety: at most one leader a term (paper Fig. 3);
  * - one vote a term: a running node's vote in a term is for one candidate (paper 5.2);
@@ -88,13 +89,14 @@ void gd_sim__violated(struct gd_sim_checks *checks, const char *property, const 
 }
 
 struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan, gd_sim_violated_fn *told,
-                                        gd_sim_clock_fn *clock, void *context)
+                                        gd_sim_clock_fn *clock, gd_sim_busy_fn *busy, void *context)
 {
     struct gd_sim_checks *checks = calloc(1, sizeof *checks);
     GD_ASSERT(checks != NULL);
     checks->plan = plan;
     checks->violated = told;
     checks->clock = clock;
+    checks->busy = busy;
     checks->context = context;
     return checks;
 }
@@ -799,6 +801,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     look_at_snapshot(checks, id, node);
     if (shadow->looks % 4 == 0) {
         gd_sim__look_at_contact(checks, id, node);
+        gd_sim__look_at_transfers(checks, id, node);
         look_at_starts(checks, id, node);
         gd_sim__look_at_removed(checks, id, node);
     }

@@ -15,9 +15,11 @@ struct gd_sim_checks;
 typedef void gd_sim_violated_fn(void *context, const char *property, const char *text);
 /* What node `id`'s monotonic clock shows now. */
 typedef gd_time_ns gd_sim_clock_fn(void *context, unsigned id);
+/* Has its disk something under way? */
+typedef bool gd_sim_busy_fn(void *context, unsigned id);
 struct gd_sim_checks *gd_sim_checks_new(const struct gd_sim_plan *plan,
                                         gd_sim_violated_fn *violated, gd_sim_clock_fn *clock,
-                                        void *context);
+                                        gd_sim_busy_fn *busy, void *context);
 void gd_sim_checks_free(struct gd_sim_checks *checks);
 /* Node `id` has run. `node` may be one that has not opened its log yet. */
 void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);

@@ -89,8 +89,10 @@ struct shadow {   /* Of one node. */
         struct gd_position position;
         uint64_t offset;
         gd_time_ns since;
-        uint64_t count; /* Times in a row. */
+        uint64_t count;  /* Times in a row. */
+        gd_time_ns owed; /* Since it sent one, while one was due and nothing kept it. */
     } pace[GD_SIM_NODES_MAX + 1];
+    gd_time_ns transfers_seen;                /* When these were last looked at. */
     struct taken taken[GD_SIM_NODES_MAX + 1]; /* As a leader, by who forwarded. */
     /* Reads: the names of its questions. */
     uint64_t token_boot;                 /* Of the start that asked last. */
@@ -135,6 +137,7 @@ struct gd_sim_checks {
     const struct gd_sim_plan *plan; /* Borrowed. */
     gd_sim_violated_fn *violated;
     gd_sim_clock_fn *clock;
+    gd_sim_busy_fn *busy;
     void *context;
     struct shadow shadows[GD_SIM_NODES_MAX + 1];
     gd_node_id *leaders; /* Owned: by term; 0: none known. */
@@ -176,6 +179,11 @@ void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term
 void gd_sim__look_at_votes(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 /* Node `id` leads `term`, as its role shows, or what it sends: it may be over within one event. */
 void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term);
+/* transfer_checks.c: node `id` sends a chunk of a snapshot; and after each event, does it send one
+ * to whom it owes one? */
+void gd_sim__look_at_chunk(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m);
+void gd_sim__look_at_transfers(struct gd_sim_checks *checks, unsigned id,
+                               const struct gd_node *node);
 /* order_checks.c: node `from` forwards a write. */
 void gd_sim__note_forwarded(struct gd_sim_checks *checks, unsigned from,
                             const struct gd_message *m);

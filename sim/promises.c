@@ -8,7 +8,7 @@
  *
  * A frame may have waited in a queue while its sender went on. What a term's messages promise is
  * looked at only while the sender is still in that term: then nothing that they name can have been
- * cut, for within a term a log follows one leader alone.
+ * cut, for within a term a log follows one leader alone. (Chunks of snapshots: transfer_checks.c.)
  *
  * The properties, by the names under which a violation is told
  *   durability           A vote with its term, a candidate's last entry, an acknowledged entry and
@@ -19,7 +19,6 @@
  *                        without one may keep a cluster from ever electing anybody.
  *   log matching         An acknowledged entry is the leader's.
  *   leadership transfer  Who is asked to lead holds all that the leader has (thesis 3.10).
- *   transfers go on      A chunk of a snapshot is sent again in time, not at the network's pace.
  *   read index           A read is safe no earlier than at all that was committed when it was
  *                        asked (thesis 6.4); and no question bears the name of one that an earlier
  *                        start of the sender asked, whose answer may be on its way still. */
@@ -155,27 +154,6 @@ static void note_told(struct gd_sim_checks *checks, unsigned id, const struct gd
     }
 }
 
-/* What could not be stored (no room, a failed sync, damage that showed at the end) cannot be at
- * once either: the same chunk over and over costs network and disk, and brings nobody further. One
- * heartbeat may bring it, one answer more; copies of answers do, too. */
-#define CHUNKS_AGAIN 32
-static void look_at_chunk(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m)
-{
-    struct pace *pace = &checks->shadows[id].pace[m->to];
-    gd_time_ns now = checks->clock(checks->context, id);
-    if (gd_position_compare(pace->position, m->install.position) != 0 ||
-        pace->offset != m->install.offset) {
-        *pace = (struct pace){m->install.position, m->install.offset, now, 0};
-    }
-    pace->count++;
-    if (pace->count > CHUNKS_AGAIN + 3 * ((now - pace->since) / checks->plan->heartbeat)) {
-        gd_sim__violated(checks, "transfers go on",
-                         "node %u sends node %" PRIu64 " the bytes at %" PRIu64
-                         " of the snapshot at %" PRIu64 " for the %" PRIu64 "th time in a row",
-                         id, m->to, pace->offset, pace->position.index, pace->count);
-    }
-}
-
 /* Configurations aside: one may follow in the very step in which the offer is made. */
 static void look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                           const struct gd_message *m)
@@ -294,7 +272,7 @@ static void look_at(struct gd_sim_checks *checks, unsigned from, const struct gd
         look_at_append_resp(checks, from, raft, m);
         break;
     case GD_MESSAGE_INSTALL_SNAPSHOT:
-        look_at_chunk(checks, from, m);
+        gd_sim__look_at_chunk(checks, from, m);
         break;
     case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
         look_at_install_resp(checks, from, raft, m);

@@ -135,6 +135,12 @@ static gd_time_ns clock_of(void *context, unsigned id)
     return gd_world_process_now(gd_sim_cluster_world(run->cluster), id);
 }
 
+static bool is_busy(void *context, unsigned id)
+{
+    struct run *run = context;
+    return gd_world_disk_busy(gd_sim_cluster_world(run->cluster), id) > 0;
+}
+
 static void on_dismissed(void *context, unsigned id, const char *error)
 {
     struct run *run = context;
@@ -915,7 +921,7 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
     run->options = options;
     run->lose_at = UINT64_MAX;
     run->result = result;
-    run->checks = gd_sim_checks_new(plan, on_violated, clock_of, run);
+    run->checks = gd_sim_checks_new(plan, on_violated, clock_of, is_busy, run);
     struct gd_sim_cluster_options cluster = {.plan = plan,
                                              .record = &run->record,
                                              .violated = on_violated,

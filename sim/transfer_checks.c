@@ -1,0 +1,70 @@
+/* transfer_checks.c - does a snapshot that a peer needs get to it?
+ *
+ * Who is behind its leader's log waits for a snapshot, and whatever goes wrong on the way shows by
+ * nothing but that it waits: until the end of a run, if nobody else leads meanwhile, and mostly
+ * somebody does. So it is looked at while it happens, from both sides: a sender must go on, and
+ * must not go on for nothing.
+ *
+ * The property, by the name under which a violation is told
+ *   transfers go on      A chunk of a snapshot is sent again in time, not at the network's pace;
+ *                        and to a peer that needs one, and is heard, some chunk is sent as long as
+ *                        nothing keeps its leader: time in which that one's disk is at work, or
+ *                        the process stands still, does not count. */
+#include "sim/checks_internal.h"
+#include <inttypes.h>
+
+/* What could not be stored (no room, a failed sync, damage that showed at the end) cannot be at
+ * once either: the same chunk over and over costs network and disk, and brings nobody further. One
+ * heartbeat may bring it, one answer more; copies of answers do, too. */
+#define CHUNKS_AGAIN 32
+void gd_sim__look_at_chunk(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m)
+{
+    struct pace *pace = &checks->shadows[id].pace[m->to];
+    gd_time_ns now = checks->clock(checks->context, id);
+    if (gd_position_compare(pace->position, m->install.position) != 0 ||
+        pace->offset != m->install.offset) {
+        *pace = (struct pace){m->install.position, m->install.offset, now, 0, 0};
+    }
+    pace->owed = 0;
+    pace->count++;
+    if (pace->count > CHUNKS_AGAIN + 3 * ((now - pace->since) / checks->plan->heartbeat)) {
+        gd_sim__violated(checks, "transfers go on",
+                         "node %u sends node %" PRIu64 " the bytes at %" PRIu64
+                         " of the snapshot at %" PRIu64 " for the %" PRIu64 "th time in a row",
+                         id, m->to, pace->offset, pace->position.index, pace->count);
+    }
+}
+
+/* A leader tries each chunk again after an election timeout, at a heartbeat. */
+#define TRIES 4
+void gd_sim__look_at_transfers(struct gd_sim_checks *checks, unsigned id,
+                               const struct gd_node *node)
+{
+    const struct gd_raft *raft = gd_node_raft(node);
+    struct shadow *shadow = &checks->shadows[id];
+    const struct gd_sim_plan *plan = checks->plan;
+    gd_time_ns now = checks->clock(checks->context, id);
+    gd_time_ns gone = now - shadow->transfers_seen;
+    bool leads = gd_raft_role(raft) == GD_ROLE_LEADER && !gd_node_closing(node);
+    shadow->transfers_seen = now;
+    gone = gone < plan->heartbeat ? gone : plan->heartbeat;
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(plan); peer++) {
+        struct pace *pace = &shadow->pace[peer];
+        struct gd_member_status status;
+        if (!leads || peer == id || !gd_raft_progress(raft, peer, now, &status) ||
+            status.state != GD_PROGRESS_SNAPSHOT ||
+            !gd_sim__has_heard(checks, id, peer, gd_raft_term(raft), plan->election_timeout)) {
+            pace->owed = 0;
+        } else if (!checks->busy(checks->context, id)) {
+            pace->owed += gone;
+        }
+        if (pace->owed > TRIES * plan->election_timeout) {
+            gd_sim__violated(checks, "transfers go on",
+                             "node %u leads term %" PRIu64
+                             ", hears node %u, which needs its snapshot, and has sent it no chunk "
+                             "for %u election timeouts",
+                             id, gd_raft_term(raft), peer, TRIES);
+            return;
+        }
+    }
+}
