@@ -24,8 +24,7 @@
 #define EVENTS_MAX 5000000       /* A run with more is too long to be looked at. */
 #define SECOND_EVENTS_MAX 300000 /* In one second; a busy one has some thousand. */
 #define STEP (100 * GD_SIM_MS)
-#define ASK_PATIENCE (10 * GD_SIM_S) /* With one who is asked to be let in. */
-#define UPTIME (2 * GD_SIM_S)        /* Healed, and before some are lost: nodes start. */
+#define UPTIME (2 * GD_SIM_S) /* Healed, and before some are lost: nodes start. */
 #define MADE_UP_TIME (240 * GD_SIM_S)
 
 struct run {
@@ -40,6 +39,8 @@ struct run {
     bool ended;
     gd_node_id joins;   /* Whom the operator adds at the end; 0: nobody. */
     gd_time_ns asked;   /* When the operator last asked for that. */
+    gd_node_id asks;    /* Who was started to ask by itself, ... */
+    unsigned whom;      /* ... and whom. */
     gd_time_ns lose_at; /* When some are lost for good; UINT64_MAX: nobody is, or they are. */
     bool lose_soon;     /* A change is on its way: it is about to be. */
     uint64_t elections; /* Won so far. */
@@ -418,19 +419,28 @@ static const struct gd_member *seat_of(const struct run *run, gd_node_id id)
     return gd_config_find(gd_raft_config(raft), id);
 }
 
-/* Or the spare asks by itself, any member; after a while, when that one may be gone, another. */
+/* Is it a member that anybody can ask? */
+static bool answers(const struct run *run, unsigned id)
+{
+    return seat_of(run, id) != NULL && gd_sim_cluster_ready(run->cluster, id) &&
+           !gd_sim_faults_lost(run->faults, id);
+}
+
+/* Or the spare asks by itself, any member; another one only when that is gone. Whatever becomes of
+ * its question, it goes on asking: nobody starts it again for that. */
 static void ask_to_join(struct run *run, gd_time_ns now)
 {
     unsigned total = gd_sim_plan_total(run->plan);
     unsigned first = (unsigned)(now / GD_SIM_S);
-    if (run->asked != 0 && now < run->asked + ASK_PATIENCE) {
+    if (run->asks == run->joins && answers(run, run->whom)) {
         return;
     }
     for (unsigned i = 0; i < total; i++) {
         unsigned id = (first + i) % total + 1;
-        if (seat_of(run, id) != NULL && gd_sim_cluster_ready(run->cluster, id) &&
-            !gd_sim_faults_lost(run->faults, id)) {
+        if (answers(run, id)) {
             run->asked = now;
+            run->asks = run->joins;
+            run->whom = id;
             gd_sim_cluster_ask(run->cluster, (unsigned)run->joins, id);
             gd_sim_cluster_crash(run->cluster, (unsigned)run->joins);
             gd_sim_cluster_start(run->cluster, (unsigned)run->joins);
