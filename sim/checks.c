@@ -772,6 +772,21 @@ static void look_at_snapshot(struct gd_sim_checks *checks, unsigned id, const st
     }
 }
 
+/* Where the newest snapshot comes from: what was frozen here, or a leader. */
+static void note_snapshot(struct shadow *shadow, const struct gd_raft *raft)
+{
+    gd_index newest = gd_raft_snapshot(raft)->position.index;
+    if (newest != shadow->snapshot) {
+        shadow->snapshot = newest;
+        shadow->took = newest == shadow->frozen;
+    }
+}
+
+gd_index gd_sim_checks_took(const struct gd_sim_checks *checks, unsigned id)
+{
+    return checks->shadows[id].took ? checks->shadows[id].snapshot : 0;
+}
+
 void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
     struct shadow *shadow = &checks->shadows[id];
@@ -799,6 +814,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     gd_sim__look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
     look_at_snapshot(checks, id, node);
+    note_snapshot(shadow, raft);
     if (shadow->looks % 4 == 0) {
         gd_sim__look_at_contact(checks, id, node);
         gd_sim__look_at_transfers(checks, id, node);

@@ -30,6 +30,8 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
 /* Node `to` has read a frame of `from`, and has not done anything yet. */
 void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to,
                         struct gd_slice frame);
+/* The index of the newest snapshot of node `id`, if it has taken that one itself; else 0. */
+gd_index gd_sim_checks_took(const struct gd_sim_checks *checks, unsigned id);
 /* Node `id` is gone. What was durable must come back. */
 void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id);
 /* The disk of `id` is damaged: what it held need not come back. With `wiped` none of it is there,

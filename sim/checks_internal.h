@@ -39,6 +39,8 @@ struct shadow {   /* Of one node. */
     gd_term *terms; /* Owned: term at index i; 0 where not known (below a snapshot). */
     size_t term_capacity;
     gd_index applied;
+    gd_index snapshot;      /* Its newest one, of those that it has told its Raft of, ... */
+    bool took;              /* ... and whether it has taken that one itself. */
     gd_index frozen;        /* Of the snapshot whose state was last looked at. */
     gd_index restored;      /* The same of one that was restored. */
     gd_index config_index;  /* Of the configuration in force, as last looked at. */

@@ -9,6 +9,7 @@
  * it is down for good. A node that refuses a disk which nobody damaged is a violation. */
 #include "sim/cluster.h"
 #include "sim/rot.h"
+#include "sim/spare.h"
 #include "sim/witness.h"
 #include "engine/memory.h"
 #include "engine/message.h"
@@ -32,7 +33,8 @@ struct slot {
     bool refused;
     bool damaged, wiped;
     bool gone; /* A file, or bits of one: if it began its log, that looks like an emptied disk. */
-    bool missing;     /* One has been lost since its last start. */
+    bool missing; /* One has been lost since its last start. */
+    struct gd_sim_spare spare;
     bool moved;       /* It listens for peers at its second port. */
     unsigned asks;    /* Empty, it asks this node to be added; 0: it waits. */
     bool nameless;    /* It is started as if it were new: it does not know that it was a member. */
@@ -868,12 +870,24 @@ static void damage(struct gd_sim_cluster *cluster, unsigned id, bool wiped)
     cluster->options.damaged(cluster->options.context, id, wiped);
 }
 
-void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
+/* Of a node that does not run. */
+static void damage_file(struct gd_sim_cluster *cluster, unsigned id, const char *name)
 {
-    if (id >= 1 && id <= cluster->nodes) {
+    uint64_t took = cluster->options.took(cluster->options.context, id);
+    if (lives(cluster, id) ||
+        !gd_sim_spare_covers(&cluster->slots[id].spare, cluster->world, id, name, took)) {
         damage(cluster, id, false);
         cluster->slots[id].gone = true;
-        gd_sim_rot(cluster->world, id, &cluster->prng);
+    }
+}
+
+void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
+{
+    char name[GD_DISK_PATH_SIZE];
+    if (id >= 1 && id <= cluster->nodes &&
+        gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
+        damage_file(cluster, id, name);
+        gd_sim_rot(cluster->world, id, &cluster->prng, name);
     }
 }
 
@@ -882,9 +896,9 @@ void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
     char name[GD_DISK_PATH_SIZE];
     /* One between two starts: all of them is what a wipe takes, when it may. */
     if (id >= 1 && id <= cluster->nodes && !lives(cluster, id) && !cluster->slots[id].missing) {
-        damage(cluster, id, false);
-        cluster->slots[id].gone = cluster->slots[id].missing = true;
+        cluster->slots[id].missing = true;
         if (gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
+            damage_file(cluster, id, name);
             (void)gd_world_lose(cluster->world, id, name);
         }
     }

@@ -23,6 +23,8 @@ struct gd_sim_cluster_options {
     void (*gone)(void *context, unsigned id); /* Node `id` has ended, in whatever way. */
     /* The disk of `id` is about to be damaged, or (`wiped`) emptied. */
     void (*damaged)(void *context, unsigned id, bool wiped);
+    /* The index of the newest snapshot of node `id`, if it has taken that one itself; else 0. */
+    gd_index (*took)(void *context, unsigned id);
     /* Node `id`, whose disk is damaged, starts; a record on it says that all up to `lsn` were
      * durable. 0: what it reads may not be what is there. */
     void (*witnessed)(void *context, unsigned id, uint64_t lsn);

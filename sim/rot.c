@@ -57,12 +57,10 @@ static bool find_block(const struct gd_world *world, unsigned process, const cha
     return false;
 }
 
-void gd_sim_rot(struct gd_world *world, unsigned process, struct gd_prng *prng)
+void gd_sim_rot(struct gd_world *world, unsigned process, struct gd_prng *prng, const char *name)
 {
-    char name[GD_DISK_PATH_SIZE];
     uint64_t size = 0, block = 0, blocks, turn, written = 0;
-    if (!gd_sim_rot_file(world, process, prng, name) ||
-        !gd_world_file_size(world, process, GD_WORLD_DURABLE, name, &size) || size == 0) {
+    if (!gd_world_file_size(world, process, GD_WORLD_DURABLE, name, &size) || size == 0) {
         return;
     }
     uint64_t offset = gd_prng_below(prng, size), window = WINDOW;

@@ -104,6 +104,12 @@ static void on_damaged(void *context, unsigned id, bool wiped)
     gd_sim_checks_damaged(run->checks, id, wiped);
 }
 
+static gd_index took(void *context, unsigned id)
+{
+    struct run *run = context;
+    return gd_sim_checks_took(run->checks, id);
+}
+
 static void on_witnessed(void *context, unsigned id, uint64_t lsn)
 {
     struct run *run = context;
@@ -939,6 +945,7 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
                                              .damaged = on_damaged,
                                              .dismissed = on_dismissed,
                                              .witnessed = on_witnessed,
+                                             .took = took,
                                              .ordered = on_ordered,
                                              .sent = on_sent,
                                              .told = on_told,
