@@ -164,20 +164,21 @@ static bool take_exec(struct gd_sim_client *client, const struct flight *flight,
     return take_array(client, op, replies);
 }
 
-/* SNAP: "LOAD" and an array of [key value]; where keys have times two more elements follow. Keys
- * come in any order; those that are missing are absent. */
+/* SNAP, its answer at `first`: "LOAD" and an array of [key value]; where keys have times two more
+ * elements follow. Keys come in any order; those that are missing are absent. */
 static bool take_snap(struct gd_sim_client *client, struct gd_sim_operation *op,
-                      const struct gd_sim_reply *replies)
+                      const struct gd_sim_reply *replies, size_t first)
 {
     struct gd_sim_record *record = client->all->options.record;
-    if (replies[0].type != GD_SIM_REPLY_ARRAY || (replies[0].count != 2 && replies[0].count != 4) ||
-        !gd_sim_reply_is(&replies[1], "LOAD") || replies[2].type != GD_SIM_REPLY_ARRAY) {
+    const struct gd_sim_reply *all = &replies[first];
+    if (all[0].type != GD_SIM_REPLY_ARRAY || (all[0].count != 2 && all[0].count != 4) ||
+        !gd_sim_reply_is(&all[1], "LOAD") || all[2].type != GD_SIM_REPLY_ARRAY) {
         return false;
     }
     for (size_t i = 0; i < op->count; i++) {
         record->steps[op->first + i].output.kind = GD_SIM_VALUE_NOTHING;
     }
-    for (size_t at = 3; at < replies[2].next; at = replies[at].next) {
+    for (size_t at = first + 3; at < all[2].next; at = replies[at].next) {
         const struct gd_sim_reply *pair = &replies[at];
         char name[16] = {0};
         unsigned number;
@@ -193,6 +194,15 @@ static bool take_snap(struct gd_sim_client *client, struct gd_sim_operation *op,
         }
     }
     return true;
+}
+
+/* DBSIZE and SNAP: as many keys as the one counts the other tells. */
+static bool take_counted(struct gd_sim_client *client, struct gd_sim_operation *op,
+                         const struct gd_sim_reply *replies)
+{
+    return replies[0].type == GD_SIM_REPLY_ARRAY && replies[0].count == 2 &&
+           replies[1].type == GD_SIM_REPLY_INTEGER && take_snap(client, op, replies, 2) &&
+           replies[1].integer == (int64_t)replies[4].count;
 }
 
 /* Whether this can be an answer to that; every value has a time, and none but those that were asked
@@ -297,6 +307,37 @@ static void take_timed(struct gd_sim_client *client, const struct flight *flight
     gd_sim__flight_end(client, flight, GD_SIM_FATE_DONE);
 }
 
+static bool take_single(struct gd_sim_client *client, const struct flight *flight,
+                        struct gd_sim_step *step, const struct gd_sim_reply *replies)
+{
+    struct gd_sim_record *record = client->all->options.record;
+    bool good = take_step(client, step, replies);
+    gd_sim__kvs_mine(client)->watched_known =
+        good && flight->kind == FLIGHT_CAS_READ && flight->mark == 0;
+    if (flight->kind == FLIGHT_CAS_READ && flight->mark == 0) {
+        gd_sim__kvs_mine(client)->watched = step->output;
+    } else if (flight->kind == FLIGHT_CAS_READ && good && gd_sim__kvs_mine(client)->guarded) {
+        size_t exec = record->operations[flight->mark - 1].first;
+        record->steps[exec].what = GD_SIM_DO_CAS;
+        record->steps[exec].old = step->output;
+    }
+    return good;
+}
+
+static bool take_watched_set(struct gd_sim_step *step, const struct gd_sim_reply *replies,
+                             enum gd_sim_fate *fate)
+{
+    if (replies->type == GD_SIM_REPLY_NULL) {
+        *fate = GD_SIM_FATE_NO_EFFECT;
+        return true;
+    }
+    if (step->what == GD_SIM_DO_CAS) {
+        step->output = gd_sim_value_bool(true);
+    }
+    return replies->type == GD_SIM_REPLY_ARRAY && replies->count == 1 &&
+           gd_sim_reply_is(&replies[1], "OK");
+}
+
 static void take_good(struct gd_sim_client *client, struct flight *flight,
                       const struct gd_sim_reply *replies)
 {
@@ -328,16 +369,7 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
         return;
     case FLIGHT_CAS_READ:
     case FLIGHT_SINGLE:
-        good = take_step(client, step, replies);
-        gd_sim__kvs_mine(client)->watched_known =
-            good && flight->kind == FLIGHT_CAS_READ && flight->mark == 0;
-        if (flight->kind == FLIGHT_CAS_READ && flight->mark == 0) {
-            gd_sim__kvs_mine(client)->watched = step->output;
-        } else if (flight->kind == FLIGHT_CAS_READ && good && gd_sim__kvs_mine(client)->guarded) {
-            size_t exec = record->operations[flight->mark - 1].first;
-            record->steps[exec].what = GD_SIM_DO_CAS;
-            record->steps[exec].old = step->output;
-        }
+        good = take_single(client, flight, step, replies);
         break;
     case FLIGHT_EXEC:
         good = take_exec(client, flight, op, replies, &fate);
@@ -349,18 +381,16 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
         good = take_array(client, op, replies);
         break;
     case FLIGHT_CAS:
-        if (replies->type == GD_SIM_REPLY_NULL) {
-            fate = GD_SIM_FATE_NO_EFFECT;
-            break;
-        }
-        good = replies->type == GD_SIM_REPLY_ARRAY && replies->count == 1 &&
-               gd_sim_reply_is(&replies[1], "OK");
-        if (step->what == GD_SIM_DO_CAS) {
-            step->output = gd_sim_value_bool(true);
-        }
+        good = take_watched_set(step, replies, &fate);
         break;
     case FLIGHT_SNAP:
-        good = take_snap(client, op, replies);
+        good = take_snap(client, op, replies, 0);
+        break;
+    case FLIGHT_COUNTED:
+        good = take_counted(client, op, replies);
+        break;
+    case FLIGHT_FLUSH:
+        good = replies->type == GD_SIM_REPLY_STATUS && gd_sim_reply_is(replies, "OK");
         break;
     }
     if (!good) {

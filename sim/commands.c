@@ -204,6 +204,14 @@ static void ask_mset(struct gd_sim_client *client, bool absent)
     add_flight(client, absent ? FLIGHT_ALL : FLIGHT_SINGLE, command, operation);
 }
 
+/* A command without arguments that belongs to no operation. */
+static void add_bare(struct gd_sim_client *client, const char *word, enum flight_kind kind)
+{
+    add_arguments(client, 1);
+    add_word(client, word);
+    add_flight(client, kind, word, NO_OPERATION);
+}
+
 /* LOAD replaces the whole store: every key of the plan is written, so that the step list says the
  * same. Keys with a time go too, which their rules allow, or come with it. */
 static void ask_load(struct gd_sim_client *client)
@@ -233,7 +241,36 @@ static void ask_load(struct gd_sim_client *client)
     add_flight(client, kind, "LOAD", operation)->mark = mark;
 }
 
-static void ask_snap(struct gd_sim_client *client)
+/* It drops whatever there is: every key of the plan is deleted, and nobody is told which was there.
+ */
+static void ask_flush(struct gd_sim_client *client)
+{
+    static const char *const words[] = {"FLUSHALL", "FLUSHDB"}, *const hows[] = {"SYNC", "ASYNC"};
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    const char *word = words[gd_prng_below(&client->prng, 2)];
+    uint64_t how = gd_prng_below(&client->prng, 4);
+    size_t operation = begin_operation(client, word);
+    struct gd_sim_record *record = client->all->options.record;
+    uint64_t mark = 0;
+    bool timed = plan->mix_timed > 0;
+    if (timed) {
+        gd_sim__timed_wiped(client, operation);
+        timed = gd_sim__timed_draw_flush(client, &mark);
+    }
+    record->operations[operation].txn = true;
+    for (unsigned key = 0; key < plan->keys; key++) {
+        (void)gd_sim_record_step(record, GD_SIM_DO_DELETE, key);
+    }
+    add_arguments(client, how < GD_COUNT(hows) ? 2 : 1);
+    add_word(client, word);
+    if (how < GD_COUNT(hows)) {
+        add_word(client, hows[how]);
+    }
+    add_flight(client, timed ? FLIGHT_TIMED_LOAD : FLIGHT_FLUSH, word, operation)->mark = mark;
+}
+
+/* With `counted` DBSIZE is asked at the same moment. */
+static void ask_snap(struct gd_sim_client *client, bool counted)
 {
     size_t operation = begin_operation(client, "SNAP");
     struct gd_sim_record *record = client->all->options.record;
@@ -241,9 +278,25 @@ static void ask_snap(struct gd_sim_client *client)
     for (unsigned key = 0; key < client->all->options.plan->keys; key++) {
         (void)gd_sim_record_step(record, GD_SIM_DO_READ, key);
     }
+    if (!counted) {
+        add_arguments(client, 1);
+        add_word(client, "SNAP");
+        add_flight(client, FLIGHT_SNAP, "SNAP", operation);
+        return;
+    }
+    add_bare(client, "MULTI", FLIGHT_IGNORED);
+    add_bare(client, "DBSIZE", FLIGHT_IGNORED);
+    add_bare(client, "SNAP", FLIGHT_IGNORED);
     add_arguments(client, 1);
-    add_word(client, "SNAP");
-    add_flight(client, FLIGHT_SNAP, "SNAP", operation);
+    add_word(client, "EXEC");
+    add_flight(client, FLIGHT_COUNTED, "EXEC", operation);
+}
+
+static void ask_any_snap(struct gd_sim_client *client)
+{
+    bool counts = client->all->options.plan->mix_flush > 0;
+    bool watching = gd_sim__kvs_mine(client)->watching;
+    ask_snap(client, counts && !watching && gd_prng_chance(&client->prng, 1, 2));
 }
 
 /* A key whose value is no number, if there is one; it may be absent. */
@@ -294,14 +347,6 @@ static void add_watch(struct gd_sim_client *client, unsigned key)
     add_word(client, "WATCH");
     add_key(client, key);
     add_flight(client, FLIGHT_WATCH, "WATCH", NO_OPERATION);
-}
-
-/* A command without arguments that belongs to no operation. */
-static void add_bare(struct gd_sim_client *client, const char *word, enum flight_kind kind)
-{
-    add_arguments(client, 1);
-    add_word(client, word);
-    add_flight(client, kind, word, NO_OPERATION);
 }
 
 /* A SET inside MULTI. */
@@ -508,7 +553,7 @@ static void ask_one(struct gd_sim_client *client)
         plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
         plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,
         plan->mix_multi, plan->mix_watch,  plan->mix_expire, plan->mix_snap, plan->mix_load,
-        plan->mix_odd,   plan->mix_fail,   plan->mix_timed};
+        plan->mix_odd,   plan->mix_fail,   plan->mix_timed,  plan->mix_flush};
     uint64_t sum = 0;
     for (size_t i = 0; i < GD_COUNT(weights); i++) {
         sum += weights[i];
@@ -540,7 +585,7 @@ static void ask_one(struct gd_sim_client *client)
         ask_expiring(client, false);
         break;
     case 6:
-        ask_snap(client);
+        ask_any_snap(client);
         break;
     case 7:
         ask_load(client);
@@ -551,10 +596,13 @@ static void ask_one(struct gd_sim_client *client)
     case 9:
         ask_failing(client);
         break;
-    default:
+    case 10:
         if (!gd_sim__timed_ask(client)) {
             (void)ask_single(client, SINGLE_GET, draw_key(client));
         }
+        break;
+    default:
+        ask_flush(client);
         break;
     }
 }
@@ -570,7 +618,7 @@ static void ask_read(struct gd_sim_client *client)
     } else if (dice < plan->mix_expire + plan->mix_mget) {
         ask_mget(client);
     } else if (dice < plan->mix_expire + plan->mix_mget + plan->mix_snap) {
-        ask_snap(client);
+        ask_any_snap(client);
     } else {
         (void)ask_single(client, SINGLE_GET, draw_key(client));
     }

@@ -57,7 +57,9 @@ enum flight_kind {
     FLIGHT_EXPIRE,     /* ... or its time set anew; with the key ... */
     FLIGHT_TTL,        /* ... or asked for; with (ms of the answer's unit) * EXPIRING_KEYS + key. */
     FLIGHT_TIMED,      /* Of keys of one's own (timed.h). Marked with the request. */
-    FLIGHT_TIMED_LOAD  /* The same, and an operation of the record. */
+    FLIGHT_TIMED_LOAD, /* The same, and an operation of the record. */
+    FLIGHT_FLUSH,      /* Every key of the plan is deleted. */
+    FLIGHT_COUNTED     /* DBSIZE and SNAP at one moment. */
 };
 
 static inline struct gd_sim__kvs_client *gd_sim__kvs_mine(struct gd_sim_client *client)

@@ -40,7 +40,8 @@ enum part {
     PART_ODD,
     PART_FAIL,
     PART_TIMES,
-    PART_TIMED
+    PART_TIMED,
+    PART_FLUSH
 };
 
 static struct gd_prng stream_of(uint64_t seed, unsigned part)
@@ -788,6 +789,16 @@ static void draw_timed(struct gd_sim_plan *plan)
     }
 }
 
+/* In some seeds everything is dropped now and then: of a few keys, since it ties all of them
+ * together for whoever judges what became of them. */
+static void draw_flush(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = stream_of(plan->seed, PART_FLUSH);
+    if (gd_prng_chance(&prng, 1, 4) && plan->keys <= 4) {
+        plan->mix_flush = gd_prng_between(&prng, 1, 4);
+    }
+}
+
 /* Some hundreds of pieces a snapshot, whatever is stored: each is a turn of the node's loop where
  * it is made, and where it is sent it waits for its answer, or, if that is lost, for an election
  * timeout: of large values in tiny pieces none would get through in the time that a run has. */
@@ -822,6 +833,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     draw_clock(plan);
     draw_times(plan);
     draw_timed(plan);
+    draw_flush(plan);
     draw_versions(plan);
     struct gd_prng prng = stream_of(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */

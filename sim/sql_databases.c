@@ -71,6 +71,8 @@ static const struct {
     {"set", NULL, NEW ON_CONFLICT "v = excluded.v", "12", SHAPE_OK},
     {"del", NULL, "DELETE FROM kv WHERE k = ?", "1", SHAPE_NUMBER},
     {"setnx", NULL, "INSERT OR IGNORE INTO kv(k, v) VALUES(?, ?)", "12", SHAPE_NUMBER},
+    {"flushall", NULL, "DELETE FROM kv", "", SHAPE_OK},
+    {"flushdb", NULL, "DELETE FROM kv", "", SHAPE_OK},
     {"append", NULL, NEW ON_CONFLICT "v = v || excluded.v RETURNING length(v)", "12", SHAPE_CELL},
     {"getdel", NULL, OLD "DELETE FROM kv WHERE k = ?", "11", SHAPE_CELL},
     {"getset", NULL, OLD NEW ON_CONFLICT "v = excluded.v", "112", SHAPE_CELL},

@@ -323,7 +323,7 @@ bool gd_sim__timed_ask(struct gd_sim_client *client)
 
 /* ---------------------------------------------------------------- everything at once */
 
-bool gd_sim__timed_draw_load(struct gd_sim_client *client, uint64_t *mark)
+bool gd_sim__timed_draw_flush(struct gd_sim_client *client, uint64_t *mark)
 {
     struct gd_sim_timed_request *request = begin(client, mark);
     if (request == NULL) {
@@ -331,6 +331,15 @@ bool gd_sim__timed_draw_load(struct gd_sim_client *client, uint64_t *mark)
         return false;
     }
     request->loads = true;
+    return true;
+}
+
+bool gd_sim__timed_draw_load(struct gd_sim_client *client, uint64_t *mark)
+{
+    if (!gd_sim__timed_draw_flush(client, mark)) {
+        return false;
+    }
+    struct gd_sim_timed_request *request = &mine(client)->requests[*mark];
     request->count = (size_t)gd_prng_below(&client->prng, GD_SIM_TIMED_KEYS + 1);
     for (unsigned i = 0; i < request->count; i++) {
         struct gd_sim_timed_command *command = &request->commands[i];

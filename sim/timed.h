@@ -55,7 +55,9 @@ bool gd_sim__timed_ask(struct gd_sim_client *client);
 /* Behind the pairs of a LOAD that is being written: at most GD_SIM_TIMED_KEYS more, drawn here,
  * then their times. `mark` names the request to gd_sim__timed_take. False: nothing may be added. */
 bool gd_sim__timed_draw_load(struct gd_sim_client *client, uint64_t *mark);
-/* The arguments that those take. */
+/* The same of what brings nothing: FLUSHALL. */
+bool gd_sim__timed_draw_flush(struct gd_sim_client *client, uint64_t *mark);
+/* The arguments that those of a LOAD take. */
 size_t gd_sim__timed_load_arguments(struct gd_sim_client *client, uint64_t mark);
 void gd_sim__timed_add_load(struct gd_sim_client *client, uint64_t mark);
 /* An operation of the record that drops everything was asked. */
