@@ -284,6 +284,21 @@ static void get_append(struct gd_reader *reader, struct gd_message_append *appen
     get_entries(reader, append, gd_reader_le32(reader));
 }
 
+bool gd_message_frame_append(struct gd_slice frame, struct gd_message_append *append)
+{
+    struct gd_reader reader;
+
+    if (gd_message_frame_type(frame) != GD_MESSAGE_APPEND) {
+        return false;
+    }
+    reader = gd_reader_of((struct gd_slice){frame.data + HEADER_SIZE, frame.size - HEADER_SIZE});
+    *append = (struct gd_message_append){.previous = get_position(&reader)};
+    append->commit = gd_reader_le64(&reader);
+    append->round = gd_reader_le64(&reader);
+    append->entry_count = gd_reader_le32(&reader);
+    return !reader.failed;
+}
+
 static void get_hello(struct gd_reader *reader, struct gd_message_hello *hello)
 {
     if (gd_reader_le32(reader) != GD_PROTOCOL_MAGIC) {

@@ -143,6 +143,8 @@ void gd_message_encode(const struct gd_message *message, struct gd_bytes *bytes)
 /* The type that a whole frame's header names; 0: none. */
 enum gd_message_type gd_message_frame_type(struct gd_slice frame);
 gd_term gd_message_frame_term(struct gd_slice frame); /* The same of the term. */
+/* What an Append says in front of its entries: `append->entries` stays NULL. False: it is none. */
+bool gd_message_frame_append(struct gd_slice frame, struct gd_message_append *append);
 
 /* Reads one frame from the front of `input`.
  *

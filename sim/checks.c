@@ -26,7 +26,9 @@
  * - elections are not put off: but by a leader that speaks, a vote granted, or a campaign;
  * - elections are stood for: by every voter that hears nobody, also one by the last change but one,
  *   while the last is not known to be committed (thesis 4.2.2);
- * - lease: nobody is elected while another's lease runs;
+ * - lease: nobody is elected while another's lease runs; and one that is extended ends before that
+ *   could be (reliance.c);
+ * - reads are confirmed, commits are told, leaders are heeded, candidates vote: see reliance.c;
  * - leader stickiness: who hears a leader helps nobody else to lead, but whom a leader asked to;
  * - leaders are heard: who has heard no quorum for two election timeouts leads no more (6.2);
  * - outsiders disturb nobody: no term comes from an answer of who is no member; who hears a leader
@@ -111,6 +113,7 @@ void gd_sim_checks_free(struct gd_sim_checks *checks)
     free(checks->seen);
     free(checks->committed);
     free(checks->frozen);
+    free(checks->reliance);
     free(checks);
 }
 
@@ -806,6 +809,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     shadow->stored = gd_raft_stored(raft);
     look_at_stored(checks, id, node);
     gd_sim__look_at_standing(checks, id, raft);
+    gd_sim__look_at_reliance(checks, id, raft);
     look_at_leader(checks, id, raft);
     look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);

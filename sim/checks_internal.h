@@ -164,6 +164,7 @@ struct gd_sim_checks {
     struct known_config configs[KNOWN_CONFIG_COUNT]; /* By index. */
     struct asked_read asked[GD_SIM_NODES_MAX + 1][ASKED_READ_COUNT];
     struct forwarded *forwarded[GD_SIM_NODES_MAX + 1]; /* Owned: FORWARDED_COUNT, by who sent. */
+    struct gd_sim__reliance *reliance;                 /* Owned, one block; of reliance.c. */
     char premise[200];
 };
 
@@ -192,6 +193,16 @@ void gd_sim__note_forwarded(struct gd_sim_checks *checks, unsigned from,
 /* An entry that is new in the log of node `id`: if that leads, is it there in order? */
 void gd_sim__look_at_order(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                            const struct gd_entry *entry);
+/* reliance.c: node `from` sends, node `to` reads a frame; node `id` answers a question about a
+ * read; after each event, once what the shadow says of elections is up to date, and before what it
+ * says of who leads and what is committed is. */
+void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, struct gd_slice frame);
+void gd_sim__reliance_told(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                           struct gd_slice frame);
+void gd_sim__look_at_confirmed(struct gd_sim_checks *checks, unsigned id,
+                               const struct gd_raft *raft, const struct gd_message *m);
+void gd_sim__look_at_reliance(struct gd_sim_checks *checks, unsigned id,
+                              const struct gd_raft *raft);
 /* member_checks.c, after each event; `changed`: the log's end is another. */
 void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 void gd_sim__look_at_removed(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);

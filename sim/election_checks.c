@@ -181,6 +181,7 @@ void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to
         heard.term >= shadow->answers[from].term) { /* Else it was late. */
         shadow->answers[from] = heard;
     }
+    gd_sim__reliance_told(checks, from, to, frame);
 }
 
 bool gd_sim__has_heard(const struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,

@@ -284,6 +284,9 @@ static void look_at(struct gd_sim_checks *checks, unsigned from, const struct gd
         break; /* See order_checks.c. */
     default:
         look_at_read(checks, from, m);
+        if (m->type == GD_MESSAGE_READ_INDEX_RESP) {
+            gd_sim__look_at_confirmed(checks, from, raft, m);
+        }
         break;
     }
 }
@@ -320,6 +323,7 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
         return;
     }
     note_term(checks, from, to, frame);
+    gd_sim__reliance_sent(checks, from, frame);
     if (!promises(frame) || gd_message_decode(frame, frame.size, &consumed, &m) != GD_OK) {
         return;
     }

@@ -111,6 +111,33 @@ static void test_message_decodes_to_what_encodes_to_the_same_bytes(void **state)
     }
 }
 
+/* What stands in front of an Append's entries can be had without them; of other types there is
+ * none.
+ */
+static void test_message_append_is_known_by_its_beginning(void **state)
+{
+    (void)state;
+    for (int type = 1; type <= GD_MESSAGE_TYPE_MAX; type++) {
+        struct gd_bytes bytes = {0};
+        struct gd_message_append append;
+
+        encode_sample((enum gd_message_type)type, &bytes);
+        if (type != GD_MESSAGE_APPEND) {
+            assert_false(gd_message_frame_append(gd_bytes_slice(&bytes), &append));
+        } else {
+            assert_true(gd_message_frame_append(gd_bytes_slice(&bytes), &append));
+            assert_int_equal(append.previous.term, 3);
+            assert_int_equal(append.previous.index, 9);
+            assert_int_equal(append.commit, 8);
+            assert_int_equal(append.round, 77);
+            assert_int_equal(append.entry_count, 2);
+            assert_null(append.entries);
+            assert_false(gd_message_frame_append((struct gd_slice){bytes.data, 80}, &append));
+        }
+        gd_bytes_release(&bytes);
+    }
+}
+
 /* Entries get the positions that the frame implies. */
 static void test_message_append_numbers_its_entries(void **state)
 {
@@ -259,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_message_version_1_is_read),
         cmocka_unit_test(test_message_version_2_is_read),
         cmocka_unit_test(test_message_decodes_to_what_encodes_to_the_same_bytes),
+        cmocka_unit_test(test_message_append_is_known_by_its_beginning),
         cmocka_unit_test(test_message_append_numbers_its_entries),
         cmocka_unit_test(test_message_refuses_any_flipped_bit),
         cmocka_unit_test(test_message_wants_more_of_a_cut_frame),
