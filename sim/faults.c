@@ -27,7 +27,7 @@ struct active {
     gd_time_ns end; /* IN_FORCE: when it ends; WATCHING: when it gives up. */
     bool struck;
     gd_time_ns from, to; /* When it struck, and when it was over. */
-    gd_term term;        /* WATCHING for who is elected: in a term above this one. */
+    gd_term term;        /* Waiting for who is elected: in a term above this one. */
 };
 /* A node as it was after the event before. */
 struct seen {
@@ -40,9 +40,10 @@ struct gd_sim_faults {
     struct active active[GD_SIM_FAULTS_MAX];
     size_t next;         /* Faults before this one have left WAITING. */
     size_t watching;     /* How many are WATCHING. */
+    size_t bounded;      /* How many are IN_FORCE until somebody has a role. */
     gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
     uint64_t struck;
-    struct seen seen[GD_SIM_NODES_MAX + 1]; /* While somebody is WATCHING. */
+    struct seen seen[GD_SIM_NODES_MAX + 1]; /* While somebody waits for a role. */
     uint32_t lost;                          /* Bit n: node n is gone for good. */
     struct gd_sim_operator person;          /* The operator. */
     bool healed;
@@ -106,16 +107,6 @@ static gd_term leading_term(const struct gd_sim_faults *faults)
     unsigned leader = gd_sim_cluster_leader(faults->cluster);
     return leader != 0 ? gd_raft_term(gd_node_raft(gd_sim_cluster_node(faults->cluster, leader)))
                        : 0;
-}
-
-/* Does its target have to appear first? */
-static bool waits(enum gd_sim_role role)
-{
-    return role == GD_SIM_ROLE_CANDIDATE || role == GD_SIM_ROLE_RECEIVER ||
-           role == GD_SIM_ROLE_RESTORED || role == GD_SIM_ROLE_ELECTED ||
-           role == GD_SIM_ROLE_NEWCOMER || role == GD_SIM_ROLE_CHANGING ||
-           role == GD_SIM_ROLE_CONCLUDING || role == GD_SIM_ROLE_LEAVING ||
-           role == GD_SIM_ROLE_STARTED || role == GD_SIM_ROLE_SENDER;
 }
 
 /* One mark for each moment that may never come: a fault that waits for it in vain tests nothing. */
@@ -278,12 +269,13 @@ static unsigned find_leaving(const struct gd_sim_faults *faults)
     return 0;
 }
 
-static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
+/* Who has this role for the fault at `place`; 0: nobody. */
+static unsigned find_role(const struct gd_sim_faults *faults, size_t place, enum gd_sim_role role)
 {
     const struct gd_sim_fault *fault = &faults->plan->faults[place];
     unsigned nodes = gd_sim_plan_total(faults->plan);
     unsigned leader = gd_sim_cluster_leader(faults->cluster);
-    switch (fault->role) {
+    switch (role) {
     case GD_SIM_ROLE_NODE:
         return fault->node <= nodes ? fault->node : 0;
     case GD_SIM_ROLE_LEADER:
@@ -299,8 +291,8 @@ static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
         return 0;
     case GD_SIM_ROLE_CANDIDATE:
         for (unsigned id = 1; id <= nodes; id++) {
-            enum gd_role role = gd_sim_cluster_role(faults->cluster, id);
-            if (role == GD_ROLE_CANDIDATE || role == GD_ROLE_PRE_CANDIDATE) {
+            enum gd_role plays = gd_sim_cluster_role(faults->cluster, id);
+            if (plays == GD_ROLE_CANDIDATE || plays == GD_ROLE_PRE_CANDIDATE) {
                 return id;
             }
         }
@@ -318,7 +310,7 @@ static unsigned find_target(const struct gd_sim_faults *faults, size_t place)
     case GD_SIM_ROLE_NEWCOMER:
     case GD_SIM_ROLE_CHANGING:
     case GD_SIM_ROLE_CONCLUDING:
-        return find_change(faults, fault->role);
+        return find_change(faults, role);
     case GD_SIM_ROLE_LEAVING:
         return find_leaving(faults);
     case GD_SIM_ROLE_COUNT:
@@ -588,6 +580,10 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
     if (gd_sim_fault_forms[fault->kind].lasts) {
         active->stage = STAGE_IN_FORCE;
         active->end = gd_sim_cluster_now(faults->cluster) + fault->for_;
+        if (fault->until != GD_SIM_ROLE_NODE) {
+            active->term = leading_term(faults);
+            faults->bounded++;
+        }
         faults->next_end = active->end < faults->next_end ? active->end : faults->next_end;
     }
 }
@@ -608,6 +604,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
     struct gd_sim_cluster *cluster = faults->cluster;
     unsigned target = faults->active[place].target;
     faults->active[place].stage = STAGE_OVER; /* F1 */
+    faults->bounded -= fault->until != GD_SIM_ROLE_NODE ? 1 : 0;
     faults->active[place].to = gd_sim_cluster_now(faults->cluster);
     if (gd_sim_fault_forms[fault->kind].class_ == GD_SIM_CLASS_DATABASE) {
         gd_sim_cluster_mend_database(cluster, fault, target);
@@ -683,14 +680,14 @@ static void begin(struct gd_sim_faults *faults, size_t place)
         return;
     }
     active->term = leading_term(faults);
-    if (faults->watching == 0) {
+    if (faults->watching + faults->bounded == 0) {
         look_at_all(faults); /* What happened while nobody watched is no news. */
     }
-    unsigned target = find_target(faults, place);
+    unsigned target = find_role(faults, place, fault->role);
     if (target != 0) {
         mark_met(fault->role);
         strike(faults, place, target);
-    } else if (waits(fault->role)) {
+    } else if (gd_sim_role_waits(fault->role)) {
         active->stage = STAGE_WATCHING;
         gd_time_ns wait = GD_SIM_WATCH * faults->plan->election_timeout;
         active->end =
@@ -729,23 +726,32 @@ void gd_sim_faults_act(struct gd_sim_faults *faults)
 
 bool gd_sim_faults_watch(struct gd_sim_faults *faults)
 {
-    size_t watching = faults->watching;
-    if (watching == 0) {
+    bool acted = false;
+    if (faults->watching + faults->bounded == 0) {
         return false;
     }
     for (size_t i = 0; i < faults->next; i++) {
-        if (faults->active[i].stage != STAGE_WATCHING) {
+        const struct gd_sim_fault *fault = &faults->plan->faults[i];
+        enum stage stage = faults->active[i].stage;
+        bool ends = stage == STAGE_IN_FORCE && fault->until != GD_SIM_ROLE_NODE;
+        unsigned met = ends                      ? find_role(faults, i, fault->until)
+                       : stage == STAGE_WATCHING ? find_role(faults, i, fault->role)
+                                                 : 0;
+        if (met == 0) {
             continue;
         }
-        unsigned target = find_target(faults, i);
-        if (target != 0) {
+        acted = true;
+        if (ends) {
+            GD_REACHED("simulated fault ended when somebody had a role");
+            end_fault(faults, i);
+        } else {
             faults->watching--;
-            mark_met(faults->plan->faults[i].role);
-            strike(faults, i, target);
+            mark_met(fault->role);
+            strike(faults, i, met);
         }
     }
     look_at_all(faults);
-    return faults->watching < watching;
+    return acted;
 }
 
 void gd_sim_faults_heal(struct gd_sim_faults *faults)

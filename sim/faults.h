@@ -11,8 +11,8 @@ void gd_sim_faults_free(struct gd_sim_faults *faults);
 gd_time_ns gd_sim_faults_next(const struct gd_sim_faults *faults);
 /* Does what is due now. */
 void gd_sim_faults_act(struct gd_sim_faults *faults);
-/* Looks whether a role that a fault waits for has appeared; after each event. True: one has struck,
- * and what is due next may be due sooner than before. */
+/* Looks whether a role has appeared that a fault waits for, to strike or to end; after each event.
+ * True: one has, and what is due next may be due sooner than before. */
 bool gd_sim_faults_watch(struct gd_sim_faults *faults);
 /* Who gives the orders of the class MEMBERSHIP. */
 struct gd_sim_operator *gd_sim_faults_operator(struct gd_sim_faults *faults);

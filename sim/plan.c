@@ -46,6 +46,11 @@ static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_SYNC_DIRECTORY] = "sync-directory",
 };
 
+bool gd_sim_role_waits(enum gd_sim_role role)
+{
+    return role != GD_SIM_ROLE_NODE && role != GD_SIM_ROLE_LEADER && role != GD_SIM_ROLE_FOLLOWER;
+}
+
 const char *gd_sim_op_text(unsigned op)
 {
     return op_names[op];
@@ -269,6 +274,9 @@ void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes
     if (fault->count != 0) {
         gd_bytes_format(bytes, " count %" PRIu64, fault->count);
     }
+    if (fault->until != GD_SIM_ROLE_NODE) {
+        gd_bytes_format(bytes, " until %s", role_names[fault->until]);
+    }
     if (fault->for_ != 0) {
         gd_sim_time_text(fault->for_, text, sizeof text);
         gd_bytes_format(bytes, " for %s", text);
@@ -436,11 +444,30 @@ static enum need needs_count(enum gd_sim_fault_kind kind)
     }
 }
 
+/* It ends early, when somebody has a role that faults wait for. */
+static bool parse_until(struct line *line, struct gd_sim_fault *fault)
+{
+    const char *name = next_word(line);
+    int role = name == NULL ? -1 : find_name(name, role_names, GD_SIM_ROLE_COUNT);
+    if (!gd_sim_fault_forms[fault->kind].lasts) {
+        return complain(line, "this fault is over at once: it has no", "until");
+    }
+    if (role < 0 || !gd_sim_role_waits((enum gd_sim_role)role)) {
+        return complain(line, "a role that is waited for is wanted behind 'until', not",
+                        name ? name : "");
+    }
+    fault->until = (enum gd_sim_role)role;
+    return true;
+}
+
 static bool parse_option(struct line *line, struct gd_sim_fault *fault, const char *word)
 {
     int when = find_name(word, when_names, GD_COUNT(when_names));
     if (strcmp(word, "by") == 0) {
         return parse_by(line, fault);
+    }
+    if (strcmp(word, "until") == 0) {
+        return parse_until(line, fault);
     }
     if (strcmp(word, "for") == 0) {
         const char *time = next_word(line);

@@ -229,7 +229,10 @@ enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };
 struct gd_sim_fault {
     enum gd_sim_fault_kind kind;
     gd_time_ns at;   /* From the run's start. */
-    gd_time_ns for_; /* How long; 0 for those that are over at once. */
+    gd_time_ns for_; /* How long at most; 0 for those that are over at once. */
+    /* ROLE_NODE: it lasts as long as that. Else it is over as soon as somebody has this role, one
+     * that is waited for: so that what it held up meets what somebody else is in the midst of. */
+    enum gd_sim_role until;
     enum gd_sim_role role;
     unsigned node;  /* 1..; ROLE_NODE. */
     uint32_t group; /* AIM_GROUP: bit n-1 is node n. */
@@ -292,6 +295,8 @@ struct gd_sim_fault_form {
     bool lasts;
 };
 extern const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT];
+/* Does a fault wait for somebody to have this role? */
+bool gd_sim_role_waits(enum gd_sim_role role);
 /* How a plan names a disk operation (enum gd_disk_kind), and the moment of a crash; static. */
 const char *gd_sim_op_text(unsigned op);
 const char *gd_sim_when_text(enum gd_sim_when when);
