@@ -31,8 +31,8 @@
  * - reads are confirmed, commits are told, leaders are heeded, candidates vote: see reliance.c;
  * - leader stickiness: who hears a leader helps nobody else to lead, but whom a leader asked to;
  * - leaders are heard: who has heard no quorum for two election timeouts leads no more (6.2);
- * - outsiders disturb nobody: no term comes from an answer of who is no member; who hears a leader
- *   takes none from a candidate that is no voter (thesis 4.2.3);
+ * - outsiders disturb nobody: no term comes from an answer of who is no member when it is read;
+ *   who hears a leader takes none from a candidate that is no voter (thesis 4.2.3; term_checks.c);
  * - what peers said: a leader counts on a peer only as far as that has acknowledged it in this
  *   term, and since the start of it that the leader knows; and nobody goes back from a later start
  *   of a peer to an earlier one;
@@ -42,6 +42,8 @@
  * - ids are used once: who was a member and is none now never is one again (see orders.c);
  * - one change at a time: a leader changes members only behind a committed change, and once an
  *   entry of its own term is committed (thesis 4.1);
+ * - versions: a leader writes what an older version cannot read once each member has told its
+ *   present start that it can; no node is given what it cannot read (run.c);
  * - changes can be carried: of the voters after a change that an operator orders the leader has
  *   heard a majority (admin.c);
  * - leaders vote: who is no voter by a configuration that it knows to be committed leads no more
@@ -839,6 +841,7 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     checks->shadows[id].applied = 0;
     checks->shadows[id].frozen = checks->shadows[id].restored = 0;
     checks->shadows[id].leader_term = 0;
+    memset(checks->shadows[id].said, 0, sizeof checks->shadows[id].said);
     memset(checks->shadows[id].met, 0, sizeof checks->shadows[id].met);
     memset(checks->shadows[id].pace, 0, sizeof checks->shadows[id].pace);
     checks->shadows[id].lead_term = 0;

@@ -66,7 +66,13 @@ struct shadow {   /* Of one node. */
     gd_term heard_inside; /* The same of everything but answers of who is no member for it. */
     uint32_t members;     /* Of the configuration in force: bit n is node n. */
     gd_term leader_term;  /* The last one in which it knew a leader; 0: none since its start. */
-    struct wish {         /* The highest term of candidates that a leader wished for, and whose. */
+    gd_term rightly;      /* The highest that it has read from who may bring it to a later one. */
+    struct outside {      /* The highest that it has read from others, and from whom. */
+        gd_term term;
+        uint32_t from; /* Bit n: node n. */
+    } outside;
+    uint16_t said[GD_SIM_NODES_MAX + 1]; /* The version that each node's Hello told this start. */
+    struct wish { /* The highest term of candidates that a leader wished for, and whose. */
         gd_term term;
         uint32_t from;  /* Bit n: node n. One may have been wished for long before another. */
         gd_term others; /* The highest term that anything else but a vote's question told. */
@@ -187,6 +193,11 @@ void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term
 void gd_sim__look_at_chunk(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m);
 void gd_sim__look_at_transfers(struct gd_sim_checks *checks, unsigned id,
                                const struct gd_node *node);
+/* term_checks.c: node `to` reads a frame of `from`; has node `id` come to its term by such as may
+ * bring it there? Asked while the shadow still shows what was before the event. */
+void gd_sim__note_term(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                       struct gd_slice frame);
+void gd_sim__look_at_term(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 /* order_checks.c: node `from` forwards a write. */
 void gd_sim__note_forwarded(struct gd_sim_checks *checks, unsigned from,
                             const struct gd_message *m);
@@ -203,6 +214,9 @@ void gd_sim__look_at_confirmed(struct gd_sim_checks *checks, unsigned id,
                                const struct gd_raft *raft, const struct gd_message *m);
 void gd_sim__look_at_reliance(struct gd_sim_checks *checks, unsigned id,
                               const struct gd_raft *raft);
+/* member_checks.c: node `to` reads a Hello. */
+void gd_sim__note_version(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                          struct gd_slice frame);
 /* member_checks.c, after each event; `changed`: the log's end is another. */
 void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 void gd_sim__look_at_removed(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);

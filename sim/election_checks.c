@@ -176,6 +176,10 @@ void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to
     }
     struct shadow *shadow = &checks->shadows[to];
     enum gd_message_type type = gd_message_frame_type(frame);
+    gd_sim__note_term(checks, from, to, frame);
+    if (type == GD_MESSAGE_HELLO) {
+        gd_sim__note_version(checks, from, to, frame);
+    }
     struct heard heard = {gd_message_frame_term(frame), checks->clock(checks->context, to)};
     if ((type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP) &&
         heard.term >= shadow->answers[from].term) { /* Else it was late. */
@@ -230,5 +234,6 @@ void gd_sim__look_at_standing(struct gd_sim_checks *checks, unsigned id, const s
 {
     look_at_stickiness(checks, id, raft);
     look_at_wish(checks, id, raft);
+    gd_sim__look_at_term(checks, id, raft);
     look_at_deadline(checks, id, raft);
 }

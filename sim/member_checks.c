@@ -1,5 +1,6 @@
 /* member_checks.c - the part of the invariants after each event that is about members; the list of
  * them stands at the head of checks.c. */
+#include "engine/message.h"
 #include "sim/checks_internal.h"
 #include "sim/members.h"
 #include <inttypes.h>
@@ -65,6 +66,41 @@ static void look_at_change(struct gd_sim_checks *checks, unsigned id, const stru
                          id, term, index,
                          before > commit ? "the change before was not committed"
                                          : "it had committed nothing in its term");
+    }
+}
+
+void gd_sim__note_version(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                          struct gd_slice frame)
+{
+    struct gd_message m;
+    size_t consumed;
+    if (gd_message_decode(frame, frame.size, &consumed, &m) == GD_OK) {
+        checks->shadows[to].said[from] = m.hello.version;
+        gd_message_release(&m);
+    }
+}
+
+/* What an older version cannot read is written once each member is known to read it, and who has
+ * not been heard since the start is not: it may be of any version. */
+static void look_at_reach(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                          gd_index index, const struct gd_config *previous,
+                          const struct gd_config *config)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    gd_term term = gd_raft_term(raft);
+    if (gd_raft_role(raft) != GD_ROLE_LEADER || gd_raft_term_at(raft, index) != term ||
+        gd_config_version(config) < 2 || gd_config_version(previous) >= 2) {
+        return;
+    }
+    for (uint32_t i = 0; i < previous->count; i++) {
+        gd_node_id peer = previous->members[i].id;
+        if (peer != id && peer <= GD_SIM_NODES_MAX && shadow->said[peer] < 2) {
+            gd_sim__violated(checks, "versions",
+                             "node %u, leader of term %" PRIu64 ", writes entry %" PRIu64
+                             ", which version 1 cannot read; node %" PRIu64
+                             " has not told this start of it that it reads version 2",
+                             id, term, index, peer);
+        }
     }
 }
 
@@ -264,6 +300,7 @@ void gd_sim__look_at_config(struct gd_sim_checks *checks, unsigned id, const str
             break; /* A snapshot's: what was before it is not known here. */
         }
         look_at_change(checks, id, raft, index, before);
+        look_at_reach(checks, id, raft, index, previous, config);
         look_at_support(checks, id, raft, index, previous, config);
         look_at_addresses(checks, id, index, config);
         look_at_newcomers(checks, id, raft, previous, before, config);
