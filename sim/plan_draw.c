@@ -12,39 +12,10 @@
  *       first members, the same ones throughout a run; and of the first only these are removed or
  *       replaced, so that among those who stay the damaged ones are a minority, too.
  *   D2. Every fault ends before `duration`, so that the settling time begins with a whole world. */
+#include "sim/plan_draw.h"
 #include "engine/io.h"
-#include "engine/prng.h"
-#include "sim/plan.h"
 
-enum part {
-    PART_CLUSTER = 1,
-    PART_NODE,
-    PART_WORKLOAD,
-    PART_MIX,
-    PART_NET,
-    PART_DISK,
-    PART_CLOCK,
-    PART_CLASSES,
-    PART_CLASS,                                       /* and the class behind it */
-    PART_VICTIM = PART_CLASS + GD_SIM_CLASS_DATABASE, /* Where it was before that class came. */
-    PART_TOGETHER = 100,
-    PART_DATABASE = 200, /* and behind it its class, and SQLite */
-    PART_VERSIONS = 300,
-    PART_LOST,
-    PART_SPARES,
-    PART_FAVOURITES,
-    PART_QUIET,
-    PART_LULLS,
-    PART_LATE,
-    PART_UNEVEN,
-    PART_ODD,
-    PART_FAIL,
-    PART_TIMES,
-    PART_TIMED,
-    PART_FLUSH
-};
-
-static struct gd_prng stream_of(uint64_t seed, unsigned part)
+struct gd_prng gd_sim__stream(uint64_t seed, unsigned part)
 {
     struct gd_prng prng;
     gd_prng_init(&prng, gd_prng_mix(seed, gd_prng_mix(UINT64_C(0x706c616e), part)));
@@ -52,7 +23,7 @@ static struct gd_prng stream_of(uint64_t seed, unsigned part)
 }
 
 /* As likely in each octave from `low` (above 0) to `high`: sizes and times differ by factors. */
-static uint64_t draw_log(struct gd_prng *prng, uint64_t low, uint64_t high)
+uint64_t gd_sim__draw_log(struct gd_prng *prng, uint64_t low, uint64_t high)
 {
     unsigned octaves = 0;
     while (low << (octaves + 1) <= high) {
@@ -66,7 +37,7 @@ static uint64_t draw_log(struct gd_prng *prng, uint64_t low, uint64_t high)
 static void draw_cluster(struct gd_sim_plan *plan)
 {
     static const uint8_t sizes[] = {1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 6, 7};
-    struct gd_prng prng = stream_of(plan->seed, PART_CLUSTER);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_CLUSTER);
     plan->nodes = sizes[gd_prng_below(&prng, sizeof sizes)];
     plan->duration = gd_prng_between(&prng, 40, 90) * GD_SIM_S;
     plan->heartbeat = gd_prng_between(&prng, 40, 250) * GD_SIM_MS;
@@ -80,87 +51,88 @@ static void draw_cluster(struct gd_sim_plan *plan)
  * every tenth entry, windows of one message. */
 static void draw_node(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_NODE);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_NODE);
     if (gd_prng_chance(&prng, 1, 2)) {
-        plan->segment_size = draw_log(&prng, 1, 32) * 4096;
+        plan->segment_size = gd_sim__draw_log(&prng, 1, 32) * 4096;
     }
     if (gd_prng_chance(&prng, 1, 2)) {
-        plan->snapshot_log_count = draw_log(&prng, 5, 200);
-        plan->tail_count = draw_log(&prng, 1, 50);
+        plan->snapshot_log_count = gd_sim__draw_log(&prng, 5, 200);
+        plan->tail_count = gd_sim__draw_log(&prng, 1, 50);
     }
     if (gd_prng_chance(&prng, 1, 6)) {
-        plan->snapshot_log_size = draw_log(&prng, 1024, 65536);
-        plan->tail_size = draw_log(&prng, 256, 16384);
+        plan->snapshot_log_size = gd_sim__draw_log(&prng, 1024, 65536);
+        plan->tail_size = gd_sim__draw_log(&prng, 256, 16384);
     }
     if (gd_prng_chance(&prng, 1, 3)) {
-        plan->snapshot_chunk_size = draw_log(&prng, 64, 16384);
+        plan->snapshot_chunk_size = gd_sim__draw_log(&prng, 64, 16384);
     }
     if (gd_prng_chance(&prng, 1, 4)) {
-        plan->batch_size = draw_log(&prng, 128, 65536);
+        plan->batch_size = gd_sim__draw_log(&prng, 128, 65536);
     }
     if (gd_prng_chance(&prng, 1, 4)) {
-        plan->window_count = draw_log(&prng, 1, 8);
+        plan->window_count = gd_sim__draw_log(&prng, 1, 8);
     }
     if (gd_prng_chance(&prng, 1, 6)) {
-        plan->window_size = draw_log(&prng, 256, 65536);
+        plan->window_size = gd_sim__draw_log(&prng, 256, 65536);
     }
     if (gd_prng_chance(&prng, 1, 4)) {
-        plan->uncommitted_size = draw_log(&prng, 512, 16384);
+        plan->uncommitted_size = gd_sim__draw_log(&prng, 512, 16384);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
-        plan->session_pipeline = draw_log(&prng, 1, 16);
+        plan->session_pipeline = gd_sim__draw_log(&prng, 1, 16);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
-        plan->peer_output_size = draw_log(&prng, 4096, 1 << 20);
+        plan->peer_output_size = gd_sim__draw_log(&prng, 4096, 1 << 20);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
-        plan->pending_size = draw_log(&prng, 256, 65536);
+        plan->pending_size = gd_sim__draw_log(&prng, 256, 65536);
     }
     plan->lease = gd_prng_chance(&prng, 1, 4);
     /* A run writes some hundred KiB, and each start of a node reads whole segments. */
     if (gd_prng_chance(&prng, 7, 8) && plan->segment_size == 1 << 20) {
-        plan->segment_size = draw_log(&prng, 32, 64) * 4096;
+        plan->segment_size = gd_sim__draw_log(&prng, 32, 64) * 4096;
     }
     if (gd_prng_chance(&prng, 1, 128)) {
         plan->segment_size = 8 << 20; /* More than a start reads at once. */
     }
     if (gd_prng_chance(&prng, 1, 2) && plan->snapshot_log_count != 0) {
-        plan->snapshot_chunk_size = draw_log(&prng, 64, 512); /* Many, of what a run has stored. */
+        plan->snapshot_chunk_size =
+            gd_sim__draw_log(&prng, 64, 512); /* Many, of what a run has stored. */
     }
     if (gd_prng_chance(&prng, 1, 2)) {
-        plan->snapshot_piece_size = draw_log(&prng, 16, 512); /* Writes fall in between. */
+        plan->snapshot_piece_size = gd_sim__draw_log(&prng, 16, 512); /* Writes fall in between. */
     }
     if (gd_prng_chance(&prng, 1, 6)) {
-        plan->peer_output_size = draw_log(&prng, 1024, 8192); /* Some dozens of messages. */
+        plan->peer_output_size = gd_sim__draw_log(&prng, 1024, 8192); /* Some dozens of messages. */
     }
 }
 
 static void draw_workload(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_WORKLOAD);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_WORKLOAD);
     plan->clients = gd_prng_between(&prng, 2, 12);
     plan->operations = gd_prng_between(&prng, 350, 800);
     plan->operations_least = 330;
-    plan->keys = draw_log(&prng, 1, 16);
+    plan->keys = gd_sim__draw_log(&prng, 1, 16);
     plan->client_timeout = plan->election_timeout * gd_prng_between(&prng, 1, 20);
     if (gd_prng_chance(&prng, 1, 3)) {
         plan->pipeline = gd_prng_between(&prng, 2, 16);
     }
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->burst_chance = gd_prng_between(&prng, 1000, 100000);
-        plan->burst_count = draw_log(&prng, 2, 50);
+        plan->burst_count = gd_sim__draw_log(&prng, 2, 50);
     }
     if (gd_prng_chance(&prng, 1, 3)) {
         plan->idle_chance = gd_prng_between(&prng, 1000, 20000);
-        plan->idle_time = draw_log(&prng, 100, 5000) * GD_SIM_MS;
+        plan->idle_time = gd_sim__draw_log(&prng, 100, 5000) * GD_SIM_MS;
     }
     if (gd_prng_chance(&prng, 1, 3)) {
         plan->leave_chance = gd_prng_between(&prng, 1000, 50000);
     }
-    plan->value_size = draw_log(&prng, 1, 256);
+    plan->value_size = gd_sim__draw_log(&prng, 1, 256);
     if (gd_prng_chance(&prng, 1, 4)) {
         plan->value_large_chance = gd_prng_between(&prng, 5000, 50000);
-        plan->value_large_size = draw_log(&prng, 1024, 65536);
+        plan->value_large_size = gd_sim__draw_log(&prng, 1024, 65536);
     }
     /* Who only reads is never stuck behind a write that a deposed leader cannot commit. */
     if (gd_prng_chance(&prng, 1, 2)) {
@@ -171,17 +143,17 @@ static void draw_workload(struct gd_sim_plan *plan)
         plan->session_count = plan->clients * 2 / 3 + 2;
     }
     if (gd_prng_chance(&prng, 1, 8)) {
-        plan->session_output_size = draw_log(&prng, 1024, 65536);
+        plan->session_output_size = gd_sim__draw_log(&prng, 1024, 65536);
     }
     if (gd_prng_chance(&prng, 1, 6)) {
-        plan->deaf_chance = draw_log(&prng, 2000, 100000);
-        plan->session_output_size = draw_log(&prng, 1024, 4096);
+        plan->deaf_chance = gd_sim__draw_log(&prng, 2000, 100000);
+        plan->session_output_size = gd_sim__draw_log(&prng, 1024, 4096);
     }
 }
 
 static void draw_mix(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_MIX);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_MIX);
     uint64_t *const common[] = {&plan->mix_del,   &plan->mix_incr,   &plan->mix_append,
                                 &plan->mix_setnx, &plan->mix_getdel, &plan->mix_getset};
     uint64_t *const rare[] = {&plan->mix_mset,  &plan->mix_mget,   &plan->mix_multi,
@@ -201,8 +173,8 @@ static void draw_mix(struct gd_sim_plan *plan)
 
 static void draw_net(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_NET);
-    plan->net_latency_min = draw_log(&prng, 20, 2000) * GD_SIM_US;
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_NET);
+    plan->net_latency_min = gd_sim__draw_log(&prng, 20, 2000) * GD_SIM_US;
     plan->net_latency_max = plan->net_latency_min * gd_prng_between(&prng, 1, 20);
     if (plan->net_latency_max > plan->heartbeat) {
         plan->net_latency_max = plan->heartbeat;
@@ -215,7 +187,7 @@ static void draw_net(struct gd_sim_plan *plan)
     }
     if (gd_prng_chance(&prng, 1, 4)) {
         plan->net_stall = gd_prng_between(&prng, 10, 2000);
-        plan->net_stall_max = draw_log(&prng, 10, 4000) * GD_SIM_MS;
+        plan->net_stall_max = gd_sim__draw_log(&prng, 10, 4000) * GD_SIM_MS;
     }
     if (gd_prng_chance(&prng, 1, 4)) {
         plan->net_reset = gd_prng_between(&prng, 10, 2000);
@@ -230,45 +202,45 @@ static void draw_net(struct gd_sim_plan *plan)
         plan->net_reorder = gd_prng_between(&prng, 100, 50000);
     }
     if (gd_prng_chance(&prng, 1, 4)) {
-        plan->net_buffer = draw_log(&prng, 1024, 65536);
+        plan->net_buffer = gd_sim__draw_log(&prng, 1024, 65536);
     }
     if (plan->deaf_chance > 0) { /* What nobody reads must stay with the node to mean something. */
-        plan->net_buffer = draw_log(&prng, 512, 4096);
+        plan->net_buffer = gd_sim__draw_log(&prng, 512, 4096);
     }
 }
 
 static void draw_disk(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_DISK);
-    plan->disk_latency_min = draw_log(&prng, 5, 500) * GD_SIM_US;
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_DISK);
+    plan->disk_latency_min = gd_sim__draw_log(&prng, 5, 500) * GD_SIM_US;
     plan->disk_latency_max = plan->disk_latency_min * gd_prng_between(&prng, 1, 20);
-    plan->disk_sync_min = draw_log(&prng, 20, 4000) * GD_SIM_US;
+    plan->disk_sync_min = gd_sim__draw_log(&prng, 20, 4000) * GD_SIM_US;
     plan->disk_sync_max = plan->disk_sync_min * gd_prng_between(&prng, 1, 10);
     plan->disk_lost = gd_prng_between(&prng, 0, 1000000);
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->disk_torn = gd_prng_between(&prng, 1000, 500000);
     }
     if (gd_prng_chance(&prng, 1, 10)) {
-        plan->disk_queue = draw_log(&prng, 1, 8);
+        plan->disk_queue = gd_sim__draw_log(&prng, 1, 8);
     }
 }
 
 static void draw_clock(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_CLOCK);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_CLOCK);
     if (gd_prng_chance(&prng, 1, 2)) {
-        plan->clock_skew = draw_log(&prng, 1, 60000) * GD_SIM_MS;
+        plan->clock_skew = gd_sim__draw_log(&prng, 1, 60000) * GD_SIM_MS;
     }
     if (gd_prng_chance(&prng, 1, 2)) {
         /* A lease trusts clocks up to a stated drift, 1% in all: two that part by half of it. */
-        plan->clock_drift = draw_log(&prng, 1, plan->lease != 0 ? 4900 : 20000);
+        plan->clock_drift = gd_sim__draw_log(&prng, 1, plan->lease != 0 ? 4900 : 20000);
     }
 }
 
 /* ---------------------------------------------------------------- faults */
 
-static void draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
-                      struct gd_sim_fault *fault)
+void gd_sim__draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                       struct gd_sim_fault *fault)
 {
     uint64_t dice = gd_prng_below(prng, plan->spares > 0 ? 34 : 23);
     fault->node = 0;
@@ -339,12 +311,12 @@ static unsigned draw_vouching(struct gd_prng *prng)
 }
 
 /* D1: the members whose disks may be damaged: as many as a minority has, from a number drawn once.
- */
-static unsigned draw_victim(struct gd_prng *prng, const struct gd_sim_plan *plan)
+ * Of one or two no disk is damaged, and either may go, but for the last. */
+unsigned gd_sim__draw_victim(struct gd_prng *prng, const struct gd_sim_plan *plan)
 {
-    struct gd_prng once = stream_of(plan->seed, PART_VICTIM);
+    struct gd_prng once = gd_sim__stream(plan->seed, PART_VICTIM);
     unsigned first = (unsigned)gd_prng_below(&once, plan->nodes);
-    unsigned minority = (unsigned)(plan->nodes - 1) / 2;
+    unsigned minority = (unsigned)(plan->nodes >= 3 ? (plan->nodes - 1) / 2 : plan->nodes);
     return 1 + (first + (unsigned)gd_prng_below(prng, minority)) % (unsigned)plan->nodes;
 }
 
@@ -354,7 +326,7 @@ static void draw_part(struct gd_prng *prng, enum gd_sim_role role, struct gd_sim
     if (gd_prng_chance(prng, 1, 2)) {
         fault->role = role;
         fault->node = 0;
-        fault->count = draw_log(prng, 1, 4);
+        fault->count = gd_sim__draw_log(prng, 1, 4);
     }
 }
 
@@ -365,24 +337,24 @@ static void draw_operations(struct gd_prng *prng, struct gd_sim_fault *fault)
     case GD_SIM_FAULT_CRASH_AT:
         fault->op = draw_op(prng);
         fault->when = (enum gd_sim_when)gd_prng_below(prng, 3);
-        fault->count = draw_log(prng, 1, is_common(fault->op) ? 16 : 2);
+        fault->count = gd_sim__draw_log(prng, 1, is_common(fault->op) ? 16 : 2);
         break;
     case GD_SIM_FAULT_FAIL_OP:
         fault->op = draw_failing(prng);
-        fault->count = draw_log(prng, 1, 4);
+        fault->count = gd_sim__draw_log(prng, 1, 4);
         break;
     case GD_SIM_FAULT_FAIL_SYNC:
     case GD_SIM_FAULT_FAIL_WRITE:
-        fault->count = draw_log(prng, 1, 16);
+        fault->count = gd_sim__draw_log(prng, 1, 16);
         break;
     case GD_SIM_FAULT_FAIL_READ:
     case GD_SIM_FAULT_LIE:
-        fault->count = draw_log(prng, 1, 16);
+        fault->count = gd_sim__draw_log(prng, 1, 16);
         draw_part(prng, GD_SIM_ROLE_SENDER, fault); /* Nobody else reads, but who starts. */
         break;
     case GD_SIM_FAULT_FAIL_OUTAGE:
         fault->op = draw_vouching(prng);
-        fault->count = draw_log(prng, 1, 4);
+        fault->count = gd_sim__draw_log(prng, 1, 4);
         /* Who receives a snapshot gives its log up for what it has synced. */
         draw_part(prng, GD_SIM_ROLE_RECEIVER, fault);
         break;
@@ -391,8 +363,8 @@ static void draw_operations(struct gd_prng *prng, struct gd_sim_fault *fault)
     }
 }
 
-static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
-                         struct gd_sim_fault *fault)
+void gd_sim__draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                          struct gd_sim_fault *fault)
 {
     switch (fault->kind) {
     case GD_SIM_FAULT_SPLIT:
@@ -400,26 +372,26 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->group = draw_group(prng, plan);
         break;
     case GD_SIM_FAULT_LAG:
-        fault->by = (int64_t)(draw_log(prng, 1, 2000) * GD_SIM_MS);
+        fault->by = (int64_t)(gd_sim__draw_log(prng, 1, 2000) * GD_SIM_MS);
         break;
     case GD_SIM_FAULT_LOSSY:
         fault->count = gd_prng_between(prng, 10000, 600000);
         break;
     case GD_SIM_FAULT_SLOW_DISK:
-        fault->count = draw_log(prng, 4, 1000);
+        fault->count = gd_sim__draw_log(prng, 4, 1000);
         break;
     case GD_SIM_FAULT_DATABASE_SLOW:
-        fault->count = draw_log(prng, 4, 200);
+        fault->count = gd_sim__draw_log(prng, 4, 200);
         break;
     case GD_SIM_FAULT_CLOCK_JUMP: {
-        int64_t by = (int64_t)draw_log(prng, 10, 600000);
+        int64_t by = (int64_t)gd_sim__draw_log(prng, 10, 600000);
         fault->by = gd_prng_chance(prng, 1, 2) ? by : -by;
         break;
     }
     case GD_SIM_FAULT_MISREAD:
-        fault->count = draw_log(prng, 1000, 500000);
+        fault->count = gd_sim__draw_log(prng, 1000, 500000);
         fault->role = GD_SIM_ROLE_NODE;
-        fault->node = draw_victim(prng, plan);
+        fault->node = gd_sim__draw_victim(prng, plan);
         break;
     case GD_SIM_FAULT_REMOVE:
         if (gd_prng_chance(prng, 1, 4)) { /* Whoever comes next, at once; its disk is whole. */
@@ -434,7 +406,7 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
     case GD_SIM_FAULT_WIPE: /* Always the same few, so that somebody stays. */
     case GD_SIM_FAULT_REPLACE:
         fault->role = GD_SIM_ROLE_NODE;
-        fault->node = draw_victim(prng, plan);
+        fault->node = gd_sim__draw_victim(prng, plan);
         break;
     default:
         draw_operations(prng, fault);
@@ -442,14 +414,15 @@ static void draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
     }
 }
 
-/* Who has no minority to spare loses nobody. */
+/* The last one goes only when another has come. */
 static bool drawable(const struct gd_sim_plan *plan, enum gd_sim_fault_kind kind)
 {
-    return plan->nodes >= 3 || (kind != GD_SIM_FAULT_REMOVE && kind != GD_SIM_FAULT_REPLACE);
+    return plan->nodes >= 2 || plan->spares > 0 ||
+           (kind != GD_SIM_FAULT_REMOVE && kind != GD_SIM_FAULT_REPLACE);
 }
 
-static enum gd_sim_fault_kind draw_kind(struct gd_prng *prng, const struct gd_sim_plan *plan,
-                                        enum gd_sim_class class_)
+enum gd_sim_fault_kind gd_sim__draw_kind(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                                         enum gd_sim_class class_)
 {
     enum gd_sim_fault_kind kinds[GD_SIM_FAULT_KIND_COUNT];
     size_t count = 0;
@@ -462,7 +435,7 @@ static enum gd_sim_fault_kind draw_kind(struct gd_prng *prng, const struct gd_si
     return count > 0 ? kinds[gd_prng_below(prng, count)] : GD_SIM_FAULT_KIND_COUNT;
 }
 
-static void insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *fault)
+void gd_sim__insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *fault)
 {
     size_t i = plan->fault_count;
     if (i == GD_SIM_FAULTS_MAX) {
@@ -491,7 +464,22 @@ static gd_time_ns draw_span(struct gd_prng *prng, const struct gd_sim_plan *plan
     case SPAN_LONG:
         return gd_prng_between(prng, timeout, longest > timeout ? longest : timeout * 2);
     default:
-        return draw_log(prng, least / GD_SIM_MS, longest / GD_SIM_MS) * GD_SIM_MS;
+        return gd_sim__draw_log(prng, least / GD_SIM_MS, longest / GD_SIM_MS) * GD_SIM_MS;
+    }
+}
+
+/* Who is in a hurry gives the next order about the same member before this one is done: so soon, or
+ * within some turns of the network, and again, since what comes too soon is refused. */
+static void draw_follow_up(struct gd_prng *prng, struct gd_sim_plan *plan,
+                           const struct gd_sim_fault *first)
+{
+    struct gd_sim_fault next = {.kind = GD_SIM_FAULT_PROMOTE, .at = first->at};
+    uint64_t count = gd_prng_below(prng, 4);
+    for (uint64_t i = 0; i < count; i++) {
+        next.at += gd_sim__draw_log(prng, 1, plan->election_timeout / GD_SIM_MS) * GD_SIM_MS;
+        if (next.at < plan->duration - plan->duration / 10) {
+            gd_sim__insert_fault(plan, &next);
+        }
     }
 }
 
@@ -499,17 +487,18 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
 {
     bool database = class_ == GD_SIM_CLASS_DATABASE;
     struct gd_prng prng =
-        stream_of(plan->seed, database ? PART_DATABASE + 1 : PART_CLASS + (unsigned)class_);
-    gd_time_ns gap = draw_log(&prng, 500, 16000) * GD_SIM_MS;
+        gd_sim__stream(plan->seed, database ? PART_DATABASE + 1 : PART_CLASS + (unsigned)class_);
+    gd_time_ns gap = gd_sim__draw_log(&prng, 500, 16000) * GD_SIM_MS;
     enum span span = (enum span)gd_prng_below(&prng, SPAN_COUNT);
     gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
-    gd_time_ns least = draw_log(&prng, 1, longest / GD_SIM_MS / 2) * GD_SIM_MS;
+    gd_time_ns least = gd_sim__draw_log(&prng, 1, longest / GD_SIM_MS / 2) * GD_SIM_MS;
     gd_time_ns at = plan->election_timeout;
     gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
     if (class_ == GD_SIM_CLASS_DISK_ROT && plan->nodes < 3) {
         return;
     }
     /* Orders one upon the other, too: a change meets the one before it, half done. */
+    struct gd_prng next = gd_sim__stream(plan->seed, PART_FOLLOW_UP);
     bool hurried = class_ == GD_SIM_CLASS_MEMBERSHIP && gd_prng_chance(&prng, 1, 2);
     for (;;) {
         struct gd_sim_fault fault = {0};
@@ -521,7 +510,7 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
         if (at >= end) {
             return;
         }
-        fault.kind = draw_kind(&prng, plan, class_);
+        fault.kind = gd_sim__draw_kind(&prng, plan, class_);
         if (fault.kind == GD_SIM_FAULT_KIND_COUNT) {
             return;
         }
@@ -532,90 +521,14 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
             fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
         }
         if (gd_sim_fault_forms[fault.kind].aim == GD_SIM_AIM_NODE) {
-            draw_role(&prng, plan, &fault);
+            gd_sim__draw_role(&prng, plan, &fault);
         }
-        draw_details(&prng, plan, &fault);
+        gd_sim__draw_details(&prng, plan, &fault);
         if (fault.for_ > 0 || !gd_sim_fault_forms[fault.kind].lasts) {
-            insert_fault(plan, &fault);
+            gd_sim__insert_fault(plan, &fault);
         }
-    }
-}
-
-/* One of those whom D1 allows is ordered to leave, around this time: it is the target, from now on
- * or as soon as it learns that it was removed. */
-static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns around,
-                       struct gd_sim_fault *target)
-{
-    bool replace = plan->spares > 0 && gd_prng_chance(prng, 1, 3);
-    struct gd_sim_fault leave = {.kind = replace ? GD_SIM_FAULT_REPLACE : GD_SIM_FAULT_REMOVE};
-    leave.at = around + gd_prng_below(prng, 3 * plan->election_timeout);
-    leave.at -= leave.at % GD_SIM_MS;
-    leave.node = draw_victim(prng, plan); /* ROLE_NODE is 0. */
-    if (gd_prng_chance(prng, 1, 2)) {
-        target->role = GD_SIM_ROLE_LEAVING;
-        target->node = 0;
-    } else {
-        target->role = leave.role;
-        target->node = leave.node;
-    }
-    if (leave.at < plan->duration - plan->duration / 10) {
-        insert_fault(plan, &leave);
-    }
-}
-
-/* Much goes wrong only when two things meet: a slow disk and a partition that heals in the middle,
- * late frames and a leader cut off, a crash of who was just asked to lead. Classes that each strike
- * at times of their own seldom meet, so some seeds have moments at which a few kinds strike the
- * same target at nearly the same time. Damage stays out (D1). Where members change, some of these
- * moments are of one whom an operator has just ordered to leave, or is about to. */
-static void draw_together(struct gd_sim_plan *plan, bool members)
-{
-    static const enum gd_sim_class classes[] = {
-        GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_STREAM,      GD_SIM_CLASS_CRASH, GD_SIM_CLASS_PAUSE,
-        GD_SIM_CLASS_DISK_SLOW, GD_SIM_CLASS_CRASH_POINT, GD_SIM_CLASS_CLOCK, GD_SIM_CLASS_SNAPSHOT,
-        GD_SIM_CLASS_TRANSFER,  GD_SIM_CLASS_DISK_ERROR};
-    struct gd_prng prng = stream_of(plan->seed, PART_TOGETHER);
-    gd_time_ns timeout = plan->election_timeout;
-    gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 12);
-    gd_time_ns at = timeout * 2;
-    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
-    enum gd_sim_class present[GD_COUNT(classes)];
-    size_t count = 0;
-    if (plan->nodes < 2 || gd_prng_chance(&prng, 1, 2)) {
-        return;
-    }
-    for (size_t i = 0; i < GD_COUNT(classes); i++) {
-        if (gd_prng_chance(&prng, 1, 2)) {
-            present[count++] = classes[i];
-        }
-    }
-    while (count >= 2 && (at += gd_prng_between(&prng, gap / 2, gap * 2)) < end) {
-        struct gd_sim_fault target = {0};
-        uint64_t strikes = gd_prng_between(&prng, 2, 3);
-        draw_role(&prng, plan, &target);
-        if (members && plan->nodes >= 3 && gd_prng_chance(&prng, 1, 4)) {
-            draw_leave(&prng, plan, at, &target);
-        }
-        for (uint64_t i = 0; i < strikes; i++) {
-            struct gd_sim_fault fault = target;
-            fault.kind = draw_kind(&prng, plan, present[gd_prng_below(&prng, count)]);
-            fault.at = at + gd_prng_below(&prng, timeout);
-            fault.at -= fault.at % GD_SIM_MS;
-            if (gd_sim_fault_forms[fault.kind].lasts) {
-                /* Who leaves is not waited for, but has a time of its own in which it goes. */
-                fault.for_ = gd_prng_between(
-                    &prng, timeout / 2, timeout * (target.role == GD_SIM_ROLE_LEAVING ? 12 : 4));
-                fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
-                fault.for_ -= fault.for_ % GD_SIM_MS;
-            }
-            if (gd_sim_fault_forms[fault.kind].aim != GD_SIM_AIM_NODE) {
-                fault.role = GD_SIM_ROLE_NODE;
-                fault.node = 0;
-            }
-            draw_details(&prng, plan, &fault);
-            if (fault.at < end && (fault.for_ > 0 || !gd_sim_fault_forms[fault.kind].lasts)) {
-                insert_fault(plan, &fault);
-            }
+        if (hurried && fault.kind == GD_SIM_FAULT_ADD_LEARNER) {
+            draw_follow_up(&next, plan, &fault);
         }
     }
 }
@@ -623,7 +536,7 @@ static void draw_together(struct gd_sim_plan *plan, bool members)
 /* One seed in five upgrades as it goes. */
 static void draw_versions(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_VERSIONS);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_VERSIONS);
     if (gd_prng_chance(&prng, 1, 5)) {
         plan->newer = gd_prng_between(&prng, 1, plan->nodes);
     }
@@ -651,7 +564,7 @@ static void leave_room_for_the_dead(struct gd_sim_plan *plan)
 /* Who is lost at the end: a cluster that needs everybody shows it. */
 static void draw_lost(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_LOST);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_LOST);
     if (gd_prng_chance(&prng, 2, 5)) {
         plan->lost = gd_prng_between(&prng, 1, 3);
     }
@@ -665,7 +578,7 @@ static void draw_lost(struct gd_sim_plan *plan)
 /* Where members change there is mostly somebody to add. */
 static void draw_spares(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_SPARES);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_SPARES);
     plan->spares = gd_prng_chance(&prng, 1, 8) ? 0 : gd_prng_between(&prng, 1, 2);
 }
 
@@ -677,7 +590,7 @@ static void draw_favourites(struct gd_sim_plan *plan)
         &plan->mix_get,   &plan->mix_set,    &plan->mix_del,    &plan->mix_incr, &plan->mix_append,
         &plan->mix_setnx, &plan->mix_getdel, &plan->mix_getset, &plan->mix_mset, &plan->mix_mget,
         &plan->mix_multi, &plan->mix_watch,  &plan->mix_expire, &plan->mix_snap, &plan->mix_load};
-    struct gd_prng prng = stream_of(plan->seed, PART_FAVOURITES);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_FAVOURITES);
     uint64_t count = gd_prng_chance(&prng, 1, 4) ? gd_prng_between(&prng, 1, 2) : 0;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t which = gd_prng_below(&prng, GD_COUNT(all));
@@ -689,11 +602,11 @@ static void draw_favourites(struct gd_sim_plan *plan)
  * changed, and members, since it was sent. */
 static void draw_late(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_LATE);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_LATE);
     if (gd_prng_chance(&prng, 1, 8)) {
         plan->net_late = plan->election_timeout * gd_prng_between(&prng, 1, 5);
         if (plan->net_reorder == 0 && plan->net_duplicate == 0) {
-            plan->net_reorder = draw_log(&prng, 100, 20000);
+            plan->net_reorder = gd_sim__draw_log(&prng, 100, 20000);
         }
     }
 }
@@ -701,16 +614,16 @@ static void draw_late(struct gd_sim_plan *plan)
 /* In some seeds the way over a third node is shorter. */
 static void draw_uneven(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_UNEVEN);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_UNEVEN);
     if (gd_prng_chance(&prng, 1, 5)) {
-        plan->net_uneven = draw_log(&prng, 2, 64);
+        plan->net_uneven = gd_sim__draw_log(&prng, 2, 64);
     }
 }
 
 /* In some seeds transactions are given up, spoiled, or sent without a pause behind their WATCH. */
 static void draw_odd(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_ODD);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_ODD);
     if (gd_prng_chance(&prng, 1, 4)) {
         plan->mix_odd = gd_prng_between(&prng, 2, 30);
     }
@@ -720,10 +633,10 @@ static void draw_odd(struct gd_sim_plan *plan)
  * What changes then is the time, so there is mostly something that it changes. */
 static void draw_lulls(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_LULLS);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_LULLS);
     if (gd_prng_chance(&prng, 1, 4)) {
         plan->lull = plan->election_timeout * gd_prng_between(&prng, 1, 8);
-        plan->lull_gap = draw_log(&prng, 500, 8000) * GD_SIM_MS;
+        plan->lull_gap = gd_sim__draw_log(&prng, 500, 8000) * GD_SIM_MS;
         if (gd_prng_chance(&prng, 2, 3)) {
             plan->mix_expire = gd_prng_between(&prng, 10, 80);
         }
@@ -749,7 +662,7 @@ static void draw_successions(struct gd_prng *prng, struct gd_sim_plan *plan)
         fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
         fault.for_ -= fault.for_ % GD_SIM_MS;
         if (fault.for_ > 0) {
-            insert_fault(plan, &fault);
+            gd_sim__insert_fault(plan, &fault);
         }
     }
 }
@@ -759,14 +672,14 @@ static void draw_successions(struct gd_prng *prng, struct gd_sim_plan *plan)
  * leader told. With a lease a leader that is cut off tells times that no log will ever hold. */
 static void draw_times(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_TIMES);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_TIMES);
     if (!gd_prng_chance(&prng, 1, 8)) {
         return;
     }
     plan->operations *= gd_prng_between(&prng, 2, 4);
     plan->mix_expire = gd_prng_between(&prng, 100, 200);
     plan->readers = gd_prng_between(&prng, 200000, 700000);
-    plan->clock_skew = draw_log(&prng, 1000, 120000) * GD_SIM_MS;
+    plan->clock_skew = gd_sim__draw_log(&prng, 1000, 120000) * GD_SIM_MS;
     if (gd_prng_chance(&prng, 2, 3)) {
         plan->lease = 1;
         plan->clock_drift = plan->clock_drift > 4900 ? 4900 : plan->clock_drift; /* draw_clock */
@@ -779,11 +692,11 @@ static void draw_times(struct gd_sim_plan *plan)
 /* In some seeds clients have keys with a time of their own, and know what these may hold. */
 static void draw_timed(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_TIMED);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_TIMED);
     if (!gd_prng_chance(&prng, 1, 4)) {
         return;
     }
-    plan->mix_timed = draw_log(&prng, 8, 150);
+    plan->mix_timed = gd_sim__draw_log(&prng, 8, 150);
     if (gd_prng_chance(&prng, 1, 3)) { /* With it come keys whose time is over, or nearly. */
         plan->mix_load = gd_prng_between(&prng, 2, 8);
     }
@@ -793,7 +706,7 @@ static void draw_timed(struct gd_sim_plan *plan)
  * together for whoever judges what became of them. */
 static void draw_flush(struct gd_sim_plan *plan)
 {
-    struct gd_prng prng = stream_of(plan->seed, PART_FLUSH);
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_FLUSH);
     if (gd_prng_chance(&prng, 1, 4) && plan->keys <= 4) {
         plan->mix_flush = gd_prng_between(&prng, 1, 4);
     }
@@ -835,7 +748,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     draw_timed(plan);
     draw_flush(plan);
     draw_versions(plan);
-    struct gd_prng prng = stream_of(seed, PART_CLASSES);
+    struct gd_prng prng = gd_sim__stream(seed, PART_CLASSES);
     uint64_t among = gd_prng_between(&prng, 1, 6); /* Some seeds are crowded, some nearly calm. */
     bool has[GD_SIM_CLASS_DATABASE];
     for (unsigned i = 0; i < GD_SIM_CLASS_DATABASE; i++) {
@@ -849,9 +762,9 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
             draw_class(plan, (enum gd_sim_class)i);
         }
     }
-    draw_together(plan, has[GD_SIM_CLASS_MEMBERSHIP]);
+    gd_sim__draw_moments(plan, has[GD_SIM_CLASS_MEMBERSHIP]);
     draw_lost(plan);
-    prng = stream_of(seed, PART_QUIET);
+    prng = gd_sim__stream(seed, PART_QUIET);
     plan->quiet = gd_prng_chance(&prng, 1, 3);
     leave_room_for_the_dead(plan);
     fit_pieces(plan);
@@ -859,7 +772,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
-    struct gd_prng prng = stream_of(seed, PART_DATABASE);
+    struct gd_prng prng = gd_sim__stream(seed, PART_DATABASE);
     gd_sim_plan_draw(plan, seed, classes);
     plan->database_external = 1;
     plan->database_sync = gd_prng_below(&prng, 3);
@@ -870,13 +783,13 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t
         draw_class(plan, GD_SIM_CLASS_DATABASE);
     }
     if (gd_prng_chance(&prng, 1, 3)) {
-        plan->lag_size = draw_log(&prng, 256, 65536);
+        plan->lag_size = gd_sim__draw_log(&prng, 256, 65536);
     }
 }
 
 void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
-    struct gd_prng prng = stream_of(seed, PART_DATABASE + 2);
+    struct gd_prng prng = gd_sim__stream(seed, PART_DATABASE + 2);
     gd_sim_plan_draw_external(plan, seed, classes);
     plan->database_external = 0;
     plan->database_sync = 0;
@@ -893,7 +806,7 @@ void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed, uint32_t c
         plan->mix_incr = 20;
         draw_class(plan, GD_SIM_CLASS_CRASH);
     }
-    prng = stream_of(seed, PART_FAIL);
+    prng = gd_sim__stream(seed, PART_FAIL);
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->mix_fail = gd_prng_between(&prng, 2, 12);
     }

@@ -1,0 +1,232 @@
+/* plan_moments.c - moments at which things meet.
+ *
+ * A class of faults strikes at times of its own, and two classes seldom meet. What goes wrong only
+ * when they do is drawn here: some kinds strike one target at nearly the same time, an operator's
+ * change meets slow disks and a leader that goes, somebody is asked to lead and comes too late. How
+ * long something lasts is a time, or ends when somebody else is in the midst of something: what was
+ * held up on its way arrives in that moment, which is a few milliseconds long.
+ *
+ * Each kind of moment draws from a stream of its own, and keeps what plan_draw.c promises. */
+#include "sim/plan_draw.h"
+
+static gd_time_ns end_of(const struct gd_sim_plan *plan)
+{
+    return plan->duration - plan->duration / 10; /* D2 */
+}
+
+/* The end of what lasts: when somebody has a role, whoever it is. ROLE_NODE: no such end. */
+static enum gd_sim_role draw_until(struct gd_prng *prng, const struct gd_sim_fault *fault,
+                                   bool members)
+{
+    static const enum gd_sim_role roles[] = {
+        GD_SIM_ROLE_CANDIDATE, GD_SIM_ROLE_ELECTED,    GD_SIM_ROLE_STARTED, GD_SIM_ROLE_RESTORED,
+        GD_SIM_ROLE_CHANGING,  GD_SIM_ROLE_CONCLUDING, GD_SIM_ROLE_LEAVING, GD_SIM_ROLE_CONCLUDING};
+    enum gd_sim_role role = roles[gd_prng_below(prng, members ? GD_COUNT(roles) : 4)];
+    bool ends = gd_sim_fault_forms[fault->kind].lasts && role != fault->role;
+    return ends ? role : GD_SIM_ROLE_NODE;
+}
+
+/* One of those whom D1 allows is ordered to leave, around this time: it is the target, from now on
+ * or as soon as it learns that it was removed. */
+static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns around,
+                       struct gd_sim_fault *target)
+{
+    bool replace = plan->spares > 0 && gd_prng_chance(prng, 1, 3);
+    struct gd_sim_fault leave = {.kind = replace ? GD_SIM_FAULT_REPLACE : GD_SIM_FAULT_REMOVE};
+    leave.at = around + gd_prng_below(prng, 3 * plan->election_timeout);
+    leave.at -= leave.at % GD_SIM_MS;
+    leave.node = gd_sim__draw_victim(prng, plan); /* ROLE_NODE is 0. */
+    if (gd_prng_chance(prng, 1, 2)) {
+        target->role = GD_SIM_ROLE_LEAVING;
+        target->node = 0;
+    } else {
+        target->role = leave.role;
+        target->node = leave.node;
+    }
+    if (leave.at < plan->duration - plan->duration / 10) {
+        gd_sim__insert_fault(plan, &leave);
+    }
+}
+
+/* Much goes wrong only when two things meet: a slow disk and a partition that heals in the middle,
+ * late frames and a leader cut off, a crash of who was just asked to lead. Classes that each strike
+ * at times of their own seldom meet, so some seeds have moments at which a few kinds strike the
+ * same target at nearly the same time. Damage stays out (D1). Where members change, some of these
+ * moments are of one whom an operator has just ordered to leave, or is about to. */
+static void draw_together(struct gd_sim_plan *plan, bool members)
+{
+    static const enum gd_sim_class classes[] = {
+        GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_STREAM,      GD_SIM_CLASS_CRASH, GD_SIM_CLASS_PAUSE,
+        GD_SIM_CLASS_DISK_SLOW, GD_SIM_CLASS_CRASH_POINT, GD_SIM_CLASS_CLOCK, GD_SIM_CLASS_SNAPSHOT,
+        GD_SIM_CLASS_TRANSFER,  GD_SIM_CLASS_DISK_ERROR};
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_TOGETHER);
+    struct gd_prng ends = gd_sim__stream(plan->seed, PART_UNTIL);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 12);
+    gd_time_ns at = timeout * 2;
+    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    enum gd_sim_class present[GD_COUNT(classes)];
+    size_t count = 0;
+    if (plan->nodes < 2 || gd_prng_chance(&prng, 1, 2)) {
+        return;
+    }
+    for (size_t i = 0; i < GD_COUNT(classes); i++) {
+        if (gd_prng_chance(&prng, 1, 2)) {
+            present[count++] = classes[i];
+        }
+    }
+    while (count >= 2 && (at += gd_prng_between(&prng, gap / 2, gap * 2)) < end) {
+        struct gd_sim_fault target = {0};
+        uint64_t strikes = gd_prng_between(&prng, 2, 3);
+        gd_sim__draw_role(&prng, plan, &target);
+        if (members && plan->nodes >= 3 && gd_prng_chance(&prng, 1, 4)) {
+            draw_leave(&prng, plan, at, &target);
+        }
+        for (uint64_t i = 0; i < strikes; i++) {
+            struct gd_sim_fault fault = target;
+            fault.kind = gd_sim__draw_kind(&prng, plan, present[gd_prng_below(&prng, count)]);
+            fault.at = at + gd_prng_below(&prng, timeout);
+            fault.at -= fault.at % GD_SIM_MS;
+            if (gd_sim_fault_forms[fault.kind].lasts) {
+                /* Who leaves is not waited for, but has a time of its own in which it goes. */
+                fault.for_ = gd_prng_between(
+                    &prng, timeout / 2, timeout * (target.role == GD_SIM_ROLE_LEAVING ? 12 : 4));
+                fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
+                fault.for_ -= fault.for_ % GD_SIM_MS;
+            }
+            if (gd_sim_fault_forms[fault.kind].aim != GD_SIM_AIM_NODE) {
+                fault.role = GD_SIM_ROLE_NODE;
+                fault.node = 0;
+            }
+            gd_sim__draw_details(&prng, plan, &fault);
+            if (gd_prng_chance(&ends, 1, 4)) {
+                fault.until = draw_until(&ends, &fault, members);
+            }
+            if (fault.at < end && (fault.for_ > 0 || !gd_sim_fault_forms[fault.kind].lasts)) {
+                gd_sim__insert_fault(plan, &fault);
+            }
+        }
+    }
+}
+
+/* One more part of a moment, which is complete but for what its kind needs, at this time and, where
+ * it lasts, for between half an election timeout and so many. */
+static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_sim_fault fault,
+                     gd_time_ns at, uint64_t timeouts)
+{
+    gd_time_ns end = end_of(plan);
+    gd_time_ns timeout = plan->election_timeout;
+    fault.at = at - at % GD_SIM_MS;
+    if (fault.kind == GD_SIM_FAULT_KIND_COUNT || fault.at >= end) {
+        return;
+    }
+    if (gd_sim_fault_forms[fault.kind].lasts) {
+        fault.for_ = gd_prng_between(prng, timeout / 2, timeout * timeouts);
+        fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
+        fault.for_ -= fault.for_ % GD_SIM_MS;
+    }
+    if (gd_sim_fault_forms[fault.kind].aim != GD_SIM_AIM_NODE) {
+        fault.role = GD_SIM_ROLE_NODE;
+        fault.node = 0;
+    }
+    uint64_t measure = fault.count;
+    gd_sim__draw_details(prng, plan, &fault);
+    fault.count = measure != 0 ? measure : fault.count;
+    if (fault.for_ > 0 || !gd_sim_fault_forms[fault.kind].lasts) {
+        gd_sim__insert_fault(plan, &fault);
+    }
+}
+
+/* A disk on which a write takes about as long as it takes to notice that a leader has gone. */
+static uint64_t slowness(struct gd_prng *prng, const struct gd_sim_plan *plan)
+{
+    uint64_t most = plan->election_timeout / (plan->disk_sync_max + 1) + 4;
+    return gd_prng_between(prng, most / 4 + 1, most);
+}
+
+/* Whoever may have to go is ordered to. */
+static void order_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
+{
+    bool replace = plan->spares > 0 && gd_prng_chance(prng, 1, 3);
+    struct gd_sim_fault leave = {.kind = replace ? GD_SIM_FAULT_REPLACE : GD_SIM_FAULT_REMOVE};
+    leave.at = at - at % GD_SIM_MS;
+    leave.node = gd_sim__draw_victim(prng, plan);
+    if (leave.at < end_of(plan)) {
+        gd_sim__insert_fault(plan, &leave);
+    }
+}
+
+/* The leader goes in the midst of a change, which the others' disks are slow to take in: some have
+ * it, some have not, and who has it has it in memory. */
+static void draw_changes(struct gd_sim_plan *plan)
+{
+    static const enum gd_sim_class blows[] = {GD_SIM_CLASS_CRASH,       GD_SIM_CLASS_CRASH_POINT,
+                                              GD_SIM_CLASS_CRASH_POINT, GD_SIM_CLASS_PARTITION,
+                                              GD_SIM_CLASS_STREAM,      GD_SIM_CLASS_PAUSE};
+    static const enum gd_sim_role whom[] = {GD_SIM_ROLE_CHANGING, GD_SIM_ROLE_CONCLUDING,
+                                            GD_SIM_ROLE_LEADER, GD_SIM_ROLE_LEADER};
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_CHANGES);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 6, 16);
+    gd_time_ns at = timeout * 2;
+    if (gd_prng_chance(&prng, 1, 2)) {
+        return;
+    }
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+        struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK};
+        struct gd_sim_fault blow = {.role = whom[gd_prng_below(&prng, GD_COUNT(whom))]};
+        if (gd_prng_chance(&prng, 1, 2)) {
+            order_leave(&prng, plan, at);
+        } else {
+            struct gd_sim_fault add = {.kind = GD_SIM_FAULT_ADD};
+            add_part(&prng, plan, add, at, 1);
+        }
+        slow.count = slowness(&prng, plan);
+        slow.role = gd_prng_chance(&prng, 3, 4) ? GD_SIM_ROLE_FOLLOWER : GD_SIM_ROLE_LEADER;
+        add_part(&prng, plan, slow, at - gd_prng_below(&prng, timeout / 4), 4);
+        blow.kind = gd_sim__draw_kind(&prng, plan, blows[gd_prng_below(&prng, GD_COUNT(blows))]);
+        add_part(&prng, plan, blow,
+                 at + gd_prng_below(&prng, blow.role == GD_SIM_ROLE_LEADER ? timeout : 1), 4);
+    }
+}
+
+/* Somebody is asked to lead, and something comes between as soon as it stands for election: what it
+ * says is late, when the others have gone on. Where members change, it is mostly one who is then
+ * ordered to leave. */
+static void draw_offers(struct gd_sim_plan *plan, bool members)
+{
+    static const enum gd_sim_class blows[] = {GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_PARTITION,
+                                              GD_SIM_CLASS_STREAM, GD_SIM_CLASS_DISK_SLOW,
+                                              GD_SIM_CLASS_PAUSE};
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_OFFERS);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 6, 16);
+    gd_time_ns at = timeout * 2;
+    if (plan->nodes < 3 || gd_prng_chance(&prng, members ? 1 : 3, members ? 2 : 4)) {
+        return;
+    }
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+        struct gd_sim_fault offer = {.kind = GD_SIM_FAULT_TRANSFER, .role = GD_SIM_ROLE_FOLLOWER};
+        struct gd_sim_fault blow = {.role = GD_SIM_ROLE_CANDIDATE};
+        if (members && gd_prng_chance(&prng, 2, 3)) {
+            offer.role = GD_SIM_ROLE_NODE;
+            offer.node = gd_sim__draw_victim(&prng, plan);
+            order_leave(&prng, plan, at + gd_prng_between(&prng, timeout, timeout * 3));
+        }
+        blow.kind = gd_sim__draw_kind(&prng, plan, blows[gd_prng_below(&prng, GD_COUNT(blows))]);
+        if (gd_prng_chance(&prng, 2, 3)) {
+            blow.until = draw_until(&prng, &blow, members);
+        }
+        add_part(&prng, plan, blow, at, 6);
+        add_part(&prng, plan, offer, at, 1);
+    }
+}
+
+void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members)
+{
+    draw_together(plan, members);
+    draw_offers(plan, members);
+    if (members && plan->nodes >= 2) {
+        draw_changes(plan);
+    }
+}
