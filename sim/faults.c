@@ -20,11 +20,11 @@
 /* Election timeouts that a fault waits for somebody to become a candidate, or to get a snapshot. */
 #define GD_SIM_WATCH 8
 
-enum stage { STAGE_WAITING, STAGE_WATCHING, STAGE_IN_FORCE, STAGE_OVER };
+enum stage { STAGE_WAITING, STAGE_WATCHING, STAGE_MET, STAGE_IN_FORCE, STAGE_OVER };
 struct active {
     enum stage stage;
     unsigned target;
-    gd_time_ns end; /* IN_FORCE: when it ends; WATCHING: when it gives up. */
+    gd_time_ns end; /* IN_FORCE: when it ends; WATCHING: when it gives up; MET: when it strikes. */
     bool struck;
     gd_time_ns from, to; /* When it struck, and when it was over. */
     gd_term term;        /* Waiting for who is elected: in a term above this one. */
@@ -671,6 +671,22 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
 
 /* ---------------------------------------------------------------- in their time */
 
+/* Its target is there. */
+static void meet(struct gd_sim_faults *faults, size_t place, unsigned target)
+{
+    const struct gd_sim_fault *fault = &faults->plan->faults[place];
+    struct active *active = &faults->active[place];
+    mark_met(fault->role);
+    if (fault->later == 0) {
+        strike(faults, place, target);
+        return;
+    }
+    active->stage = STAGE_MET;
+    active->target = target;
+    active->end = gd_sim_cluster_now(faults->cluster) + fault->later;
+    faults->next_end = active->end < faults->next_end ? active->end : faults->next_end;
+}
+
 static void begin(struct gd_sim_faults *faults, size_t place)
 {
     const struct gd_sim_fault *fault = &faults->plan->faults[place];
@@ -685,8 +701,7 @@ static void begin(struct gd_sim_faults *faults, size_t place)
     }
     unsigned target = find_role(faults, place, fault->role);
     if (target != 0) {
-        mark_met(fault->role);
-        strike(faults, place, target);
+        meet(faults, place, target);
     } else if (gd_sim_role_waits(fault->role)) {
         active->stage = STAGE_WATCHING;
         gd_time_ns wait = GD_SIM_WATCH * faults->plan->election_timeout;
@@ -709,10 +724,13 @@ void gd_sim_faults_act(struct gd_sim_faults *faults)
             struct active *active = &faults->active[i];
             if (active->stage == STAGE_IN_FORCE && active->end <= now) {
                 end_fault(faults, i);
+            } else if (active->stage == STAGE_MET && active->end <= now) {
+                strike(faults, i, active->target);
             } else if (active->stage == STAGE_WATCHING && active->end <= now) {
                 active->stage = STAGE_OVER;
                 faults->watching--;
-            } else if (active->stage == STAGE_IN_FORCE || active->stage == STAGE_WATCHING) {
+            } else if (active->stage == STAGE_IN_FORCE || active->stage == STAGE_WATCHING ||
+                       active->stage == STAGE_MET) {
                 least = active->end < least ? active->end : least;
             }
         }
@@ -746,8 +764,7 @@ bool gd_sim_faults_watch(struct gd_sim_faults *faults)
             end_fault(faults, i);
         } else {
             faults->watching--;
-            mark_met(fault->role);
-            strike(faults, i, met);
+            meet(faults, i, met);
         }
     }
     look_at_all(faults);

@@ -274,6 +274,10 @@ void gd_sim_fault_print(const struct gd_sim_fault *fault, struct gd_bytes *bytes
     if (fault->count != 0) {
         gd_bytes_format(bytes, " count %" PRIu64, fault->count);
     }
+    if (fault->later != 0) {
+        gd_sim_time_text(fault->later, text, sizeof text);
+        gd_bytes_format(bytes, " later %s", text);
+    }
     if (fault->until != GD_SIM_ROLE_NODE) {
         gd_bytes_format(bytes, " until %s", role_names[fault->until]);
     }
@@ -460,6 +464,19 @@ static bool parse_until(struct line *line, struct gd_sim_fault *fault)
     return true;
 }
 
+/* It strikes not at once when its target is there. */
+static bool parse_later(struct line *line, struct gd_sim_fault *fault)
+{
+    const char *time = next_word(line);
+    if (!gd_sim_role_waits(fault->role)) {
+        return complain(line, "this fault waits for no role: it has no", "later");
+    }
+    if (time == NULL || !gd_sim_time_parse(time, &fault->later) || fault->later == 0) {
+        return complain(line, "a time such as 3ms is wanted behind 'later', not", time ? time : "");
+    }
+    return true;
+}
+
 static bool parse_option(struct line *line, struct gd_sim_fault *fault, const char *word)
 {
     int when = find_name(word, when_names, GD_COUNT(when_names));
@@ -468,6 +485,9 @@ static bool parse_option(struct line *line, struct gd_sim_fault *fault, const ch
     }
     if (strcmp(word, "until") == 0) {
         return parse_until(line, fault);
+    }
+    if (strcmp(word, "later") == 0) {
+        return parse_later(line, fault);
     }
     if (strcmp(word, "for") == 0) {
         const char *time = next_word(line);

@@ -228,8 +228,9 @@ enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };
 
 struct gd_sim_fault {
     enum gd_sim_fault_kind kind;
-    gd_time_ns at;   /* From the run's start. */
-    gd_time_ns for_; /* How long at most; 0 for those that are over at once. */
+    gd_time_ns at;    /* From the run's start. */
+    gd_time_ns for_;  /* How long at most; 0 for those that are over at once. */
+    gd_time_ns later; /* So long after its target, by a role that is waited for, was there. */
     /* ROLE_NODE: it lasts as long as that. Else it is over as soon as somebody has this role, one
      * that is waited for: so that what it held up meets what somebody else is in the midst of. */
     enum gd_sim_role until;
