@@ -11,17 +11,41 @@
 #include "sim/checks_internal.h"
 #include <inttypes.h>
 
-/* Whatever the sender, or from a member alone? */
-static bool has_right(const struct gd_sim_checks *checks, const struct shadow *shadow, unsigned to,
-                      enum gd_message_type type)
+static bool majority(uint32_t voters, uint32_t set)
 {
+    unsigned all = 0;
+    unsigned in = 0;
+    for (unsigned id = 0; id <= GD_SIM_NODES_MAX; id++) {
+        all += voters >> id & 1;
+        in += (voters & set) >> id & 1;
+    }
+    return all == 0 || in * 2 > all;
+}
+
+/* Does it hear a leader, or lead and hear a quorum? One that has stood still finds that out in the
+ * event in which it reads what came meanwhile, before it has read all of it. */
+static bool hears(const struct gd_sim_checks *checks, unsigned id)
+{
+    const struct shadow *shadow = &checks->shadows[id];
     gd_time_ns contact = shadow->facts.leader_contact;
-    gd_time_ns now = checks->clock(checks->context, to);
-    bool hears = shadow->led || (contact != 0 && now - contact < checks->plan->election_timeout &&
-                                 shadow->leader != 0 && shadow->role == GD_ROLE_FOLLOWER);
+    gd_time_ns span = checks->plan->election_timeout;
+    uint32_t heard = UINT32_C(1) << id;
+    if (!shadow->led) {
+        return contact != 0 && checks->clock(checks->context, id) - contact < span &&
+               shadow->leader != 0 && shadow->role == GD_ROLE_FOLLOWER;
+    }
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
+        heard |= gd_sim__has_heard(checks, id, peer, shadow->term, span) ? UINT32_C(1) << peer : 0;
+    }
+    return majority(shadow->voters.incoming, heard) && majority(shadow->voters.outgoing, heard);
+}
+
+/* Whatever the sender, or from a member alone? */
+static bool has_right(const struct gd_sim_checks *checks, unsigned to, enum gd_message_type type)
+{
     switch (type) {
     case GD_MESSAGE_VOTE:
-        return !hears;
+        return !hears(checks, to);
     case GD_MESSAGE_PRE_VOTE:
     case GD_MESSAGE_PRE_VOTE_RESP:
     case GD_MESSAGE_VOTE_RESP:
@@ -39,8 +63,7 @@ void gd_sim__note_term(struct gd_sim_checks *checks, unsigned from, unsigned to,
 {
     struct shadow *shadow = &checks->shadows[to];
     gd_term term = gd_message_frame_term(frame);
-    if ((shadow->members >> from & 1) != 0 ||
-        has_right(checks, shadow, to, gd_message_frame_type(frame))) {
+    if ((shadow->members >> from & 1) != 0 || has_right(checks, to, gd_message_frame_type(frame))) {
         shadow->rightly = term > shadow->rightly ? term : shadow->rightly;
     } else if (term >= shadow->outside.term) {
         shadow->outside.from = term > shadow->outside.term ? 0 : shadow->outside.from;
@@ -54,7 +77,8 @@ void gd_sim__look_at_term(struct gd_sim_checks *checks, unsigned id, const struc
     const struct shadow *shadow = &checks->shadows[id];
     gd_term term = gd_raft_term(raft);
     if (shadow->term == 0 || term <= shadow->term || term <= shadow->rightly ||
-        gd_raft_vote(raft) == id || shadow->members == 0 || shadow->outside.term < term) {
+        gd_raft_vote(raft) == id || shadow->members == 0 || shadow->outside.term < term ||
+        gd_raft_config_index(raft) != shadow->config_index) { /* Other members decide by now. */
         return;
     }
     for (unsigned from = 1; from <= GD_SIM_NODES_MAX; from++) {
