@@ -128,6 +128,7 @@ static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_s
     if (gd_sim_fault_forms[fault.kind].aim != GD_SIM_AIM_NODE) {
         fault.role = GD_SIM_ROLE_NODE;
         fault.node = 0;
+        fault.later = 0;
     }
     uint64_t measure = fault.count;
     gd_sim__draw_details(prng, plan, &fault);
@@ -137,11 +138,14 @@ static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_s
     }
 }
 
-/* A disk on which a write takes about as long as it takes to notice that a leader has gone. */
+/* A disk on which a write takes about as long as it takes to notice that a leader has gone; no
+ * longer, since one that is under way when the fault ends takes its time (D2). */
 static uint64_t slowness(struct gd_prng *prng, const struct gd_sim_plan *plan)
 {
-    uint64_t most = plan->election_timeout / (plan->disk_sync_max + 1) + 4;
-    return gd_prng_between(prng, most / 4 + 1, most);
+    uint64_t each =
+        plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max : plan->disk_latency_max;
+    uint64_t most = plan->election_timeout / (each + 1) + 4;
+    return gd_prng_between(prng, most / 2 + 1, most * 2);
 }
 
 /* Whoever may have to go is ordered to. */
@@ -185,6 +189,10 @@ static void draw_changes(struct gd_sim_plan *plan)
         slow.role = gd_prng_chance(&prng, 3, 4) ? GD_SIM_ROLE_FOLLOWER : GD_SIM_ROLE_LEADER;
         add_part(&prng, plan, slow, at - gd_prng_below(&prng, timeout / 4), 4);
         blow.kind = gd_sim__draw_kind(&prng, plan, blows[gd_prng_below(&prng, GD_COUNT(blows))]);
+        if (blow.role != GD_SIM_ROLE_LEADER && gd_prng_chance(&prng, 2, 3)) {
+            blow.later =
+                gd_prng_between(&prng, 1, 4 * plan->net_latency_max / GD_SIM_US) * GD_SIM_US;
+        }
         add_part(&prng, plan, blow,
                  at + gd_prng_below(&prng, blow.role == GD_SIM_ROLE_LEADER ? timeout : 1), 4);
     }
