@@ -338,6 +338,18 @@ static bool take_watched_set(struct gd_sim_step *step, const struct gd_sim_reply
            gd_sim_reply_is(&replies[1], "OK");
 }
 
+/* An error says that nothing was done. */
+static bool take_undone(struct gd_sim_client *client, struct gd_sim_operation *op,
+                        const struct gd_sim_reply *replies, enum gd_sim_fate *fate)
+{
+    if (replies->type == GD_SIM_REPLY_ERROR) {
+        GD_REACHED("simulated transaction undone");
+        *fate = GD_SIM_FATE_NO_EFFECT;
+        return true;
+    }
+    return take_array(client, op, replies);
+}
+
 static void take_good(struct gd_sim_client *client, struct flight *flight,
                       const struct gd_sim_reply *replies)
 {
@@ -389,6 +401,9 @@ static void take_good(struct gd_sim_client *client, struct flight *flight,
     case FLIGHT_COUNTED:
         good = take_counted(client, op, replies);
         break;
+    case FLIGHT_UNDONE:
+        good = take_undone(client, op, replies, &fate);
+        break;
     case FLIGHT_FLUSH:
         good = replies->type == GD_SIM_REPLY_STATUS && gd_sim_reply_is(replies, "OK");
         break;
@@ -408,7 +423,8 @@ static void take_reply(struct gd_sim_client *client, const struct gd_sim_reply *
     bool own_error =
         replies->type == GD_SIM_REPLY_ERROR &&
         (gd_sim_reply_begins(replies, "ERR value is not") ||
-         (flight.kind == FLIGHT_TIMED && gd_sim_reply_begins(replies, "ERR no such key")));
+         (flight.kind == FLIGHT_TIMED && gd_sim_reply_begins(replies, "ERR no such key")) ||
+         (flight.kind == FLIGHT_UNDONE && gd_sim_reply_begins(replies, "ERR FOREIGN KEY")));
     enum error_kind error = own_error ? ERROR_NONE : take_error(client, replies);
     if (timed && error == ERROR_NO_EFFECT) {
         gd_sim__timed_refused(client, &flight);

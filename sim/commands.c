@@ -340,6 +340,42 @@ static void ask_multi(struct gd_sim_client *client, bool fails)
     add_flight(client, FLIGHT_EXEC, "EXEC", operation)->mark = watching ? 1 : 0;
 }
 
+/* Changes of one text, and behind them what fails: an INCR, or, when all is to be committed, the
+ * demand that the key be there (PERSIST in front of SQLite, whose answer is then that of a SETNX
+ * that has changed nothing). All on one key: what may or may not have been done ties no others
+ * together for whoever judges it. */
+static void ask_undone(struct gd_sim_client *client)
+{
+    static const unsigned choices[] = {SINGLE_SET, SINGLE_APPEND, SINGLE_GETDEL, SINGLE_DEL};
+    struct gd_sim_record *record = client->all->options.record;
+    unsigned key = draw_text_key(client);
+    size_t count = gd_prng_between(&client->prng, 1, 3);
+    bool at_commit = gd_prng_chance(&client->prng, 1, 2);
+    size_t operation = begin_operation(client, "EXEC");
+    record->operations[operation].txn = true;
+    add_bare(client, "MULTI", FLIGHT_IGNORED);
+    for (size_t i = 0; i < count; i++) {
+        bool last = i + 1 == count && at_commit && gd_prng_chance(&client->prng, 3, 4);
+        uint64_t dice = gd_prng_below(&client->prng, GD_COUNT(choices));
+        unsigned which = last ? SINGLE_DEL : choices[dice];
+        which = which == SINGLE_APPEND && is_counter(client, key) ? SINGLE_SET : which;
+        add_single(client, which, key);
+        add_flight(client, FLIGHT_IGNORED, "a command of MULTI", NO_OPERATION);
+    }
+    if (at_commit) {
+        gd_sim_record_step(record, GD_SIM_DO_SETNX, key)->input = new_value(client, key);
+        add_arguments(client, 2);
+        add_word(client, "PERSIST");
+        add_key(client, key);
+    } else {
+        add_single(client, SINGLE_INCR, key);
+    }
+    add_flight(client, FLIGHT_IGNORED, "a command of MULTI", NO_OPERATION);
+    add_arguments(client, 1);
+    add_word(client, "EXEC");
+    add_flight(client, FLIGHT_UNDONE, "EXEC", operation);
+}
+
 static void add_watch(struct gd_sim_client *client, unsigned key)
 {
     gd_sim__kvs_mine(client)->watching = true;
@@ -550,10 +586,10 @@ static void ask_one(struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
     const uint64_t weights[] = {
-        plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr, plan->mix_append,
-        plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset, plan->mix_mget,
-        plan->mix_multi, plan->mix_watch,  plan->mix_expire, plan->mix_snap, plan->mix_load,
-        plan->mix_odd,   plan->mix_fail,   plan->mix_timed,  plan->mix_flush};
+        plan->mix_get,   plan->mix_set,    plan->mix_del,    plan->mix_incr,  plan->mix_append,
+        plan->mix_setnx, plan->mix_getdel, plan->mix_getset, plan->mix_mset,  plan->mix_mget,
+        plan->mix_multi, plan->mix_watch,  plan->mix_expire, plan->mix_snap,  plan->mix_load,
+        plan->mix_odd,   plan->mix_fail,   plan->mix_timed,  plan->mix_flush, plan->mix_undone};
     uint64_t sum = 0;
     for (size_t i = 0; i < GD_COUNT(weights); i++) {
         sum += weights[i];
@@ -601,8 +637,15 @@ static void ask_one(struct gd_sim_client *client)
             (void)ask_single(client, SINGLE_GET, draw_key(client));
         }
         break;
-    default:
+    case 11:
         ask_flush(client);
+        break;
+    default:
+        if (plan->database_sqlite != 0) {
+            ask_undone(client);
+        } else { /* Elsewhere what fails has no such effect. */
+            ask_multi(client, false);
+        }
         break;
     }
 }

@@ -59,7 +59,8 @@ enum flight_kind {
     FLIGHT_TIMED,      /* Of keys of one's own (timed.h). Marked with the request. */
     FLIGHT_TIMED_LOAD, /* The same, and an operation of the record. */
     FLIGHT_FLUSH,      /* Every key of the plan is deleted. */
-    FLIGHT_COUNTED     /* DBSIZE and SNAP at one moment. */
+    FLIGHT_COUNTED,    /* DBSIZE and SNAP at one moment. */
+    FLIGHT_UNDONE      /* An EXEC as above that may fail at its end. */
 };
 
 static inline struct gd_sim__kvs_client *gd_sim__kvs_mine(struct gd_sim_client *client)

@@ -97,6 +97,7 @@ enum gd_sim_unit {
     X(mix_fail, "mix.fail", GD_SIM_COUNT, 0, 0, 1000)                                              \
     X(mix_timed, "mix.timed", GD_SIM_COUNT, 0, 0, 1000)                                            \
     X(mix_flush, "mix.flush", GD_SIM_COUNT, 0, 0, 1000)                                            \
+    X(mix_undone, "mix.undone", GD_SIM_COUNT, 0, 0, 1000)                                          \
     X(net_latency_min, "net.latency_min", GD_SIM_TIME, 200 * GD_SIM_US, 0, 60 * GD_SIM_S)          \
     X(net_latency_max, "net.latency_max", GD_SIM_TIME, 2 * GD_SIM_MS, 0, 60 * GD_SIM_S)            \
     X(net_fragment, "net.fragment", GD_SIM_PPM, 0, 0, 1000000)                                     \

@@ -799,15 +799,23 @@ void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed, uint32_t c
         2048 + (plan->value_large_chance > 0 ? plan->keys * plan->value_large_size / 200 : 0);
     plan->snapshot_chunk_size =
         plan->snapshot_chunk_size < least ? least : plan->snapshot_chunk_size;
-    /* What was done twice shows for ever where nothing is written over. */
-    if (gd_prng_chance(&prng, 1, 2)) {
-        plan->mix_set = plan->mix_del = plan->mix_getdel = plan->mix_getset = 1;
+    /* What was done twice shows for ever where nothing is written over, or seldom. */
+    bool appends = gd_prng_chance(&prng, 1, 2);
+    if (appends) {
+        plan->mix_set = 3;
+        plan->mix_del = plan->mix_getdel = plan->mix_getset = 1;
         plan->mix_append = 40;
         plan->mix_incr = 20;
+        plan->mix_flush = 0;
         draw_class(plan, GD_SIM_CLASS_CRASH);
     }
+    /* What may have failed or not is hard on whoever judges it, the more so if it ties keys
+     * together, or if little is written over: a little of it, and mostly of one key. */
     prng = gd_sim__stream(seed, PART_FAIL);
-    if (gd_prng_chance(&prng, 1, 2)) {
-        plan->mix_fail = gd_prng_between(&prng, 2, 12);
+    if (gd_prng_chance(&prng, 2, 3) && !appends) {
+        plan->mix_undone = gd_prng_between(&prng, 1, 3);
+    }
+    if (gd_prng_chance(&prng, 1, 4) && !appends) {
+        plan->mix_fail = gd_prng_between(&prng, 1, 2);
     }
 }

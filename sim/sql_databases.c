@@ -19,7 +19,7 @@
 
 #define FILE_NAME "db"
 
-enum shape { SHAPE_OK, SHAPE_NUMBER, SHAPE_CELL, SHAPE_ROW, SHAPE_ALL };
+enum shape { SHAPE_OK, SHAPE_ZERO, SHAPE_NUMBER, SHAPE_CELL, SHAPE_ROW, SHAPE_ALL };
 struct request {
     struct gd_bytes body, reply;
     enum shape *shapes; /* Owned: one a command. */
@@ -58,6 +58,9 @@ struct gd_sim_sql {
 #define TABLE                                                                                      \
     "CREATE TABLE IF NOT EXISTS kv(k TEXT PRIMARY KEY, v TEXT, "                                   \
     "at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')), n INTEGER DEFAULT (random()));"
+#define TIE                                                                                        \
+    "CREATE TABLE IF NOT EXISTS tie(k TEXT PRIMARY KEY REFERENCES kv(k) ON DELETE CASCADE "        \
+    "DEFERRABLE INITIALLY DEFERRED);"
 #define NEW "INSERT INTO kv(k, v) VALUES(?, ?) "
 #define OLD "SELECT (SELECT v FROM kv WHERE k = ?);"
 #define ON_CONFLICT "ON CONFLICT(k) DO UPDATE SET at = excluded.at, n = excluded.n, "
@@ -76,6 +79,8 @@ static const struct {
     {"append", NULL, NEW ON_CONFLICT "v = v || excluded.v RETURNING length(v)", "12", SHAPE_CELL},
     {"getdel", NULL, OLD "DELETE FROM kv WHERE k = ?", "11", SHAPE_CELL},
     {"getset", NULL, OLD NEW ON_CONFLICT "v = excluded.v", "112", SHAPE_CELL},
+    /* The key must be there when all is committed, or nothing is. */
+    {"persist", NULL, TIE "INSERT OR REPLACE INTO tie(k) VALUES(?)", "1", SHAPE_ZERO},
     /* What is no number is answered with an error, by way of abs(). */
     {"incr", NULL,
      "INSERT INTO kv(k, v) VALUES(?, '1') " ON_CONFLICT
@@ -202,10 +207,12 @@ static void add_answer(struct gd_bytes *out, enum shape shape, struct gd_slice *
     size_t columns;
 
     GD_ASSERT(gd_resp_item_take(answer, &item));
-    if (shape == SHAPE_OK || shape == SHAPE_NUMBER || shape == SHAPE_ALL) {
+    if (shape == SHAPE_OK || shape == SHAPE_ZERO || shape == SHAPE_NUMBER || shape == SHAPE_ALL) {
         GD_ASSERT(item.kind == ':');
         if (shape != SHAPE_NUMBER) {
-            gd_bytes_add_text(out, shape == SHAPE_OK ? "+OK\r\n" : ":1\r\n");
+            gd_bytes_add_text(out, shape == SHAPE_OK     ? "+OK\r\n"
+                                   : shape == SHAPE_ZERO ? ":0\r\n"
+                                                         : ":1\r\n");
         } else {
             add_cell(out, &item);
         }
