@@ -320,18 +320,38 @@ unsigned gd_sim__draw_victim(struct gd_prng *prng, const struct gd_sim_plan *pla
     return 1 + (first + (unsigned)gd_prng_below(prng, minority)) % (unsigned)plan->nodes;
 }
 
-/* Half of the time it is for one who has this part in sending a snapshot. */
-static void draw_part(struct gd_prng *prng, enum gd_sim_role role, struct gd_sim_fault *fault)
+/* Half of the time it is for who sends a snapshot: nobody else reads, but who starts. */
+static void draw_reader(struct gd_prng *prng, struct gd_sim_fault *fault)
 {
     if (gd_prng_chance(prng, 1, 2)) {
-        fault->role = role;
+        fault->role = GD_SIM_ROLE_SENDER;
         fault->node = 0;
         fault->count = gd_sim__draw_log(prng, 1, 4);
     }
 }
 
+/* Half of the time it is who receives a snapshot, and gives its log up for what it has synced,
+ * often at the first try. The power stays until others have had the time to try again what failed.
+ */
+static void draw_outage(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                        struct gd_sim_fault *fault)
+{
+    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    fault->op = draw_vouching(prng);
+    fault->count = gd_sim__draw_log(prng, 1, 4);
+    fault->for_ = plan->election_timeout * gd_prng_between(prng, 1, 8);
+    if (gd_prng_chance(prng, 1, 2)) {
+        fault->role = GD_SIM_ROLE_RECEIVER;
+        fault->node = 0;
+        fault->op = GD_DISK_SYNC;
+        fault->count = gd_prng_between(prng, 1, 2);
+    }
+    fault->for_ = fault->at + fault->for_ > end ? end - fault->at : fault->for_;
+}
+
 /* Those that count operations of a disk. */
-static void draw_operations(struct gd_prng *prng, struct gd_sim_fault *fault)
+static void draw_operations(struct gd_prng *prng, const struct gd_sim_plan *plan,
+                            struct gd_sim_fault *fault)
 {
     switch (fault->kind) {
     case GD_SIM_FAULT_CRASH_AT:
@@ -350,13 +370,10 @@ static void draw_operations(struct gd_prng *prng, struct gd_sim_fault *fault)
     case GD_SIM_FAULT_FAIL_READ:
     case GD_SIM_FAULT_LIE:
         fault->count = gd_sim__draw_log(prng, 1, 16);
-        draw_part(prng, GD_SIM_ROLE_SENDER, fault); /* Nobody else reads, but who starts. */
+        draw_reader(prng, fault);
         break;
     case GD_SIM_FAULT_FAIL_OUTAGE:
-        fault->op = draw_vouching(prng);
-        fault->count = gd_sim__draw_log(prng, 1, 4);
-        /* Who receives a snapshot gives its log up for what it has synced. */
-        draw_part(prng, GD_SIM_ROLE_RECEIVER, fault);
+        draw_outage(prng, plan, fault);
         break;
     default:
         break;
@@ -409,7 +426,7 @@ void gd_sim__draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
         fault->node = gd_sim__draw_victim(prng, plan);
         break;
     default:
-        draw_operations(prng, fault);
+        draw_operations(prng, plan, fault);
         break;
     }
 }
