@@ -43,7 +43,7 @@ struct gd_sim__reliance {
     } words[GD_SIM_NODES_MAX + 1][2]; /* By who was told: of the last term but one, too. */
     struct spoken {                   /* By the leader of `term` to this node. */
         gd_term term;
-        unsigned leader, count; /* Times in a row that it was not taken for a sign of life. */
+        unsigned leader, count; /* Reads in a row that were not taken for a sign of life. */
         gd_time_ns at;          /* The last one, by the node's clock. */
     } spoken[GD_SIM_NODES_MAX + 1];
     gd_time_ns wanted[GD_SIM_NODES_MAX + 1];  /* When it was last asked to vote; 0: never yet. */
@@ -137,10 +137,14 @@ void gd_sim__reliance_told(struct gd_sim_checks *checks, unsigned from, unsigned
         all->wanted[to] = checks->clock(checks->context, to);
     } else if (gd_message_frame_append(frame, &append)) {
         struct spoken *spoken = &all->spoken[to];
-        spoken->count = spoken->leader == from ? spoken->count + 1 : 1;
+        gd_time_ns now = checks->clock(checks->context, to);
+        if (spoken->leader != from) {
+            spoken->count = 0;
+        }
+        spoken->count += spoken->count == 0 || spoken->at != now ? 1 : 0;
         spoken->leader = from;
         spoken->term = gd_message_frame_term(frame);
-        spoken->at = checks->clock(checks->context, to);
+        spoken->at = now;
         note_word(all, to, spoken->term, &append);
     } else if ((type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_READ_INDEX) &&
                gd_message_decode(frame, frame.size, &consumed, &m) == GD_OK) {
@@ -265,7 +269,8 @@ static void look_at_told(struct gd_sim_checks *checks, unsigned id, const struct
 
 /* ---------------------------------------------------------------- elections */
 
-/* Some may come over a connection that its reader is about to close. */
+/* Some may come over a connection that its reader is about to close; many at once, if it refuses
+ * the one that they come over. */
 #define UNHEEDED_MAX 8
 static void look_at_heeded(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
 {
