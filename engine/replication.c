@@ -247,6 +247,8 @@ void gd__replication_all(struct gd_raft *raft)
     }
 }
 
+/* Also what has to be said again in time is said here: steady reads put the timer's heartbeats off
+ * for ever, each of their rounds being one. */
 void gd__replication_heartbeat(struct gd_raft *raft)
 {
     raft->heartbeat_deadline = raft->now + raft->options.heartbeat_ns;
@@ -260,7 +262,13 @@ void gd__replication_heartbeat(struct gd_raft *raft)
             to_snapshot(raft, p);
         }
         send_empty(raft, p); /* In PROBE it is the next probe, should the last be lost. */
+        if (p->state == GD_PROGRESS_SNAPSHOT &&
+            raft->now - p->chunk_ns >= raft->options.election_timeout_ns) {
+            GD_REACHED("snapshot chunk sent again");
+            send_chunk(raft, p);
+        }
     }
+    gd__election_transfer_go(raft);
 }
 
 void gd__replication_ask(struct gd_raft *raft)
@@ -341,19 +349,9 @@ gd_time_ns gd__replication_deadline(const struct gd_raft *raft)
 
 void gd__replication_tick(struct gd_raft *raft)
 {
-    if (raft->role != GD_ROLE_LEADER || raft->now < raft->heartbeat_deadline) {
-        return;
+    if (raft->role == GD_ROLE_LEADER && raft->now >= raft->heartbeat_deadline) {
+        gd__replication_heartbeat(raft);
     }
-    gd__replication_heartbeat(raft);
-    for (uint32_t i = 0; i < raft->progress_count; i++) {
-        struct gd__progress *p = &raft->progress[i];
-        if (p->state == GD_PROGRESS_SNAPSHOT &&
-            raft->now - p->chunk_ns >= raft->options.election_timeout_ns) {
-            GD_REACHED("snapshot chunk sent again");
-            send_chunk(raft, p);
-        }
-    }
-    gd__election_transfer_go(raft);
 }
 
 void gd__replication_unreachable(struct gd_raft *raft, gd_node_id peer)
