@@ -52,15 +52,15 @@ enum flight_kind {
     FLIGHT_CAS,      /* The EXEC of a watched SET. */
     FLIGHT_SNAP,     /* All keys. */
     FLIGHT_ALL,      /* MSETNX: 1 for all of its steps, or 0 for none. */
+    FLIGHT_FLUSH,    /* Every key of the plan is deleted. */
+    FLIGHT_COUNTED,  /* DBSIZE and SNAP at one moment. */
+    FLIGHT_UNDONE,   /* An EXEC as above that may fail at its end. */
     FLIGHT_EXPIRY,   /* A GET of a key with a time: the rule of expiry. Marked with the key ... */
     FLIGHT_EXPIRY_SET, /* ... or a SET of one; with value * EXPIRING_KEYS + key ... */
     FLIGHT_EXPIRE,     /* ... or its time set anew; with the key ... */
     FLIGHT_TTL,        /* ... or asked for; with (ms of the answer's unit) * EXPIRING_KEYS + key. */
     FLIGHT_TIMED,      /* Of keys of one's own (timed.h). Marked with the request. */
-    FLIGHT_TIMED_LOAD, /* The same, and an operation of the record. */
-    FLIGHT_FLUSH,      /* Every key of the plan is deleted. */
-    FLIGHT_COUNTED,    /* DBSIZE and SNAP at one moment. */
-    FLIGHT_UNDONE      /* An EXEC as above that may fail at its end. */
+    FLIGHT_TIMED_LOAD  /* The same, and an operation of the record. */
 };
 
 static inline struct gd_sim__kvs_client *gd_sim__kvs_mine(struct gd_sim_client *client)

@@ -99,8 +99,8 @@ static void draw_command(struct gd_sim_client *client, struct gd_sim_timed_comma
     case GD_SIM_TIMED_SET:
     case GD_SIM_TIMED_EXPIRE:
         if (gd_prng_chance(&client->prng, 1, 4)) {
-            bool if_ = gd_prng_chance(&client->prng, 1, 2);
-            command->condition = if_ ? GD_SIM_TIMED_IF : GD_SIM_TIMED_UNLESS;
+            bool present = gd_prng_chance(&client->prng, 1, 2);
+            command->condition = present ? GD_SIM_TIMED_IF : GD_SIM_TIMED_UNLESS;
         }
         draw_command_time(client, command);
         command->many = command->verb == GD_SIM_TIMED_SET &&
@@ -436,12 +436,15 @@ static void take_wipes(struct gd_sim_client *client, const struct gd_sim_timed_r
 
 static void say_unfit(struct gd_sim_client *client, const struct gd_sim_timed_command *command,
                       const struct gd_sim_timed_states *states, struct gd_sim_timed_now now,
-                      const struct gd_sim_reply *reply, struct gd_bytes *why)
+                      const struct gd_sim_reply *reply, /* NULL: it was in a LOAD. */
+                      struct gd_bytes *why)
 {
     char key[32];
     (void)key_word(client, mine(client)->generation, command->key, key, sizeof key);
     gd_bytes_format(why, "%s of %s gave ", verb_word(command), key);
-    if (reply->type == GD_SIM_REPLY_INTEGER) {
+    if (reply == NULL) {
+        gd_bytes_add_text(why, "OK, of a LOAD");
+    } else if (reply->type == GD_SIM_REPLY_INTEGER) {
         gd_bytes_format(why, "%" PRId64, reply->integer);
     } else if (reply->type == GD_SIM_REPLY_NULL || reply->type == GD_SIM_REPLY_ARRAY) {
         gd_bytes_add_text(why, reply->type == GD_SIM_REPLY_NULL ? "null" : "an array");

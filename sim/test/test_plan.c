@@ -26,83 +26,80 @@ static void test_plan_print_and_parse_are_inverse(void **state)
 }
 
 /* P2. */
+static const struct {
+    const char *name, *text, *want;
+} bad_lines[] = {
+    {"unknown word", "seed 1\nbogus 3\n", "line 2: unknown word 'bogus'"},
+    {"unknown fault", "at 1s explode node 1\n", "line 1: unknown fault 'explode'"},
+    {"no target", "\n\nat 1s crash\n", "line 3: the fault lacks its target"},
+    {"a role that is none", "at 1s crash boss for 1s\n", "line 1: a fault's target is"},
+    {"no such node", "at 1s crash node 77 for 1s\n", "line 1: a node's number"},
+    {"no duration", "at 1s crash leader\n", "line 1: the fault lacks its duration"},
+    {"a duration too many", "at 1s reset leader for 1s\n", "line 1: this fault is over at once"},
+    {"later than nothing", "at 1s crash leader later 3ms for 1s\n",
+     "line 1: this fault waits for no role: it has no 'later'"},
+    {"later by no time", "at 1s crash elected later for 1s\n",
+     "line 1: a time such as 3ms is wanted behind 'later', not 'for'"},
+    {"an end that is no role", "at 1s crash leader until noon for 1s\n",
+     "line 1: a role that is waited for is wanted behind 'until', not 'noon'"},
+    {"an end that is there already", "at 1s crash leader until follower for 1s\n",
+     "line 1: a role that is waited for"},
+    {"an end of nothing", "at 1s reset leader until elected\n",
+     "line 1: this fault is over at once: it has no 'until'"},
+    {"time goes back", "at 2s crash leader for 1s\nat 1s crash leader for 1s\n",
+     "line 2: the time goes back"},
+    {"not a time", "at 2 crash leader for 1s\n", "line 1: a time such as"},
+    {"out of range", "nodes 99\n", "line 1: out of this parameter's range: '99'"},
+    {"no value", "nodes\n", "line 1: not a value for this parameter"},
+    {"too much", "nodes 3 4\n", "line 1: too much on the line: '4'"},
+    {"no point of a crash", "at 1s crash-at leader for 1s\n", "line 1: crash-at lacks"},
+    {"no operation", "at 1s crash-at leader half\n", "line 1: a disk operation is wanted"},
+    {"nothing that fails", "at 1s fail-op leader for 1s\n", "line 1: the fault lacks the disk"},
+    {"an outage behind nothing", "at 1s fail-outage leader for 1s\n",
+     "line 1: the fault lacks the disk"},
+    {"no such operation", "at 1s crash-at leader half fly for 1s\n",
+     "line 1: a disk operation is wanted, not 'fly'"},
+    {"a node that is none of them", "seed 1\nat 1s crash node 4 for 1s\nnodes 3\n",
+     "line 2: the cluster has no node '4'"},
+    {"a group beyond the cluster", "at 1s split 1,5 for 1s\n",
+     "line 1: the cluster has no node '5'"},
+    {"no group", "at 1s split\n", "line 1: the fault lacks its target"},
+    {"nothing behind at", "at\n", "line 1: a time such as"},
+    {"no fault", "at 1s\n", "line 1: unknown fault ''"},
+    {"no measure", "at 1s slow-disk leader for 1s\n", "line 1: the fault lacks its measure"},
+    {"no jump", "at 1s clock-jump leader\n", "line 1: the fault lacks its measure"},
+    {"a count too many", "at 1s crash leader count 3 for 1s\n",
+     "line 1: this fault has no 'count'"},
+    {"a count of none", "at 1s fail-sync leader count 0 for 1s\n", "line 1: a number is wanted"},
+    {"more than certain", "at 1s lossy leader count 1000001 for 1s\n",
+     "line 1: a chance is at most"},
+    {"a jump of a crash", "at 1s crash leader by 1s for 1s\n", "line 1: this fault has no 'by'"},
+    {"a word behind the fault", "at 1s crash leader for 1s now\n", "line 1: unknown word 'now'"},
+    {"a number that is none", "seed x\n", "line 1: a number is wanted behind 'seed'"},
+    {"timeouts that contradict", "node.heartbeat 1s\nnode.election_timeout 1s\nkeys 3\n",
+     "line 2: node.election_timeout is below"},
+    {"latencies that contradict", "net.latency_min 2s\n\nkeys 3\n", "line 1: net.latency_min"},
+    {"a parameter twice", "nodes 3\nkeys 2\nnodes 5\n", "line 3: said twice: 'nodes'"},
+    {"two seeds", "seed 1\nseed 2\n", "line 2: said twice: 'seed'"},
+    {"an option twice", "at 1s crash leader for 1s for 2s\n", "line 1: said twice: 'for'"},
+    {"behind the end", "at 5s crash leader for 1s\nduration 4s\n",
+     "line 1: this fault is behind the run's end"},
+};
+
 static void test_plan_parse_names_the_line(void **state)
 {
-    static const struct {
-        const char *name, *text, *want;
-    } cases[] = {
-        {"unknown word", "seed 1\nbogus 3\n", "line 2: unknown word 'bogus'"},
-        {"unknown fault", "at 1s explode node 1\n", "line 1: unknown fault 'explode'"},
-        {"no target", "\n\nat 1s crash\n", "line 3: the fault lacks its target"},
-        {"a role that is none", "at 1s crash boss for 1s\n", "line 1: a fault's target is"},
-        {"no such node", "at 1s crash node 77 for 1s\n", "line 1: a node's number"},
-        {"no duration", "at 1s crash leader\n", "line 1: the fault lacks its duration"},
-        {"a duration too many", "at 1s reset leader for 1s\n",
-         "line 1: this fault is over at once"},
-        {"later than nothing", "at 1s crash leader later 3ms for 1s\n",
-         "line 1: this fault waits for no role: it has no 'later'"},
-        {"later by no time", "at 1s crash elected later for 1s\n",
-         "line 1: a time such as 3ms is wanted behind 'later', not 'for'"},
-        {"an end that is no role", "at 1s crash leader until noon for 1s\n",
-         "line 1: a role that is waited for is wanted behind 'until', not 'noon'"},
-        {"an end that is there already", "at 1s crash leader until follower for 1s\n",
-         "line 1: a role that is waited for"},
-        {"an end of nothing", "at 1s reset leader until elected\n",
-         "line 1: this fault is over at once: it has no 'until'"},
-        {"time goes back", "at 2s crash leader for 1s\nat 1s crash leader for 1s\n",
-         "line 2: the time goes back"},
-        {"not a time", "at 2 crash leader for 1s\n", "line 1: a time such as"},
-        {"out of range", "nodes 99\n", "line 1: out of this parameter's range: '99'"},
-        {"no value", "nodes\n", "line 1: not a value for this parameter"},
-        {"too much", "nodes 3 4\n", "line 1: too much on the line: '4'"},
-        {"no point of a crash", "at 1s crash-at leader for 1s\n", "line 1: crash-at lacks"},
-        {"no operation", "at 1s crash-at leader half\n", "line 1: a disk operation is wanted"},
-        {"nothing that fails", "at 1s fail-op leader for 1s\n", "line 1: the fault lacks the disk"},
-        {"an outage behind nothing", "at 1s fail-outage leader for 1s\n",
-         "line 1: the fault lacks the disk"},
-        {"no such operation", "at 1s crash-at leader half fly for 1s\n",
-         "line 1: a disk operation is wanted, not 'fly'"},
-        {"a node that is none of them", "seed 1\nat 1s crash node 4 for 1s\nnodes 3\n",
-         "line 2: the cluster has no node '4'"},
-        {"a group beyond the cluster", "at 1s split 1,5 for 1s\n",
-         "line 1: the cluster has no node '5'"},
-        {"no group", "at 1s split\n", "line 1: the fault lacks its target"},
-        {"nothing behind at", "at\n", "line 1: a time such as"},
-        {"no fault", "at 1s\n", "line 1: unknown fault ''"},
-        {"no measure", "at 1s slow-disk leader for 1s\n", "line 1: the fault lacks its measure"},
-        {"no jump", "at 1s clock-jump leader\n", "line 1: the fault lacks its measure"},
-        {"a count too many", "at 1s crash leader count 3 for 1s\n",
-         "line 1: this fault has no 'count'"},
-        {"a count of none", "at 1s fail-sync leader count 0 for 1s\n",
-         "line 1: a number is wanted"},
-        {"more than certain", "at 1s lossy leader count 1000001 for 1s\n",
-         "line 1: a chance is at most"},
-        {"a jump of a crash", "at 1s crash leader by 1s for 1s\n",
-         "line 1: this fault has no 'by'"},
-        {"a word behind the fault", "at 1s crash leader for 1s now\n",
-         "line 1: unknown word 'now'"},
-        {"a number that is none", "seed x\n", "line 1: a number is wanted behind 'seed'"},
-        {"timeouts that contradict", "node.heartbeat 1s\nnode.election_timeout 1s\nkeys 3\n",
-         "line 2: node.election_timeout is below"},
-        {"latencies that contradict", "net.latency_min 2s\n\nkeys 3\n", "line 1: net.latency_min"},
-        {"a parameter twice", "nodes 3\nkeys 2\nnodes 5\n", "line 3: said twice: 'nodes'"},
-        {"two seeds", "seed 1\nseed 2\n", "line 2: said twice: 'seed'"},
-        {"an option twice", "at 1s crash leader for 1s for 2s\n", "line 1: said twice: 'for'"},
-        {"behind the end", "at 5s crash leader for 1s\nduration 4s\n",
-         "line 1: this fault is behind the run's end"},
-    };
     struct gd_sim_plan *plan = calloc(1, sizeof *plan);
     (void)state;
     assert_non_null(plan);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof bad_lines / sizeof bad_lines[0]; i++) {
         struct gd_error error = {0};
-        struct gd_slice text = {(const uint8_t *)cases[i].text, strlen(cases[i].text)};
-        print_message("case: %s\n", cases[i].name);
+        struct gd_slice text = {(const uint8_t *)bad_lines[i].text, strlen(bad_lines[i].text)};
+        print_message("case: %s\n", bad_lines[i].name);
         assert_int_equal(gd_sim_plan_parse(text, plan, &error), GD_ERR_INVALID);
-        if (strncmp(error.text, cases[i].want, strlen(cases[i].want)) != 0) {
+        if (strncmp(error.text, bad_lines[i].want, strlen(bad_lines[i].want)) != 0) {
             print_error("got: %s\n", error.text);
         }
-        assert_int_equal(strncmp(error.text, cases[i].want, strlen(cases[i].want)), 0);
+        assert_int_equal(strncmp(error.text, bad_lines[i].want, strlen(bad_lines[i].want)), 0);
     }
     free(plan);
 }
