@@ -455,6 +455,16 @@ static void ask_to_join(struct run *run, gd_time_ns now)
     }
 }
 
+/* Has it been told who it is by a leader whose word was undone? Under version 1, which remembers no
+ * ids, it does not ask again (join.c): the operator has to add it. */
+static bool is_stranded(const struct run *run)
+{
+    const struct gd_node *node = gd_sim_cluster_node(run->cluster, (unsigned)run->joins);
+    const struct gd_config *config =
+        node != NULL && gd_node_raft(node) != NULL ? gd_raft_config(gd_node_raft(node)) : NULL;
+    return config != NULL && config->count > 0 && gd_config_version(config) < 2;
+}
+
 /* The operator adds the next spare, and asks until it is done: a cluster that answers its clients
  * and cannot change is not whole. The number is the operator's own: who leads may know only of
  * those that are members now. */
@@ -481,7 +491,7 @@ static void grow(struct run *run)
     if (run->joins > gd_sim_plan_total(run->plan)) {
         return;
     }
-    if (run->plan->asks != 0) {
+    if (run->plan->asks != 0 && !is_stranded(run)) {
         ask_to_join(run, now);
         return;
     }
