@@ -276,12 +276,23 @@ static void get_entries(struct gd_reader *reader, struct gd_message_append *appe
     }
 }
 
-static void get_append(struct gd_reader *reader, struct gd_message_append *append)
+/* All in front of the entries; `entry_count` is what the frame says. */
+static void get_append_front(struct gd_reader *reader, struct gd_message_append *append)
 {
     append->previous = get_position(reader);
     append->commit = gd_reader_le64(reader);
     append->round = gd_reader_le64(reader);
-    get_entries(reader, append, gd_reader_le32(reader));
+    append->entry_count = gd_reader_le32(reader);
+}
+
+static void get_append(struct gd_reader *reader, struct gd_message_append *append)
+{
+    size_t count;
+
+    get_append_front(reader, append);
+    count = append->entry_count;
+    append->entry_count = 0;
+    get_entries(reader, append, count);
 }
 
 bool gd_message_frame_append(struct gd_slice frame, struct gd_message_append *append)
@@ -292,10 +303,8 @@ bool gd_message_frame_append(struct gd_slice frame, struct gd_message_append *ap
         return false;
     }
     reader = gd_reader_of((struct gd_slice){frame.data + HEADER_SIZE, frame.size - HEADER_SIZE});
-    *append = (struct gd_message_append){.previous = get_position(&reader)};
-    append->commit = gd_reader_le64(&reader);
-    append->round = gd_reader_le64(&reader);
-    append->entry_count = gd_reader_le32(&reader);
+    *append = (struct gd_message_append){0};
+    get_append_front(&reader, append);
     return !reader.failed;
 }
 

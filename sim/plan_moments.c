@@ -26,26 +26,30 @@ static enum gd_sim_role draw_until(struct gd_prng *prng, const struct gd_sim_fau
     return ends ? role : GD_SIM_ROLE_NODE;
 }
 
-/* One of those whom D1 allows is ordered to leave, around this time: it is the target, from now on
- * or as soon as it learns that it was removed. */
-static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns around,
-                       struct gd_sim_fault *target)
+/* Whoever may have to go (D1) is ordered to, at a time before `at + spread`. */
+static struct gd_sim_fault order_leave(struct gd_prng *prng, struct gd_sim_plan *plan,
+                                       gd_time_ns at, gd_time_ns spread)
 {
     bool replace = plan->spares > 0 && gd_prng_chance(prng, 1, 3);
     struct gd_sim_fault leave = {.kind = replace ? GD_SIM_FAULT_REPLACE : GD_SIM_FAULT_REMOVE};
-    leave.at = around + gd_prng_below(prng, 3 * plan->election_timeout);
+    leave.at = at + (spread > 0 ? gd_prng_below(prng, spread) : 0);
     leave.at -= leave.at % GD_SIM_MS;
     leave.node = gd_sim__draw_victim(prng, plan); /* ROLE_NODE is 0. */
-    if (gd_prng_chance(prng, 1, 2)) {
-        target->role = GD_SIM_ROLE_LEAVING;
-        target->node = 0;
-    } else {
-        target->role = leave.role;
-        target->node = leave.node;
-    }
-    if (leave.at < plan->duration - plan->duration / 10) {
+    if (leave.at < end_of(plan)) {
         gd_sim__insert_fault(plan, &leave);
     }
+    return leave;
+}
+
+/* Somebody is ordered to leave, around this time: it is the target, from now on or as soon as it
+ * learns that it was removed. */
+static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns around,
+                       struct gd_sim_fault *target)
+{
+    struct gd_sim_fault leave = order_leave(prng, plan, around, 3 * plan->election_timeout);
+    bool later = gd_prng_chance(prng, 1, 2);
+    target->role = later ? GD_SIM_ROLE_LEAVING : leave.role;
+    target->node = later ? 0 : leave.node;
 }
 
 /* Much goes wrong only when two things meet: a slow disk and a partition that heals in the middle,
@@ -64,7 +68,7 @@ static void draw_together(struct gd_sim_plan *plan, bool members)
     gd_time_ns timeout = plan->election_timeout;
     gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 12);
     gd_time_ns at = timeout * 2;
-    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    gd_time_ns end = end_of(plan);
     enum gd_sim_class present[GD_COUNT(classes)];
     size_t count = 0;
     if (plan->nodes < 2 || gd_prng_chance(&prng, 1, 2)) {
@@ -148,18 +152,6 @@ static uint64_t slowness(struct gd_prng *prng, const struct gd_sim_plan *plan)
     return gd_prng_between(prng, most / 2 + 1, most * 2);
 }
 
-/* Whoever may have to go is ordered to. */
-static void order_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
-{
-    bool replace = plan->spares > 0 && gd_prng_chance(prng, 1, 3);
-    struct gd_sim_fault leave = {.kind = replace ? GD_SIM_FAULT_REPLACE : GD_SIM_FAULT_REMOVE};
-    leave.at = at - at % GD_SIM_MS;
-    leave.node = gd_sim__draw_victim(prng, plan);
-    if (leave.at < end_of(plan)) {
-        gd_sim__insert_fault(plan, &leave);
-    }
-}
-
 /* The leader goes in the midst of a change, which the others' disks are slow to take in: some have
  * it, some have not, and who has it has it in memory. */
 static void draw_changes(struct gd_sim_plan *plan)
@@ -180,7 +172,7 @@ static void draw_changes(struct gd_sim_plan *plan)
         struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK};
         struct gd_sim_fault blow = {.role = whom[gd_prng_below(&prng, GD_COUNT(whom))]};
         if (gd_prng_chance(&prng, 1, 2)) {
-            order_leave(&prng, plan, at);
+            (void)order_leave(&prng, plan, at, 0);
         } else {
             struct gd_sim_fault add = {.kind = GD_SIM_FAULT_ADD};
             add_part(&prng, plan, add, at, 1);
@@ -219,7 +211,7 @@ static void draw_offers(struct gd_sim_plan *plan, bool members)
         if (members && gd_prng_chance(&prng, 2, 3)) {
             offer.role = GD_SIM_ROLE_NODE;
             offer.node = gd_sim__draw_victim(&prng, plan);
-            order_leave(&prng, plan, at + gd_prng_between(&prng, timeout, timeout * 3));
+            (void)order_leave(&prng, plan, at + gd_prng_between(&prng, timeout, timeout * 3), 0);
         }
         blow.kind = gd_sim__draw_kind(&prng, plan, blows[gd_prng_below(&prng, GD_COUNT(blows))]);
         if (gd_prng_chance(&prng, 2, 3)) {
