@@ -14,6 +14,7 @@
 #include "sim/apart.h"
 #include "sim/checks.h"
 #include "sim/faults.h"
+#include "sim/grow.h"
 #include "sim/judge.h"
 #include "sim/members.h"
 #include "sim/story.h"
@@ -37,10 +38,7 @@ struct run {
     struct gd_sim_story *story; /* NULL: no picture is wanted. */
     struct gd_sim_record record;
     bool ended;
-    gd_node_id joins;   /* Whom the operator adds at the end; 0: nobody. */
-    gd_time_ns asked;   /* When the operator last asked for that. */
-    gd_node_id asks;    /* Who was started to ask by itself, ... */
-    unsigned whom;      /* ... and whom. */
+    struct gd_sim_growth growth;
     gd_time_ns lose_at; /* When some are lost for good; UINT64_MAX: nobody is, or they are. */
     bool lose_soon;     /* A change is on its way: it is about to be. */
     uint64_t elections; /* Won so far. */
@@ -414,130 +412,6 @@ static bool lingers(const struct run *run, const struct gd_raft *leading, unsign
            id <= gd_config_highest(config);
 }
 
-/* Its seat in the configuration in force at the leader; NULL: none. */
-static const struct gd_member *seat_of(const struct run *run, gd_node_id id)
-{
-    unsigned leader = gd_sim_cluster_leader(run->cluster);
-    if (leader == 0) {
-        return NULL;
-    }
-    const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
-    return gd_config_find(gd_raft_config(raft), id);
-}
-
-/* Is it a member that anybody can ask? */
-static bool answers(const struct run *run, unsigned id)
-{
-    return seat_of(run, id) != NULL && gd_sim_cluster_ready(run->cluster, id) &&
-           !gd_sim_faults_lost(run->faults, id);
-}
-
-/* Or the spare asks by itself, any member; another one only when that is gone. Whatever becomes of
- * its question, it goes on asking: nobody starts it again for that. */
-static void ask_to_join(struct run *run, gd_time_ns now)
-{
-    unsigned total = gd_sim_plan_total(run->plan);
-    unsigned first = (unsigned)(now / GD_SIM_S);
-    if (run->asks == run->joins && answers(run, run->whom)) {
-        return;
-    }
-    for (unsigned i = 0; i < total; i++) {
-        unsigned id = (first + i) % total + 1;
-        if (answers(run, id)) {
-            run->asked = now;
-            run->asks = run->joins;
-            run->whom = id;
-            gd_sim_cluster_ask(run->cluster, (unsigned)run->joins, id);
-            gd_sim_cluster_crash(run->cluster, (unsigned)run->joins);
-            gd_sim_cluster_start(run->cluster, (unsigned)run->joins);
-            return;
-        }
-    }
-}
-
-/* Has it been told who it is by a leader whose word was undone? Under version 1, which remembers no
- * ids, it does not ask again (join.c): the operator has to add it. */
-static bool is_stranded(const struct run *run)
-{
-    const struct gd_node *node = gd_sim_cluster_node(run->cluster, (unsigned)run->joins);
-    const struct gd_config *config =
-        node != NULL && gd_node_raft(node) != NULL ? gd_raft_config(gd_node_raft(node)) : NULL;
-    return config != NULL && config->count > 0 && gd_config_version(config) < 2;
-}
-
-/* The operator adds the next spare, and asks until it is done: a cluster that answers its clients
- * and cannot change is not whole. The number is the operator's own: who leads may know only of
- * those that are members now. */
-static void grow(struct run *run)
-{
-    gd_time_ns now = gd_sim_cluster_now(run->cluster);
-    unsigned leader = gd_sim_cluster_leader(run->cluster);
-    struct gd_address address;
-    char order[GD_ADDRESS_SIZE + 64];
-    if (run->plan->grow == 0 || leader == 0 || now < run->asked + GD_SIM_S) {
-        return;
-    }
-    const struct gd_raft *raft = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
-    if (run->joins == 0) {
-        run->joins =
-            gd_sim_operator_fresh_id(gd_sim_faults_operator(run->faults), gd_raft_config(raft));
-    }
-    if (seat_of(run, run->joins) != NULL) {
-        return;
-    }
-    if (run->joins <= gd_raft_id_highest(raft)) { /* Told that it was used: by what is undone. */
-        run->joins = gd_raft_id_highest(raft) + 1;
-    }
-    if (run->joins > gd_sim_plan_total(run->plan)) {
-        return;
-    }
-    if (run->plan->asks != 0 && !is_stranded(run)) {
-        ask_to_join(run, now);
-        return;
-    }
-    run->asked = now;
-    gd_sim_peer_address((unsigned)run->joins, &address);
-    (void)snprintf(order, sizeof order, "RAFT ADD %" PRIu64 " %s", run->joins, address.text);
-    gd_sim_cluster_order(run->cluster, leader, order);
-}
-
-/* Does some member still speak an older version, as far as the others can know? Until it is
- * upgraded, and heard of, a change is refused; unless all have shown already that they read the
- * newer one. */
-static bool upgrading(const struct run *run)
-{
-    unsigned leader = gd_sim_cluster_leader(run->cluster);
-    struct gd_node *node = leader != 0 ? gd_sim_cluster_node(run->cluster, leader) : NULL;
-    uint16_t first = 0;
-    if (node != NULL && gd_config_version(gd_raft_config(gd_node_raft(node))) >= 2) {
-        return false;
-    }
-    for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
-        uint16_t version = gd_sim_cluster_version(run->cluster, id);
-        bool silent =
-            gd_sim_cluster_refused(run->cluster, id) || gd_sim_faults_lost(run->faults, id);
-        first = first == 0 ? version : first;
-        if (silent || (version != 0 && version != first)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool grown(const struct run *run)
-{
-    if (upgrading(run)) {
-        return true;
-    }
-    if (run->joins == 0 || run->joins > gd_sim_plan_total(run->plan) ||
-        gd_sim_faults_lost(run->faults, (unsigned)run->joins) ||
-        gd_sim_cluster_refused(run->cluster, (unsigned)run->joins)) {
-        return run->plan->grow == 0 || run->joins != 0;
-    }
-    const struct gd_member *seat = seat_of(run, run->joins);
-    return seat != NULL && seat->roles == GD_MEMBER_VOTER;
-}
-
 /* Has everybody who runs applied all that is committed, under one leader, and is gone who was
  * removed? */
 static bool settled(const struct run *run)
@@ -623,10 +497,11 @@ static void not_settled(struct run *run)
     bool clients = !gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster));
     unsigned leader = gd_sim_cluster_leader(run->cluster);
     gd_bytes_format(&bytes, "everything was healed %s ago, and still %s\n", time,
-                    leader == 0   ? "nobody leads"
-                    : clients     ? "clients wait for answers"
-                    : !grown(run) ? "the operator's change is not made"
-                                  : "some nodes lag behind, or were removed and do not know");
+                    leader == 0 ? "nobody leads"
+                    : clients   ? "clients wait for answers"
+                    : !gd_sim_grown(&run->growth)
+                        ? "the operator's change is not made"
+                        : "some nodes lag behind, or were removed and do not know");
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan) && leader != 0; id++) {
         const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
         if (lingers(run, leading, id)) {
@@ -671,7 +546,7 @@ static void settle(struct run *run)
                 lose(run);
                 break;
             }
-            grow(run);
+            gd_sim_grow(&run->growth);
             run_until(run, gd_world_now(world) + STEP);
         }
     }
@@ -681,9 +556,9 @@ static void settle(struct run *run)
         if (step % 10 == 0) {
             gd_sim_operator_insist(gd_sim_faults_operator(run->faults));
         }
-        grow(run);
+        gd_sim_grow(&run->growth);
         run_until(run, gd_world_now(world) + STEP);
-        if (!run->ended && settled(run) && grown(run) &&
+        if (!run->ended && settled(run) && gd_sim_grown(&run->growth) &&
             gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster))) {
             return;
         }
@@ -964,6 +839,8 @@ void gd_sim_run(const struct gd_sim_plan *plan, const struct gd_sim_run_options 
     cluster.hooks.trace = options->trace.to != NULL ? on_trace : NULL;
     run->cluster = gd_sim_cluster_new(&cluster);
     run->faults = gd_sim_faults_new(plan, run->cluster);
+    run->growth =
+        (struct gd_sim_growth){.plan = plan, .cluster = run->cluster, .faults = run->faults};
     run->story = options->html != NULL ? gd_sim_story_new(plan, run->cluster) : NULL;
     gd_sim_cluster_begin(run->cluster);
     run_until(run, plan->duration);
