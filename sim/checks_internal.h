@@ -67,6 +67,7 @@ struct shadow {   /* Of one node. */
     uint32_t members;     /* Of the configuration in force: bit n is node n. */
     gd_term leader_term;  /* The last one in which it knew a leader; 0: none since its start. */
     gd_term rightly;      /* The highest that it has read from who may bring it to a later one. */
+    gd_term free;         /* The highest of a candidate's question that it read, hearing nobody. */
     struct outside {      /* The highest that it has read from others, and from whom. */
         gd_term term;
         uint32_t from; /* Bit n: node n. */
@@ -178,6 +179,8 @@ struct gd_sim_checks {
  * to date what it says of elections, but for the term, the vote and who led. */
 void gd_sim__look_at_standing(struct gd_sim_checks *checks, unsigned id,
                               const struct gd_raft *raft);
+/* May node `id` stand for election, by the configuration that it has, or the one before? */
+bool gd_sim__may_stand(const struct gd_raft *raft, unsigned id);
 /* Has it read an answer of node `peer`, in the term that it leads, within the last `span`? */
 bool gd_sim__has_heard(const struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
                        gd_time_ns span);

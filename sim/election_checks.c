@@ -6,7 +6,7 @@
 
 /* A voter, or one by the configuration before, as long as the last is not known to be committed:
  * who has it may be the only one with the entry that the others must have. */
-static bool may_be_needed(const struct gd_raft *raft, unsigned id)
+bool gd_sim__may_stand(const struct gd_raft *raft, unsigned id)
 {
     gd_index index = gd_raft_config_index(raft), before;
     if (gd_config_votes(gd_raft_config(raft), id)) {
@@ -30,7 +30,7 @@ static void look_at_passed(struct gd_sim_checks *checks, unsigned id, const stru
     if (same && shadow->term != 0 && (shadow->leader != 0 || shadow->vote == 0) &&
         shadow->facts.election_deadline <= now && facts->election_deadline > now &&
         facts->leader_contact == shadow->facts.leader_contact && facts->leader_contact != now &&
-        facts->campaigns == shadow->facts.campaigns && may_be_needed(raft, id)) {
+        facts->campaigns == shadow->facts.campaigns && gd_sim__may_stand(raft, id)) {
         gd_sim__violated(checks, "elections are stood for",
                          "node %u, follower of term %" PRIu64
                          ", let its election pass; its vote and its log may be needed",
@@ -140,13 +140,10 @@ static void look_at_wish(struct gd_sim_checks *checks, unsigned id, const struct
 {
     const struct shadow *shadow = &checks->shadows[id];
     gd_term term = gd_raft_term(raft);
-    gd_time_ns contact = shadow->facts.leader_contact;
-    gd_time_ns now = checks->clock(checks->context, id);
-    bool hears = shadow->led || (contact != 0 && now - contact < checks->plan->election_timeout &&
-                                 shadow->leader != 0 && shadow->role == GD_ROLE_FOLLOWER);
     uint32_t voters = shadow->voters.incoming | shadow->voters.outgoing;
-    if (shadow->term == 0 || term <= shadow->term || !hears || gd_raft_vote(raft) == id ||
-        shadow->wish.term != term || shadow->wish.others >= term || voters == 0) {
+    if (shadow->term == 0 || term <= shadow->term || term <= shadow->free ||
+        gd_raft_vote(raft) == id || shadow->wish.term != term || shadow->wish.others >= term ||
+        voters == 0) {
         return;
     }
     unsigned from = 0;

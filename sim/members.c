@@ -64,7 +64,7 @@ static unsigned size_of(uint32_t set)
     return size;
 }
 
-static bool decides(struct gd_sim_voters voters, uint32_t set)
+bool gd_sim_decides(struct gd_sim_voters voters, uint32_t set)
 {
     return voters.incoming != 0 && size_of(set & voters.incoming) * 2 > size_of(voters.incoming) &&
            (voters.outgoing == 0 || size_of(set & voters.outgoing) * 2 > size_of(voters.outgoing));
@@ -85,7 +85,7 @@ static uint32_t supporters(const struct gd_sim_voice *voices, unsigned count, un
 static bool apart(struct gd_sim_voters a, uint32_t for_a, struct gd_sim_voters b, uint32_t for_b)
 {
     for (uint32_t set = for_a; set != 0; set = (set - 1) & for_a) {
-        if (decides(a, set) && decides(b, for_b & ~set)) {
+        if (gd_sim_decides(a, set) && gd_sim_decides(b, for_b & ~set)) {
             return true;
         }
     }
@@ -99,7 +99,7 @@ bool gd_sim_elections_meet(const struct gd_sim_voice *voices, unsigned count, un
     GD_ASSERT(count <= 16);
     for (unsigned a = 1; a <= count; a++) {
         behind[a] = voices[a].campaigns ? supporters(voices, count, a) : 0;
-        if (!decides(voices[a].set, behind[a])) {
+        if (!gd_sim_decides(voices[a].set, behind[a])) {
             behind[a] = 0;
             continue;
         }

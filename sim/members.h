@@ -14,6 +14,8 @@ struct gd_sim_voters {
     uint32_t outgoing; /* 0: not joint. */
 };
 struct gd_sim_voters gd_sim_voters_of(const struct gd_config *config);
+/* Whether those in `set` can decide; without voters nobody can. */
+bool gd_sim_decides(struct gd_sim_voters voters, uint32_t set);
 
 /* What a node would bring to an election now. */
 struct gd_sim_voice {

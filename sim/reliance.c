@@ -289,15 +289,6 @@ static void look_at_heeded(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
-/* A voter, or one by the configuration before, as long as the last is not known to be committed. */
-static bool may_stand(const struct gd_raft *raft, unsigned id)
-{
-    gd_index index = gd_raft_config_index(raft), before;
-    return gd_config_votes(gd_raft_config(raft), id) ||
-           (index > gd_raft_commit(raft) &&
-            gd_config_votes(gd_raft_config_at(raft, index - 1, &before), id));
-}
-
 static void look_at_candidates(struct gd_sim_checks *checks, unsigned id,
                                const struct gd_raft *raft)
 {
@@ -307,7 +298,7 @@ static void look_at_candidates(struct gd_sim_checks *checks, unsigned id,
     bool stands = campaigns > all->campaigns[id] && gd_raft_role(raft) != GD_ROLE_FOLLOWER;
     bool wanted = all->wanted[id] != 0 && since < 4 * checks->plan->election_timeout;
     all->campaigns[id] = campaigns;
-    if (stands && !wanted && !may_stand(raft, id)) {
+    if (stands && !wanted && !gd_sim__may_stand(raft, id)) {
         gd_sim__violated(checks, "candidates vote",
                          "node %u stands for election after term %" PRIu64
                          ", and is no voter by the configuration at %" PRIu64,

@@ -11,17 +11,6 @@
 #include "sim/checks_internal.h"
 #include <inttypes.h>
 
-static bool majority(uint32_t voters, uint32_t set)
-{
-    unsigned all = 0;
-    unsigned in = 0;
-    for (unsigned id = 0; id <= GD_SIM_NODES_MAX; id++) {
-        all += voters >> id & 1;
-        in += (voters & set) >> id & 1;
-    }
-    return all == 0 || in * 2 > all;
-}
-
 /* Does it hear a leader, or lead and hear a quorum? One that has stood still finds that out in the
  * event in which it reads what came meanwhile, before it has read all of it. */
 static bool hears(const struct gd_sim_checks *checks, unsigned id)
@@ -37,7 +26,7 @@ static bool hears(const struct gd_sim_checks *checks, unsigned id)
     for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
         heard |= gd_sim__has_heard(checks, id, peer, shadow->term, span) ? UINT32_C(1) << peer : 0;
     }
-    return majority(shadow->voters.incoming, heard) && majority(shadow->voters.outgoing, heard);
+    return gd_sim_decides(shadow->voters, heard);
 }
 
 /* Whatever the sender, or from a member alone? */
@@ -63,6 +52,10 @@ void gd_sim__note_term(struct gd_sim_checks *checks, unsigned from, unsigned to,
 {
     struct shadow *shadow = &checks->shadows[to];
     gd_term term = gd_message_frame_term(frame);
+    if (gd_message_frame_type(frame) == GD_MESSAGE_VOTE && term > shadow->free &&
+        !hears(checks, to)) {
+        shadow->free = term;
+    }
     if ((shadow->members >> from & 1) != 0 || has_right(checks, to, gd_message_frame_type(frame))) {
         shadow->rightly = term > shadow->rightly ? term : shadow->rightly;
     } else if (term >= shadow->outside.term) {
