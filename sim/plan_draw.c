@@ -745,6 +745,18 @@ static void fit_pieces(struct gd_sim_plan *plan)
     plan->snapshot_chunk_size = plan->snapshot_chunk_size < all ? all : plan->snapshot_chunk_size;
 }
 
+/* A way of some heartbeats, batches of an entry or two, and a window of one let pass less than the
+ * clients ask for: who gives up before its turn comes asks again, for ever. */
+static void fit_window(struct gd_sim_plan *plan)
+{
+    gd_time_ns way = plan->net_latency_max * plan->net_uneven;
+    way = way < plan->heartbeat ? way : plan->heartbeat; /* As the cluster stretches it. */
+    uint64_t batch = 1 + plan->batch_size / (128 + plan->value_size);
+    uint64_t turns = plan->clients * (plan->pipeline > 1 ? plan->pipeline : 1) / batch + 1;
+    uint64_t least = turns * 4 * way / (plan->client_timeout + 1);
+    plan->window_count = plan->window_count < least ? least : plan->window_count;
+}
+
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
     gd_sim_plan_defaults(plan);
@@ -785,6 +797,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     plan->quiet = gd_prng_chance(&prng, 1, 3);
     leave_room_for_the_dead(plan);
     fit_pieces(plan);
+    fit_window(plan);
 }
 
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
