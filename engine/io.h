@@ -19,12 +19,16 @@
  *   D1. What a completed SYNC or WRITE_DURABLE covered survives every crash: for SYNC, all writes,
  *       truncations and preallocations of that file that completed before the sync was submitted.
  *   D2. A created, renamed or unlinked name survives every crash once a SYNC_DIRECTORY of its
- * folder that was submitted after that completion has completed. Not promised X1. Order between
- * disk operations in flight together: only a completion orders two. X2. Atomicity. A crash leaves
- * any 512-byte sector outside D1 old, new or (torn) a mix; names outside D2 old or new, each on its
- * own. X3. Integrity. A read may return flipped bits, or another sector's: checksum everything. X4.
- * A second chance. After a failed SYNC or WRITE_DURABLE nothing since the last good one may be
- *       relied on, ever; a later sync that succeeds proves nothing (Rebello et al., ATC 2020).
+ *       folder that was submitted after that completion has completed, unless one between failed.
+ *
+ * Not promised
+ *   X1. Order between disk operations in flight together: only a completion orders two.
+ *   X2. Atomicity. A crash leaves any 512-byte sector outside D1 old, new or (torn) a mix; names
+ *       outside D2 old or new, each on its own.
+ *   X3. Integrity. A read may return flipped bits, or another sector's: checksum everything.
+ *   X4. A second chance. After a failed SYNC, WRITE_DURABLE or SYNC_DIRECTORY nothing since the
+ *       last good one may be relied on, ever; a later sync that succeeds proves nothing (Rebello et
+ *       al., ATC 2020). A name is given anew; what was written is written anew.
  *   X5. Wall time. It may jump, forward and back, at any moment. */
 #ifndef GANDALF_ENGINE_IO_H
 #define GANDALF_ENGINE_IO_H

@@ -190,6 +190,12 @@ static struct fake_name *name_make(struct fake_disk *fake, const char *path)
     return name;
 }
 
+static void name_point(struct fake_name *name, int inode)
+{
+    name->now = inode;
+    name->stuck = false;
+}
+
 static bool inode_used(const struct fake_disk *fake, int inode)
 {
     for (size_t i = 0; i < fake->name_count; i++) {
@@ -315,7 +321,7 @@ static enum gd_err open_file(struct fake_disk *fake, struct gd_disk_op *op)
             return GD_ERR_NOT_FOUND;
         }
         name = name_make(fake, op->path);
-        name->now = inode_make(fake);
+        name_point(name, inode_make(fake));
     } else if ((op->flags & GD_DISK_EXCLUSIVE) != 0) {
         return GD_ERR_EXISTS;
     }
@@ -411,9 +417,17 @@ static enum gd_err on_file(struct fake_disk *fake, struct gd_disk_op *op, bool h
 static void sync_directory(struct fake_disk *fake, const char *path)
 {
     for (size_t i = 0; i < fake->name_count; i++) {
-        if (inside(path, fake->names[i].path)) {
+        if (inside(path, fake->names[i].path) && !fake->names[i].stuck) {
             fake->names[i].durable = fake->names[i].now;
         }
+    }
+}
+
+static void fail_names(struct fake_disk *fake, const char *path)
+{
+    for (size_t i = 0; i < fake->name_count; i++) {
+        struct fake_name *name = &fake->names[i];
+        name->stuck = name->stuck || (inside(path, name->path) && name->now != name->durable);
     }
 }
 
@@ -429,15 +443,15 @@ static enum gd_err execute(struct fake_disk *fake, struct gd_disk_op *op, bool h
         if (name == NULL || name->now < 0) {
             return GD_ERR_NOT_FOUND;
         }
-        name_make(fake, op->path_to)->now = name->now;
-        name->now = -1;
+        name_point(name_make(fake, op->path_to), name->now);
+        name_point(name, -1);
         return GD_OK;
     case GD_DISK_UNLINK:
         name = name_find(fake, op->path);
         if (name == NULL || name->now < 0) {
             return GD_ERR_NOT_FOUND;
         }
-        name->now = -1;
+        name_point(name, -1);
         return GD_OK;
     case GD_DISK_LIST:
         list(fake, op);
@@ -510,6 +524,9 @@ bool fake_step(struct fake_disk *fake)
     } else {
         err = execute(fake, op, half);
     }
+    if (err == GD_ERR_IO && op->kind == GD_DISK_SYNC_DIRECTORY) {
+        fail_names(fake, op->path);
+    }
     if (crash) {
         fake->crashed = true;
         return false;
@@ -569,6 +586,7 @@ void fake_reboot(struct fake_disk *fake)
                 name->now = name->durable;
             }
             name->durable = name->now;
+            name->stuck = false;
         }
     }
     for (int i = 0; i < FAKE_FILES_MAX; i++) {

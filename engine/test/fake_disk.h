@@ -17,6 +17,8 @@ struct fake_inode {
 struct fake_name {
     char path[64];
     int now, durable; /* Inode, or -1: not there. */
+    bool stuck;       /* A sync of its folder failed (X4): none makes it durable until it is given
+                       * anew. */
 };
 enum fake_crash { FAKE_NONE, FAKE_BEFORE, FAKE_HALF, FAKE_AFTER };
 

@@ -857,6 +857,48 @@ static void test_snapshot_unreadable_is_not_damaged(void **state)
     fake_release(&m.disk);
 }
 
+/* The sync of the directory fails, and the process is killed: what the next start finds by its name
+ * stays once that was given again, whatever the power does. At each point of that a crash leaves it
+ * there or not. */
+static void test_snapshot_name_given_again(void **state)
+{
+    static struct model m;
+    bool gone = false;
+
+    (void)state;
+    for (uint64_t at = 0; at < 40; at++) {
+        bool again;
+        model_init(&m, at);
+        assert_true(store_open(&m));
+        assert_true(snapshot_write(&m, 10, 1000));
+        m.disk.fail_kind = GD_DISK_SYNC_DIRECTORY;
+        m.disk.fail_err = GD_ERR_IO;
+        assert_true(snapshot_write(&m, 20, 1000));
+        assert_int_equal(m.err, GD_ERR_IO);
+        m.disk.kill = true;
+        fake_reboot(&m.disk);
+        m.disk.kill = false;
+        assert_true(store_open(&m));
+        assert_int_equal(gd_snapshot_store_get(m.store, 0)->position.index, 20);
+        m.disk.crash_at = m.disk.steps + at % 10;
+        m.disk.crash = FAKE_AFTER;
+        gd_snapshot_store_name_again(m.store, 10, on_done, &m);
+        again = answered(&m);
+        fake_run(&m.disk);
+        fake_reboot(&m.disk);
+        assert_true(store_open(&m));
+        assert_non_null(gd_snapshot_store_get(m.store, 0));
+        assert_true(!again || gd_snapshot_store_get(m.store, 0)->position.index == 20);
+        gone = gone || gd_snapshot_store_get(m.store, 0)->position.index == 10;
+        for (unsigned nth = 0; gd_snapshot_store_get(m.store, nth) != NULL; nth++) {
+            assert_int_equal(snapshot_read(&m, nth, 1000), GD_OK);
+        }
+        store_close(&m);
+        fake_release(&m.disk);
+    }
+    assert_true(gone); /* Otherwise nothing was tried. */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -876,6 +918,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_survives_any_failed_operation),
         cmocka_unit_test(test_snapshot_forgotten),
         cmocka_unit_test(test_snapshot_unreadable_is_not_damaged),
+        cmocka_unit_test(test_snapshot_name_given_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
