@@ -56,7 +56,10 @@ void gd__raft_append(struct gd_raft *raft, struct gd_entry *entry)
 
 void gd__raft_cut(struct gd_raft *raft, gd_index from)
 {
-    if (raft->truncate_sequence <= raft->durable || from < raft->truncate_low) {
+    if (raft->truncate_sequence <= raft->durable) {
+        raft->truncate_low = from;
+    } else if (from < raft->truncate_low) {
+        GD_REACHED("a cut goes deeper than one that is on its way to the disk");
         raft->truncate_low = from;
     }
     raft->truncate_sequence = gd__raft_touch(raft);

@@ -424,6 +424,9 @@ static void on_refusal(struct gd_raft *raft, struct gd__progress *p,
     while (index > raft->log.before.index && gd_log_term(&raft->log, index) > resp->last.term) {
         index--;
     }
+    if (resp->rejected == raft->log.before.index && resp->last.index >= resp->rejected) {
+        GD_REACHED("another's entries stand where the log begins");
+    }
     p->next = (index > p->match ? index : p->match) + 1;
     p->state = GD_PROGRESS_PROBE;
     empty_window(p);

@@ -341,6 +341,7 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
     uint32_t one = UINT32_C(1) << target;
     uint32_t group = fault->group << 1 & all;
     uint32_t low = 0;
+    unsigned step = fault->count > 0 ? (unsigned)(fault->count % nodes) : 1;
     switch (fault->kind) {
     case GD_SIM_FAULT_ISOLATE:
         block_pairs(faults, one, all, on);
@@ -361,7 +362,7 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
         break;
     case GD_SIM_FAULT_CORNER:
         for (unsigned i = 0; i < (nodes - 1) / 2; i++) {
-            low |= UINT32_C(1) << ((target + i - 1) % nodes + 1);
+            low |= UINT32_C(1) << ((target - 1 + i * step) % nodes + 1);
         }
         low |= one;
         block_pairs(faults, low, all & ~low, on);

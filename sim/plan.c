@@ -435,6 +435,7 @@ static enum need needs_count(enum gd_sim_fault_kind kind)
     case GD_SIM_FAULT_SLOW_DISK:
     case GD_SIM_FAULT_DATABASE_SLOW:
         return NEED_MUST;
+    case GD_SIM_FAULT_CORNER:
     case GD_SIM_FAULT_CRASH_AT:
     case GD_SIM_FAULT_FAIL_SYNC:
     case GD_SIM_FAULT_FAIL_WRITE:

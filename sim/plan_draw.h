@@ -34,7 +34,9 @@ enum part {
     PART_UNTIL = 400,
     PART_CHANGES,
     PART_OFFERS,
-    PART_FOLLOW_UP
+    PART_FOLLOW_UP,
+    PART_REIGNS,
+    PART_TRANSFERS
 };
 
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);

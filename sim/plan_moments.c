@@ -7,6 +7,7 @@
  * held up on its way arrives in that moment, which is a few milliseconds long.
  *
  * Each kind of moment draws from a stream of its own, and keeps what plan_draw.c promises. */
+#include "engine/io.h"
 #include "sim/plan_draw.h"
 
 static gd_time_ns end_of(const struct gd_sim_plan *plan)
@@ -135,8 +136,10 @@ static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_s
         fault.later = 0;
     }
     uint64_t measure = fault.count;
+    unsigned op = fault.op;
     gd_sim__draw_details(prng, plan, &fault);
     fault.count = measure != 0 ? measure : fault.count;
+    fault.op = measure != 0 && op != 0 ? op : fault.op;
     if (fault.for_ > 0 || !gd_sim_fault_forms[fault.kind].lasts) {
         gd_sim__insert_fault(plan, &fault);
     }
@@ -222,10 +225,144 @@ static void draw_offers(struct gd_sim_plan *plan, bool members)
     }
 }
 
+/* Some nodes are behind by more than the others' logs hold. */
+static void cut_early(struct gd_prng *prng, struct gd_sim_plan *plan)
+{
+    if (plan->snapshot_log_count == 0 || plan->snapshot_log_count > 40) {
+        plan->snapshot_log_count = gd_sim__draw_log(prng, 5, 40);
+    }
+    if (plan->tail_count == 0 || plan->tail_count > plan->snapshot_log_count) {
+        plan->tail_count = gd_sim__draw_log(prng, 1, plan->snapshot_log_count);
+    }
+}
+
+/* A leader with words that some have, then alone with more of them; the next one, elected by those
+ * who lack them or by those who have some, is soon cut off with a few, too, and so on. */
+static void draw_reign(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
+{
+    gd_time_ns timeout = plan->election_timeout;
+    struct gd_sim_fault few = {.kind = GD_SIM_FAULT_CORNER, .role = GD_SIM_ROLE_LEADER};
+    struct gd_sim_fault alone = {.kind = GD_SIM_FAULT_ISOLATE, .role = GD_SIM_ROLE_LEADER};
+    struct gd_sim_fault next = {.role = GD_SIM_ROLE_ELECTED};
+    uint64_t reigns = gd_prng_between(prng, 1, 3);
+    few.count = gd_prng_between(prng, 1, plan->nodes - 1);
+    add_part(prng, plan, few, at, 1);
+    at += gd_prng_between(prng, timeout / 4, timeout);
+    alone.until = gd_prng_chance(prng, 1, 2) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
+    add_part(prng, plan, alone, at, 4);
+    for (uint64_t i = 0; i < reigns; i++) {
+        next.kind = gd_prng_chance(prng, 3, 4) ? GD_SIM_FAULT_CORNER : GD_SIM_FAULT_ISOLATE_OUT;
+        next.count =
+            next.kind == GD_SIM_FAULT_CORNER ? gd_prng_between(prng, 1, plan->nodes - 1) : 0;
+        next.later = gd_prng_chance(prng, 1, 2)
+                         ? gd_sim__draw_log(prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS / 4
+                         : 0;
+        next.until = gd_prng_chance(prng, 1, 2) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
+        add_part(prng, plan, next, at, 4);
+        at += gd_prng_between(prng, timeout / 2, timeout * 2);
+    }
+}
+
+/* Leaders follow each other, each cut off with words that few others have, some as soon as they
+ * lead; meanwhile somebody's disk hangs, so that it is contradicted again before it has stored what
+ * the one before told it. */
+static void draw_reigns(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_REIGNS);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 8, 20);
+    gd_time_ns at = timeout * 2;
+    if (plan->nodes < 3 || !gd_prng_chance(&prng, 1, 4)) {
+        return;
+    }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        plan->burst_chance = gd_prng_between(&prng, 20000, 200000);
+        plan->burst_count = gd_sim__draw_log(&prng, 4, 40);
+    }
+    if (gd_prng_chance(&prng, 1, 2)) {
+        cut_early(&prng, plan);
+    }
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+        struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = GD_SIM_ROLE_LEADER};
+        if (gd_prng_chance(&prng, 1, 2)) {
+            slow.role = GD_SIM_ROLE_NODE;
+            slow.node = (unsigned)gd_prng_between(&prng, 1, plan->nodes);
+        }
+        slow.count = slowness(&prng, plan) * (at + timeout * 16 < end_of(plan) ? 3 : 1);
+        add_part(&prng, plan, slow, at - gd_prng_below(&prng, timeout / 2), 8);
+        draw_reign(&prng, plan, at);
+    }
+}
+
+/* What vouches for a snapshot fails where it comes in, and the process goes down twice: killed or
+ * by the power, as it falls. */
+static void draw_stumble(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at,
+                         unsigned node)
+{
+    gd_time_ns timeout = plan->election_timeout;
+    struct gd_sim_fault fail = {.kind = GD_SIM_FAULT_FAIL_OP, .role = GD_SIM_ROLE_RECEIVER};
+    struct gd_sim_fault crash = {.kind = GD_SIM_FAULT_CRASH, .node = node};
+    fail.op = gd_prng_chance(prng, 1, 2) ? GD_DISK_SYNC_DIRECTORY : GD_DISK_RENAME;
+    fail.count = gd_prng_between(prng, 1, 2);
+    add_part(prng, plan, fail, at + timeout, 6);
+    at += timeout * gd_prng_between(prng, 4, 8);
+    for (unsigned i = 0; i < 2; i++) {
+        add_part(prng, plan, crash, at, 2);
+        at += timeout * gd_prng_between(prng, 2, 6);
+    }
+}
+
+/* Somebody was away for so long that it must be sent a snapshot, and as it is sent the way breaks,
+ * or an end of it stumbles, while others read and write on. */
+static void draw_transfers(struct gd_sim_plan *plan)
+{
+    static const enum gd_sim_class blows[] = {GD_SIM_CLASS_STREAM, GD_SIM_CLASS_STREAM,
+                                              GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_CRASH,
+                                              GD_SIM_CLASS_PAUSE};
+    static const enum gd_sim_fault_kind away[] = {GD_SIM_FAULT_ISOLATE, GD_SIM_FAULT_CRASH,
+                                                  GD_SIM_FAULT_PAUSE};
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_TRANSFERS);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 6, 16);
+    gd_time_ns at = timeout;
+    if (plan->nodes < 3 || !gd_prng_chance(&prng, 1, 4)) {
+        return;
+    }
+    cut_early(&prng, plan);
+    plan->readers = gd_prng_between(&prng, 200000, 800000);
+    plan->snapshot_chunk_size = gd_sim__draw_log(&prng, 64, 1024);
+    if (gd_prng_chance(&prng, 1,
+                       2)) { /* A round of reads has to ask all, and some words get lost. */
+        plan->net_uneven = gd_sim__draw_log(&prng, 8, 64);
+        plan->net_drop = plan->net_drop == 0 ? gd_prng_between(&prng, 5000, 50000) : plan->net_drop;
+    }
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+        struct gd_sim_fault gone = {.kind = away[gd_prng_below(&prng, GD_COUNT(away))]};
+        struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = GD_SIM_ROLE_SENDER};
+        struct gd_sim_fault blow = {.role = GD_SIM_ROLE_SENDER};
+        gone.node = (unsigned)gd_prng_between(&prng, 1, plan->nodes);
+        add_part(&prng, plan, gone, at, 6);
+        slow.count = gd_sim__draw_log(&prng, 4, slowness(&prng, plan) + 4);
+        if (gd_prng_chance(&prng, 1, 2)) {
+            add_part(&prng, plan, slow, at + timeout, 4);
+        }
+        blow.role = gd_prng_chance(&prng, 1, 3) ? GD_SIM_ROLE_RECEIVER : blow.role;
+        blow.kind = gd_sim__draw_kind(&prng, plan, blows[gd_prng_below(&prng, GD_COUNT(blows))]);
+        blow.later = gd_prng_below(&prng, timeout / GD_SIM_MS / 2) * GD_SIM_MS;
+        if (gd_prng_chance(&prng, 1, 4)) {
+            draw_stumble(&prng, plan, at, gone.node);
+        } else {
+            add_part(&prng, plan, blow, at + timeout, 3);
+        }
+    }
+}
+
 void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members)
 {
     draw_together(plan, members);
     draw_offers(plan, members);
+    draw_reigns(plan);
+    draw_transfers(plan);
     if (members && plan->nodes >= 2) {
         draw_changes(plan);
     }

@@ -71,7 +71,8 @@ static struct gd_sim__reliance *reliance_of(struct gd_sim_checks *checks)
 
 /* ---------------------------------------------------------------- rounds */
 
-void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, struct gd_slice frame)
+void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                           struct gd_slice frame)
 {
     struct gd_sim__reliance *all = reliance_of(checks);
     struct leading *leading = &all->leading[from];
@@ -80,6 +81,7 @@ void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, struct g
     if (!gd_message_frame_append(frame, &append) || term < leading->term) {
         return;
     }
+    gd_sim__look_at_probe(checks, from, to, term, append.previous.index);
     if (term > leading->term) {
         *leading = (struct leading){.term = term};
     }
@@ -152,6 +154,7 @@ void gd_sim__reliance_told(struct gd_sim_checks *checks, unsigned from, unsigned
             note_question(all, from, to, &m);
         } else {
             note_answer(all, from, to, &m);
+            gd_sim__note_refusal(checks, from, to, &m);
         }
         gd_message_release(&m);
     }

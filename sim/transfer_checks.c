@@ -1,15 +1,18 @@
-/* transfer_checks.c - does a snapshot that a peer needs get to it?
+/* transfer_checks.c - does what a peer lacks get to it?
  *
- * Who is behind its leader's log waits for a snapshot, and whatever goes wrong on the way shows by
- * nothing but that it waits: until the end of a run, if nobody else leads meanwhile, and mostly
- * somebody does. So it is looked at while it happens, from both sides: a sender must go on, and
- * must not go on for nothing.
+ * Who is behind its leader's log waits for a snapshot, or for the leader to find out where their
+ * logs part, and whatever goes wrong on the way shows by nothing but that it waits: until the end
+ * of a run, if nobody else leads meanwhile, and mostly somebody does. So it is looked at while it
+ * happens, from both sides: a sender must go on, and must not go on for nothing.
  *
- * The property, by the name under which a violation is told
+ * The properties, by the names under which a violation is told
  *   transfers go on      A chunk of a snapshot is sent again in time, not at the network's pace;
  *                        and to a peer that needs one, and is heard, some chunk is sent as long as
  *                        nothing keeps its leader: time in which that one's disk is at work, or
- *                        the process stands still, does not count. */
+ *                        the process stands still, does not count.
+ *   probes go down       A leader that has read where a peer refused its entries asks further down
+ *                        (paper 5.3), or sends a snapshot. Not the first time: an answer that comes
+ *                        late, or from an earlier start, moves nothing. */
 #include "sim/checks_internal.h"
 #include <inttypes.h>
 
@@ -32,6 +35,39 @@ void gd_sim__look_at_chunk(struct gd_sim_checks *checks, unsigned id, const stru
                          "node %u sends node %" PRIu64 " the bytes at %" PRIu64
                          " of the snapshot at %" PRIu64 " for the %" PRIu64 "th time in a row",
                          id, m->to, pace->offset, pace->position.index, pace->count);
+    }
+}
+
+#define ASKED_AGAIN 8
+void gd_sim__note_refusal(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                          const struct gd_message *m)
+{
+    struct refusal *refusal = &checks->shadows[to].refusals[from];
+    const struct gd_message_append_resp *resp = &m->append_resp;
+    if (resp->success) {
+        *refusal = (struct refusal){0};
+    } else if (refusal->term != m->term || refusal->boot != m->boot ||
+               refusal->at != resp->rejected) {
+        *refusal = (struct refusal){m->term, m->boot, resp->rejected, true, 0};
+    } else {
+        refusal->read = true;
+    }
+}
+
+void gd_sim__look_at_probe(struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
+                           gd_index previous)
+{
+    struct refusal *refusal = &checks->shadows[id].refusals[peer];
+    if (!refusal->read || refusal->term != term || refusal->at != previous) {
+        return;
+    }
+    refusal->read = false;
+    refusal->count++;
+    if (refusal->count > ASKED_AGAIN) {
+        gd_sim__violated(checks, "probes go down",
+                         "node %u leads term %" PRIu64 " and asks node %u at %" PRIu64
+                         ", where that has refused, for the %uth time",
+                         id, term, peer, previous, refusal->count);
     }
 }
 
