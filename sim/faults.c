@@ -28,6 +28,7 @@ struct active {
     bool struck;
     gd_time_ns from, to; /* When it struck, and when it was over. */
     gd_term term;        /* Waiting for who is elected: in a term above this one. */
+    uint32_t side;       /* SPLIT_JOINT, IN_FORCE: who was on its target's side, bit n is node n. */
 };
 /* A node as it was after the event before. */
 struct seen {
@@ -333,19 +334,62 @@ static void block_pairs(struct gd_sim_faults *faults, uint32_t from, uint32_t to
 }
 
 /* Sets are bits by number here: bit n is node n. */
+static void block_both_ways(struct gd_sim_faults *faults, uint32_t one, uint32_t other, bool on)
+{
+    block_pairs(faults, one, other, on);
+    block_pairs(faults, other, one, on);
+}
+
+/* The target with as many others as make up a minority: those behind it, or each n-th of them. */
+static uint32_t corner_of(const struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                          unsigned target)
+{
+    unsigned nodes = gd_sim_plan_total(faults->plan);
+    unsigned step = fault->count > 0 ? (unsigned)(fault->count % nodes) : 1;
+    uint32_t side = UINT32_C(1) << target;
+    for (unsigned i = 0; i < (nodes - 1) / 2; i++) {
+        side |= UINT32_C(1) << ((target - 1 + i * step) % nodes + 1);
+    }
+    return side;
+}
+
+/* The target's side, along the line of the joint configuration that is in force there, or at who
+ * leads; with a majority of the half that is drawn for the fault, or else of the other. Where no
+ * line can be drawn it is a corner. */
+static uint32_t joint_side(const struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
+                           unsigned target)
+{
+    unsigned nodes = gd_sim_plan_total(faults->plan);
+    bool incoming = gd_prng_mix(faults->plan->seed, fault->at) % 2 == 0;
+    const unsigned whose[] = {target, gd_sim_cluster_leader(faults->cluster)};
+    for (unsigned i = 0; i < GD_COUNT(whose); i++) {
+        const struct gd_raft *raft = whose[i] != 0 ? raft_of(faults, whose[i]) : NULL;
+        if (raft == NULL) {
+            continue;
+        }
+        struct gd_sim_voters voters = gd_sim_voters_of(gd_raft_config(raft));
+        uint32_t side = gd_sim_joint_side(voters, nodes, target, incoming);
+        side = side != 0 ? side : gd_sim_joint_side(voters, nodes, target, !incoming);
+        if (side != 0) {
+            GD_REACHED("simulated partition between the halves of a joint configuration");
+            return side;
+        }
+    }
+    return corner_of(faults, fault, target);
+}
+
+/* `side`: of SPLIT_JOINT alone, whose line is gone when the fault ends. */
 static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_fault *fault,
-                             unsigned target, bool on)
+                             unsigned target, uint32_t side, bool on)
 {
     unsigned nodes = gd_sim_plan_total(faults->plan);
     uint32_t all = ((UINT32_C(1) << nodes) - 1) << 1;
     uint32_t one = UINT32_C(1) << target;
     uint32_t group = fault->group << 1 & all;
     uint32_t low = 0;
-    unsigned step = fault->count > 0 ? (unsigned)(fault->count % nodes) : 1;
     switch (fault->kind) {
     case GD_SIM_FAULT_ISOLATE:
-        block_pairs(faults, one, all, on);
-        block_pairs(faults, all, one, on);
+        block_both_ways(faults, one, all, on);
         break;
     case GD_SIM_FAULT_ISOLATE_IN:
         block_pairs(faults, all, one, on);
@@ -354,19 +398,17 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
         block_pairs(faults, one, all, on);
         break;
     case GD_SIM_FAULT_SPLIT:
-        block_pairs(faults, group, all & ~group, on);
-        block_pairs(faults, all & ~group, group, on);
+        block_both_ways(faults, group, all & ~group, on);
         break;
     case GD_SIM_FAULT_SPLIT_ONE_WAY:
         block_pairs(faults, group, all & ~group, on);
         break;
     case GD_SIM_FAULT_CORNER:
-        for (unsigned i = 0; i < (nodes - 1) / 2; i++) {
-            low |= UINT32_C(1) << ((target - 1 + i * step) % nodes + 1);
-        }
-        low |= one;
-        block_pairs(faults, low, all & ~low, on);
-        block_pairs(faults, all & ~low, low, on);
+        low = corner_of(faults, fault, target);
+        block_both_ways(faults, low, all & ~low, on);
+        break;
+    case GD_SIM_FAULT_SPLIT_JOINT:
+        block_both_ways(faults, side, all & ~side, on);
         break;
     case GD_SIM_FAULT_BRIDGE:
         for (unsigned id = 1, taken = 0; id <= nodes && taken < (nodes - 1) / 2; id++) {
@@ -375,8 +417,7 @@ static void strike_partition(struct gd_sim_faults *faults, const struct gd_sim_f
                 taken++;
             }
         }
-        block_pairs(faults, low, all & ~low & ~one, on);
-        block_pairs(faults, all & ~low & ~one, low, on);
+        block_both_ways(faults, low, all & ~low & ~one, on);
         break;
     case GD_SIM_FAULT_RING:
         for (unsigned a = 1; a <= nodes; a++) {
@@ -559,7 +600,9 @@ static void strike(struct gd_sim_faults *faults, size_t place, unsigned target)
     active->from = active->to = gd_sim_cluster_now(faults->cluster);
     switch (gd_sim_fault_forms[fault->kind].class_) {
     case GD_SIM_CLASS_PARTITION:
-        strike_partition(faults, fault, target, true);
+        active->side =
+            fault->kind == GD_SIM_FAULT_SPLIT_JOINT ? joint_side(faults, fault, target) : 0;
+        strike_partition(faults, fault, target, active->side, true);
         break;
     case GD_SIM_CLASS_DATABASE:
         gd_sim_cluster_strike_database(faults->cluster, fault, target);
@@ -665,7 +708,7 @@ static void end_fault(struct gd_sim_faults *faults, size_t place)
         gd_sim_cluster_start(cluster, target);
         break;
     default:
-        strike_partition(faults, fault, target, false);
+        strike_partition(faults, fault, target, faults->active[place].side, false);
         break;
     }
 }
@@ -839,8 +882,7 @@ static void lose(struct gd_sim_faults *faults, unsigned id, bool crash)
     if (crash) {
         gd_sim_cluster_crash(faults->cluster, id);
     } else {
-        block_pairs(faults, one, all, true);
-        block_pairs(faults, all, one, true);
+        block_both_ways(faults, one, all, true);
     }
 }
 

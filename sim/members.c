@@ -70,6 +70,25 @@ bool gd_sim_decides(struct gd_sim_voters voters, uint32_t set)
            (voters.outgoing == 0 || size_of(set & voters.outgoing) * 2 > size_of(voters.outgoing));
 }
 
+uint32_t gd_sim_joint_side(struct gd_sim_voters voters, unsigned count, unsigned id, bool incoming)
+{
+    uint32_t half = incoming ? voters.incoming : voters.outgoing;
+    uint32_t other = incoming ? voters.outgoing : voters.incoming;
+    uint32_t order[] = {half & ~other, half & other};
+    uint32_t side = UINT32_C(1) << id;
+    if (voters.incoming == 0 || voters.outgoing == 0) {
+        return 0;
+    }
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (unsigned i = 1; i < count && size_of(side & half) * 2 <= size_of(half); i++) {
+            side |= order[pass] & UINT32_C(1) << ((id + i - 1) % count + 1);
+        }
+    }
+    bool one = size_of(side & half) * 2 > size_of(half);
+    bool both = size_of(side & other) * 2 > size_of(other);
+    return one && !both ? side : 0;
+}
+
 /* Who would give `id` a vote, by the logs alone: terms and stickiness pass with time. */
 static uint32_t supporters(const struct gd_sim_voice *voices, unsigned count, unsigned id)
 {

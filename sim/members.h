@@ -17,6 +17,13 @@ struct gd_sim_voters gd_sim_voters_of(const struct gd_config *config);
 /* Whether those in `set` can decide; without voters nobody can. */
 bool gd_sim_decides(struct gd_sim_voters voters, uint32_t set);
 
+/* One side of a partition along the line of a joint configuration: `id`, with as few others as make
+ * a majority of one half, the incoming one if `incoming`, and no majority of the other. Neither
+ * side can decide then. Of others, by number behind `id`, cyclically up to `count`, those of the
+ * one half alone come first. Returns 0 when there is no such side, or the configuration is not
+ * joint. */
+uint32_t gd_sim_joint_side(struct gd_sim_voters voters, unsigned count, unsigned id, bool incoming);
+
 /* What a node would bring to an election now. */
 struct gd_sim_voice {
     bool votes;               /* It could be asked: it has lost nothing that it promised to keep. */

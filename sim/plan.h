@@ -202,7 +202,8 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(BACKUP, "backup", SNAPSHOT, NODE, false)                                                     \
     X(MISTAKE, "mistake", MEMBERSHIP, NODE, false)                                                 \
     X(FAIL_OUTAGE, "fail-outage", DISK_ERROR, NODE, true)                                          \
-    X(LIE, "lie", DISK_ERROR, NODE, true)
+    X(LIE, "lie", DISK_ERROR, NODE, true)                                                          \
+    X(SPLIT_JOINT, "split-joint", PARTITION, NODE, true)
 #define GD_SIM_FAULT_ENUM(name, text, class_, aim, lasts) GD_SIM_FAULT_##name,
 enum gd_sim_fault_kind { GD_SIM_FAULTS(GD_SIM_FAULT_ENUM) GD_SIM_FAULT_KIND_COUNT };
 

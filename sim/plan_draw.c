@@ -431,9 +431,13 @@ void gd_sim__draw_details(struct gd_prng *prng, const struct gd_sim_plan *plan,
     }
 }
 
-/* The last one goes only when another has come. */
+/* The last one goes only when another has come. A line through a change is drawn in the midst of
+ * one alone (plan_moments.c). */
 static bool drawable(const struct gd_sim_plan *plan, enum gd_sim_fault_kind kind)
 {
+    if (kind == GD_SIM_FAULT_SPLIT_JOINT) {
+        return false;
+    }
     return plan->nodes >= 2 || plan->spares > 0 ||
            (kind != GD_SIM_FAULT_REMOVE && kind != GD_SIM_FAULT_REPLACE);
 }

@@ -36,7 +36,8 @@ enum part {
     PART_OFFERS,
     PART_FOLLOW_UP,
     PART_REIGNS,
-    PART_TRANSFERS
+    PART_TRANSFERS,
+    PART_LINES
 };
 
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);

@@ -193,6 +193,34 @@ static void draw_changes(struct gd_sim_plan *plan)
     }
 }
 
+/* The network parts along the line of a change, whoever ordered it: at once, when only one side
+ * hears of it, or a little later. */
+static void draw_lines(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_LINES);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 12);
+    gd_time_ns at = timeout * 2;
+    if (gd_prng_chance(&prng, 1, 2)) {
+        return;
+    }
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+        struct gd_sim_fault line = {.kind = GD_SIM_FAULT_SPLIT_JOINT, .role = GD_SIM_ROLE_CHANGING};
+        struct gd_sim_fault add = {.kind = GD_SIM_FAULT_ADD};
+        uint64_t order = gd_prng_below(&prng, 3);
+        if (order == 0) {
+            (void)order_leave(&prng, plan, at, timeout);
+        } else if (order == 1) {
+            add_part(&prng, plan, add, at, 1);
+        }
+        if (gd_prng_chance(&prng, 2, 3)) {
+            line.later =
+                gd_prng_between(&prng, 1, 4 * plan->net_latency_max / GD_SIM_US) * GD_SIM_US;
+        }
+        add_part(&prng, plan, line, at, 4);
+    }
+}
+
 /* Somebody is asked to lead, and something comes between as soon as it stands for election: what it
  * says is late, when the others have gone on. Where members change, it is mostly one who is then
  * ordered to leave. */
@@ -365,5 +393,6 @@ void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members)
     draw_transfers(plan);
     if (members && plan->nodes >= 2) {
         draw_changes(plan);
+        draw_lines(plan);
     }
 }

@@ -97,8 +97,37 @@ static void test_elections_meet(void **state)
     }
 }
 
+/* A joint configuration, and the side of node `id` with a majority of its incoming half, or of its
+ * outgoing one; "": there is none. */
+static void test_joint_side(void **state)
+{
+    static const struct {
+        const char *name, *outgoing, *incoming;
+        unsigned id;
+        const char *of_incoming, *of_outgoing;
+    } sides[] = {
+        {"one of three is replaced", "123", "124", 1, "14", "13"},
+        {"two of five are", "12345", "12367", 2, "267", "245"},
+        {"who is replaced goes along with those who come", "123", "345", 1, "145", "12"},
+        {"one is added to three: four need three, two of them old", "123", "1234", 1, "", "12"},
+        {"one of three is removed", "123", "12", 1, "", "13"},
+        {"one of two is", "12", "1", 1, "1", ""},
+        {"who is no member at all", "123", "124", 5, "145", "135"},
+        {"not joint", "", "123", 1, "", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < GD_COUNT(sides); i++) {
+        struct gd_sim_voters voters = {set_of(sides[i].incoming), set_of(sides[i].outgoing)};
+        unsigned id = sides[i].id;
+        print_message("case: %s\n", sides[i].name);
+        assert_int_equal(gd_sim_joint_side(voters, 7, id, true), set_of(sides[i].of_incoming));
+        assert_int_equal(gd_sim_joint_side(voters, 7, id, false), set_of(sides[i].of_outgoing));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_elections_meet)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_elections_meet),
+                                       cmocka_unit_test(test_joint_side)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
