@@ -17,10 +17,8 @@
  *   rename                        that, or the .snap file: whole, for it was synced.
  *   name                          the same; with the directory's sync it stays.
  *   removing the third            two or three files; the next open removes it.
- * A sync of the directory that failed leaves a name that is there until the power fails, whatever
- * is synced later (io.h X4), and a killed process may leave it to the next start. So a name that
- * the log does not vouch for by its mark is given again before anything rests on it; a crash in the
- * midst of that leaves a .tmp file, and the state from before that snapshot.
+ * A sync of the directory that failed leaves a name that is there until the power fails, and a
+ * killed process may leave it to the next start: snapshot_vouch.c.
  *
  * Invariants
  *   S1. A .snap file is whole and durable: its name was given after the sync of its bytes.
@@ -508,82 +506,6 @@ void gd_snapshot_store_open(struct gd_snapshot_store *store, gd_snapshot_fn *don
                 (struct gd_disk_op){.kind = GD_DISK_MAKE_DIRECTORY, .path = store->directory});
 }
 
-/* ---------------------------------------------------------------- names that nobody vouches for */
-
-struct rename {
-    struct gd_snapshot_store *store;
-    struct gd__snapshot_call call;
-    gd_index above;
-    unsigned nth;
-    char path[GD_DISK_PATH_SIZE], path_again[GD_DISK_PATH_SIZE];
-    struct gd__storage_op op;
-};
-
-static void rename_done(struct gd_disk_op *op, enum gd_err err);
-
-static void rename_submit(struct rename *rename, struct gd_disk_op op)
-{
-    op.done = rename_done;
-    op.context = rename;
-    gd__snapshot_submit(rename->store, &rename->op, op);
-}
-
-/* The next one above, away from its name; behind the last the directory is synced. */
-static void rename_next(struct rename *rename)
-{
-    struct gd_snapshot_store *store = rename->store;
-    const struct gd_snapshot_meta *meta = gd_snapshot_store_get(store, rename->nth);
-
-    if (meta == NULL || meta->position.index <= rename->above) {
-        rename_submit(
-            rename, (struct gd_disk_op){.kind = GD_DISK_SYNC_DIRECTORY, .path = store->directory});
-        return;
-    }
-    GD_REACHED("a snapshot's name that nobody vouches for is given again");
-    gd__snapshot_path(store, meta->position, ".snap", rename->path);
-    gd__snapshot_path(store, meta->position, ".again.tmp", rename->path_again);
-    rename_submit(rename, (struct gd_disk_op){.kind = GD_DISK_RENAME,
-                                              .path = rename->path,
-                                              .path_to = rename->path_again});
-}
-
-static void rename_done(struct gd_disk_op *op, enum gd_err err)
-{
-    struct rename *rename = op->context;
-    struct gd__snapshot_call call = rename->call;
-    bool running = gd__snapshot_completed(rename->store);
-
-    if (running && err == GD_OK && op->kind == GD_DISK_RENAME && op->path == rename->path) {
-        rename_submit(rename, (struct gd_disk_op){.kind = GD_DISK_RENAME,
-                                                  .path = rename->path_again,
-                                                  .path_to = rename->path});
-    } else if (running && err == GD_OK && op->kind == GD_DISK_RENAME) {
-        rename->nth++;
-        rename_next(rename);
-    } else {
-        struct gd_error error = {0};
-        if (err != GD_OK) {
-            (void)gd_error_set(&error, err, "%s: cannot be renamed: %s; check the disk",
-                               rename->path, gd_err_text(err));
-        }
-        gd_free(rename);
-        if (running) {
-            call.done(call.context, err, err == GD_OK ? NULL : &error);
-        }
-    }
-}
-
-void gd_snapshot_store_name_again(struct gd_snapshot_store *store, gd_index above,
-                                  gd_snapshot_fn *done, void *context)
-{
-    struct rename *rename = gd_calloc(1, sizeof *rename);
-
-    rename->store = store;
-    rename->call = (struct gd__snapshot_call){done, context};
-    rename->above = above;
-    rename_next(rename);
-}
-
 /* ---------------------------------------------------------------- the writer */
 
 static void writer_done(struct gd_disk_op *op, enum gd_err err);
@@ -877,5 +799,6 @@ void gd_snapshot_store_free(struct gd_snapshot_store *store)
         return;
     }
     GD_ASSERT(store->in_flight == 0);
+    gd_free(store->vouching);
     gd_free(store);
 }

@@ -28,10 +28,11 @@ void gd_snapshot_store_forget(struct gd_snapshot_store *store);
  * none. It may be there at the next start, unlike what is damaged. */
 struct gd_position gd_snapshot_store_unreadable(const struct gd_snapshot_store *store);
 
-/* Gives those above this index their names anew, durably: whether a name that was found became
- * durable nobody can tell, if its directory's sync failed. Before anything rests on one. */
-void gd_snapshot_store_name_again(struct gd_snapshot_store *store, gd_index above,
-                                  gd_snapshot_fn *done, void *context);
+/* Makes those above this index durable once more, by a copy that takes the name: whether a name
+ * that was found is durable nobody can tell, if its directory's sync failed. Before anything rests
+ * on one; no writer and no receiver is there. One that proves damaged is left as it is. */
+void gd_snapshot_store_vouch(struct gd_snapshot_store *store, gd_index above, gd_snapshot_fn *done,
+                             void *context);
 
 /* Writing one: at most one writer and one receiver at a time. */
 void gd_snapshot_write_begin(struct gd_snapshot_store *store, const struct gd_snapshot_meta *meta,

@@ -142,7 +142,8 @@ struct gd__snapshot_raw {
     struct gd__storage_op op;
 };
 
-struct gd__snapshot_opening; /* The first look at the directory. */
+struct gd__snapshot_opening;  /* The first look at the directory. */
+struct gd__snapshot_vouching; /* Of snapshot_vouch.c; one block. */
 struct gd_snapshot_store {
     struct gd_io *io;                                    /* Borrowed. */
     const char *directory;                               /* Borrowed. */
@@ -155,6 +156,7 @@ struct gd_snapshot_store {
     unsigned temporaries;          /* Names of .tmp files so far. */
     struct gd_position part;       /* A half received file that was there at open; index 0: none. */
     struct gd__snapshot_opening *opening;
+    struct gd__snapshot_vouching *vouching;
     struct gd__snapshot_writer writer;
     struct gd__snapshot_receiver receiver;
     struct gd__snapshot_body body;

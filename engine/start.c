@@ -8,8 +8,9 @@
  *
  * Which state. The newest snapshot is the base, if its body is sound. If it is damaged the older
  * one is, if the log still reaches it. A snapshot that is newer than the log's own mark became
- * durable just before a crash: its name is made durable once more, and Raft is told of it as if it
- * had come now. A gap between the two is refused: the node would serve a state that misses writes.
+ * durable just before a crash, or seems so: it is made durable once more, and Raft is told of it as
+ * if it had come now. A gap between the two is refused: the node would serve a state that misses
+ * writes.
  *
  * Invariants
  *   O1. Nothing is changed on the disk before log and snapshots were found sound and ours.
@@ -179,7 +180,7 @@ void gd__start_joined(struct gd_node *node, uint64_t cluster_id, gd_node_id id)
     }
 }
 
-static void on_named(void *context, enum gd_err err, const struct gd_error *error)
+static void on_vouched(void *context, enum gd_err err, const struct gd_error *error)
 {
     struct gd_node *node = context;
 
@@ -194,7 +195,7 @@ static void on_named(void *context, enum gd_err err, const struct gd_error *erro
 }
 
 /* What the log's mark names was durable before the mark was written. */
-static void vouch_for_names(struct gd_node *node)
+static void vouch_for_snapshots(struct gd_node *node)
 {
     const struct gd_snapshot_meta *newest = gd_snapshot_store_get(node->store, 0);
     gd_index marked = node->recovered.snapshot.position.index;
@@ -203,7 +204,7 @@ static void vouch_for_names(struct gd_node *node)
         try_restore(node);
         return;
     }
-    gd_snapshot_store_name_again(node->store, marked, on_named, node);
+    gd_snapshot_store_vouch(node->store, marked, on_vouched, node);
 }
 
 static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_recovered *recovered,
@@ -252,7 +253,7 @@ static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_re
                      (unsigned long long)recovered->cut_size);
     }
     if (check_database(node)) {
-        vouch_for_names(node);
+        vouch_for_snapshots(node);
     }
 }
 

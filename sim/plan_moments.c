@@ -359,10 +359,13 @@ static void draw_transfers(struct gd_sim_plan *plan)
     cut_early(&prng, plan);
     plan->readers = gd_prng_between(&prng, 200000, 800000);
     plan->snapshot_chunk_size = gd_sim__draw_log(&prng, 64, 1024);
-    if (gd_prng_chance(&prng, 1,
-                       2)) { /* A round of reads has to ask all, and some words get lost. */
+    if (gd_prng_chance(&prng, 1, 2)) {
+        /* Much is only read, each round of which has to ask all, and some words get lost. */
         plan->net_uneven = gd_sim__draw_log(&prng, 8, 64);
         plan->net_drop = plan->net_drop == 0 ? gd_prng_between(&prng, 5000, 50000) : plan->net_drop;
+        plan->lull = timeout * gd_prng_between(&prng, 4, 10);
+        plan->lull_gap = gd_sim__draw_log(&prng, 500, 4000) * GD_SIM_MS;
+        plan->lease = gd_prng_chance(&prng, 1, 4) ? plan->lease : 0;
     }
     while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
         struct gd_sim_fault gone = {.kind = away[gd_prng_below(&prng, GD_COUNT(away))]};
