@@ -105,8 +105,8 @@ struct shadow {   /* Of one node. */
         gd_term term;
         uint64_t boot; /* Of the peer's start. */
         gd_index at;
-        bool read;      /* Since it asked there last. */
-        unsigned count; /* Times that it has asked there since. */
+        bool fresh;     /* Read in this event. */
+        unsigned count; /* Times in a row that it did not go down by it. */
     } refusals[GD_SIM_NODES_MAX + 1];
     gd_time_ns transfers_seen;                /* When these were last looked at. */
     struct taken taken[GD_SIM_NODES_MAX + 1]; /* As a leader, by who forwarded. */
@@ -198,12 +198,10 @@ void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term
 void gd_sim__look_at_votes(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 /* Node `id` leads `term`, as its role shows, or what it sends: it may be over within one event. */
 void gd_sim__note_leader(struct gd_sim_checks *checks, unsigned id, gd_term term);
-/* transfer_checks.c: node `to` reads an answer to entries; node `id` sends some behind `previous`,
- * or a chunk of a snapshot; and after each event, does it send one to whom it owes one? */
+/* transfer_checks.c: node `to` reads an answer to entries; node `id` sends a chunk of a snapshot;
+ * and after each event, does it go on with whom it owes something? */
 void gd_sim__note_refusal(struct gd_sim_checks *checks, unsigned from, unsigned to,
                           const struct gd_message *m);
-void gd_sim__look_at_probe(struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
-                           gd_index previous);
 void gd_sim__look_at_chunk(struct gd_sim_checks *checks, unsigned id, const struct gd_message *m);
 void gd_sim__look_at_transfers(struct gd_sim_checks *checks, unsigned id,
                                const struct gd_node *node);
@@ -221,8 +219,7 @@ void gd_sim__look_at_order(struct gd_sim_checks *checks, unsigned id, const stru
 /* reliance.c: node `from` sends, node `to` reads a frame; node `id` answers a question about a
  * read; after each event, once what the shadow says of elections is up to date, and before what it
  * says of who leads and what is committed is. */
-void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
-                           struct gd_slice frame);
+void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, struct gd_slice frame);
 void gd_sim__reliance_told(struct gd_sim_checks *checks, unsigned from, unsigned to,
                            struct gd_slice frame);
 void gd_sim__look_at_confirmed(struct gd_sim_checks *checks, unsigned id,

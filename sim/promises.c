@@ -323,7 +323,7 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
         return;
     }
     note_term(checks, from, to, frame);
-    gd_sim__reliance_sent(checks, from, to, frame);
+    gd_sim__reliance_sent(checks, from, frame);
     if (!promises(frame) || gd_message_decode(frame, frame.size, &consumed, &m) != GD_OK) {
         return;
     }

@@ -71,8 +71,7 @@ static struct gd_sim__reliance *reliance_of(struct gd_sim_checks *checks)
 
 /* ---------------------------------------------------------------- rounds */
 
-void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, unsigned to,
-                           struct gd_slice frame)
+void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, struct gd_slice frame)
 {
     struct gd_sim__reliance *all = reliance_of(checks);
     struct leading *leading = &all->leading[from];
@@ -81,7 +80,6 @@ void gd_sim__reliance_sent(struct gd_sim_checks *checks, unsigned from, unsigned
     if (!gd_message_frame_append(frame, &append) || term < leading->term) {
         return;
     }
-    gd_sim__look_at_probe(checks, from, to, term, append.previous.index);
     if (term > leading->term) {
         *leading = (struct leading){.term = term};
     }

@@ -10,9 +10,9 @@
  *                        and to a peer that needs one, and is heard, some chunk is sent as long as
  *                        nothing keeps its leader: time in which that one's disk is at work, or
  *                        the process stands still, does not count.
- *   probes go down       A leader that has read where a peer refused its entries asks further down
- *                        (paper 5.3), or sends a snapshot. Not the first time: an answer that comes
- *                        late, or from an earlier start, moves nothing. */
+ *   probes go down       A leader that has read where a peer refused its entries goes on further
+ *                        down (paper 5.3), or sends a snapshot. Not at each answer: one that comes
+ *                        late, or over a connection that is not its any more, moves nothing. */
 #include "sim/checks_internal.h"
 #include <inttypes.h>
 
@@ -38,7 +38,6 @@ void gd_sim__look_at_chunk(struct gd_sim_checks *checks, unsigned id, const stru
     }
 }
 
-#define ASKED_AGAIN 8
 void gd_sim__note_refusal(struct gd_sim_checks *checks, unsigned from, unsigned to,
                           const struct gd_message *m)
 {
@@ -50,24 +49,28 @@ void gd_sim__note_refusal(struct gd_sim_checks *checks, unsigned from, unsigned 
                refusal->at != resp->rejected) {
         *refusal = (struct refusal){m->term, m->boot, resp->rejected, true, 0};
     } else {
-        refusal->read = true;
+        refusal->fresh = true;
     }
 }
 
-void gd_sim__look_at_probe(struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
-                           gd_index previous)
+#define ASKED_AGAIN 8
+static void look_at_probe(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
+                          unsigned peer, const struct gd_member_status *status)
 {
     struct refusal *refusal = &checks->shadows[id].refusals[peer];
-    if (!refusal->read || refusal->term != term || refusal->at != previous) {
+    bool stays = status->state != GD_PROGRESS_SNAPSHOT && status->match < refusal->at &&
+                 status->next > refusal->at && refusal->term == gd_raft_term(raft);
+    if (!refusal->fresh) {
         return;
     }
-    refusal->read = false;
-    refusal->count++;
+    refusal->fresh = false;
+    refusal->count = stays ? refusal->count + 1 : 0;
     if (refusal->count > ASKED_AGAIN) {
         gd_sim__violated(checks, "probes go down",
-                         "node %u leads term %" PRIu64 " and asks node %u at %" PRIu64
-                         ", where that has refused, for the %uth time",
-                         id, term, peer, previous, refusal->count);
+                         "node %u leads term %" PRIu64 ", and goes on at %" PRIu64
+                         " for node %u, though that has refused what comes behind %" PRIu64
+                         ", %u times",
+                         id, gd_raft_term(raft), status->next, peer, refusal->at, refusal->count);
     }
 }
 
@@ -87,8 +90,11 @@ void gd_sim__look_at_transfers(struct gd_sim_checks *checks, unsigned id,
     for (unsigned peer = 1; peer <= gd_sim_plan_total(plan); peer++) {
         struct pace *pace = &shadow->pace[peer];
         struct gd_member_status status;
-        if (!leads || peer == id || !gd_raft_progress(raft, peer, now, &status) ||
-            status.state != GD_PROGRESS_SNAPSHOT ||
+        bool known = leads && peer != id && gd_raft_progress(raft, peer, now, &status);
+        if (known) {
+            look_at_probe(checks, id, raft, peer, &status);
+        }
+        if (!known || status.state != GD_PROGRESS_SNAPSHOT ||
             !gd_sim__has_heard(checks, id, peer, gd_raft_term(raft), plan->election_timeout)) {
             pace->owed = 0;
         } else if (!checks->busy(checks->context, id)) {
