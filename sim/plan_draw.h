@@ -37,7 +37,8 @@ enum part {
     PART_FOLLOW_UP,
     PART_REIGNS,
     PART_TRANSFERS,
-    PART_LINES
+    PART_LINES,
+    PART_NARROW
 };
 
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);
