@@ -469,6 +469,7 @@ static void retire(struct gd_disk_flight *flight)
     gd__unschedule(world, &flight->event);
     gd__ring_remove(&flight->ring);
     process->disk.flight_count--;
+    process->disk.quiet_since = gd_world_now(world);
     if (flight->inode != NULL) {
         gd__inode_drop(process->disk.store, flight->inode);
     }
@@ -815,6 +816,13 @@ uint64_t gd_world_disk_used(const struct gd_world *world, uint32_t number)
 uint64_t gd_world_disk_busy(const struct gd_world *world, uint32_t number)
 {
     return gd__process(world, number)->disk.flight_count;
+}
+
+gd_time_ns gd_world_disk_quiet(const struct gd_world *world, uint32_t number)
+{
+    const struct gd_process *process = gd__process(world, number);
+
+    return process->disk.flight_count > 0 ? 0 : gd_world_now(world) - process->disk.quiet_since;
 }
 
 uint64_t gd_world_disk_operations(const struct gd_world *world, uint32_t number,

@@ -183,7 +183,8 @@ struct gd_disk {
     struct gd_store *store; /* Owned. */
     struct gd_ring flights; /* struct gd_disk_flight, by age. */
     uint64_t flight_count;
-    struct gd_ring files; /* struct gd_open_file. */
+    gd_time_ns quiet_since; /* When the last operation ended. */
+    struct gd_ring files;   /* struct gd_open_file. */
     uint64_t file_count;
     uint64_t sequence; /* Of the last submission or end of an operation. */
     uint64_t operations[GD_DISK_KIND_COUNT];

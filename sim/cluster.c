@@ -7,9 +7,7 @@
  * A node that stops by itself (a failed sync, a full disk at its start) is started anew half a
  * second later, as a supervisor would, unless it refused a disk that was damaged on purpose: then
  * it is down for good. A node that refuses a disk which nobody damaged is a violation. */
-#include "sim/cluster.h"
-#include "sim/rot.h"
-#include "sim/spare.h"
+#include "sim/cluster_internal.h"
 #include "sim/witness.h"
 #include "engine/memory.h"
 #include "engine/message.h"
@@ -19,49 +17,6 @@
 
 #define TEND_AFTER (500 * GD_SIM_MS)
 #define PEER_PORT 7000
-
-struct slot {
-    struct gd_sim_cluster *cluster;
-    unsigned id;
-    unsigned starts;      /* Of its process, so far. */
-    struct gd_node *node; /* In the process's heap, as `served`. NULL: does not run. */
-    struct gd_served served;
-    bool wanted;  /* Up, if nothing stands against it. */
-    bool ready;   /* The node has restored its state and listens. */
-    bool stopped; /* The node has said its last word; its process is still there. */
-    bool stopping;
-    bool refused;
-    bool damaged, wiped;
-    bool gone; /* A file, or bits of one: if it began its log, that looks like an emptied disk. */
-    bool missing; /* One has been lost since its last start. */
-    struct gd_sim_spare spare;
-    bool moved;       /* It listens for peers at its second port. */
-    unsigned asks;    /* Empty, it asks this node to be added; 0: it waits. */
-    bool nameless;    /* It is started as if it were new: it does not know that it was a member. */
-    uint16_t version; /* Of the protocol, since its last start. */
-    enum gd_err err;
-    char error[GD_ERROR_TEXT_SIZE];
-    gd_time_ns start_at; /* To be started then; UINT64_MAX: no. */
-    unsigned clogged;
-    gd_time_ns lag;
-    uint64_t lossy;
-};
-struct gd_sim_cluster {
-    struct gd_sim_cluster_options options;
-    struct gd_world *world; /* Owned. */
-    struct slot slots[GD_SIM_NODES_MAX + 1];
-    unsigned nodes;
-    unsigned blocks[GD_SIM_NODES_MAX + 1][GD_SIM_NODES_MAX + 1];
-    const struct gd_sim_database *database; /* Borrowed: the plan's. */
-    const struct gd_sim_outside *outside;   /* Its; NULL: all of it is the nodes'. */
-    void *run;                              /* Owned: what `outside` has made. */
-    struct gd_sim_workload *workload;       /* In the clients' heap. */
-    int64_t wall_most_ms;                   /* That any wall has shown before it was set. */
-    uint64_t walls_set_back;                /* So often. */
-    struct gd_world_link_options link;
-    struct gd_world_disk_options disk;
-    struct gd_prng prng; /* For what a fault leaves open. */
-};
 
 struct gd_world *gd_sim_cluster_world(const struct gd_sim_cluster *cluster)
 {
@@ -458,7 +413,7 @@ void gd_sim_cluster_begin(struct gd_sim_cluster *cluster)
 
 /* ---------------------------------------------------------------- processes */
 
-static bool lives(const struct gd_sim_cluster *cluster, unsigned id)
+bool gd_sim__lives(const struct gd_sim_cluster *cluster, unsigned id)
 {
     return id >= 1 && id <= cluster->nodes && gd_world_running(cluster->world, id);
 }
@@ -469,21 +424,37 @@ void gd_sim_cluster_start(struct gd_sim_cluster *cluster, unsigned id)
         return;
     }
     cluster->slots[id].wanted = true;
-    if (!lives(cluster, id) && !cluster->slots[id].refused) {
+    if (!gd_sim__lives(cluster, id) && !cluster->slots[id].refused) {
         cluster->slots[id].start_at = UINT64_MAX;
         cluster->slots[id].missing = false;
         if (cluster->slots[id].damaged) {
             bool misread = gd_world_disk(cluster->world, id).misread_ppm > 0;
+            uint64_t says = gd_sim_witness(cluster->world, id);
+            uint64_t kept = cluster->slots[id].kept;
             cluster->options.witnessed(cluster->options.context, id,
-                                       misread ? 0 : gd_sim_witness(cluster->world, id));
+                                       misread       ? 0
+                                       : says > kept ? says
+                                                     : kept);
         }
+        cluster->slots[id].quiet_last = cluster->slots[id].kept = 0;
         gd_world_start(cluster->world, id);
     }
 }
 
+/* A node vouches for what it wrote last within a fraction of this. */
+#define QUIET (1 * GD_SIM_S)
+static bool is_quiet(const struct gd_sim_cluster *cluster, unsigned id)
+{
+    struct gd_node *node = gd_sim_cluster_node(cluster, id);
+    const struct slot *slot = &cluster->slots[id];
+    return slot->ready && !slot->damaged && node != NULL && !gd_node_closing(node) &&
+           !gd_world_paused(cluster->world, id) && cluster->options.plan->database_sqlite == 0 &&
+           gd_world_disk_quiet(cluster->world, id) >= QUIET;
+}
+
 void gd_sim_cluster_crash(struct gd_sim_cluster *cluster, unsigned id)
 {
-    if (!lives(cluster, id)) {
+    if (!gd_sim__lives(cluster, id)) {
         if (id >= 1 && id <= cluster->nodes) {
             cluster->slots[id].wanted = false;
             cluster->slots[id].start_at = UINT64_MAX;
@@ -491,12 +462,14 @@ void gd_sim_cluster_crash(struct gd_sim_cluster *cluster, unsigned id)
         return;
     }
     bool power = gd_prng_chance(&cluster->prng, 3, 4);
+    bool quiet = is_quiet(cluster, id);
     gd_world_crash(cluster->world, id, power ? GD_WORLD_POWER_LOSS : GD_WORLD_KILL);
+    cluster->slots[id].quiet_last = quiet ? gd_sim_witness_last(cluster->world, id) : 0;
 }
 
 void gd_sim_cluster_outage(struct gd_sim_cluster *cluster, unsigned id)
 {
-    if (lives(cluster, id)) {
+    if (gd_sim__lives(cluster, id)) {
         gd_world_crash(cluster->world, id, GD_WORLD_POWER_LOSS);
     }
 }
@@ -513,21 +486,21 @@ void gd_sim_cluster_crash_at(struct gd_sim_cluster *cluster, unsigned id, unsign
 
 void gd_sim_cluster_pause(struct gd_sim_cluster *cluster, unsigned id)
 {
-    if (lives(cluster, id) && !gd_world_paused(cluster->world, id)) {
+    if (gd_sim__lives(cluster, id) && !gd_world_paused(cluster->world, id)) {
         gd_world_pause(cluster->world, id);
     }
 }
 
 void gd_sim_cluster_resume(struct gd_sim_cluster *cluster, unsigned id)
 {
-    if (lives(cluster, id) && gd_world_paused(cluster->world, id)) {
+    if (gd_sim__lives(cluster, id) && gd_world_paused(cluster->world, id)) {
         gd_world_resume(cluster->world, id);
     }
 }
 
 void gd_sim_cluster_stop(struct gd_sim_cluster *cluster, unsigned id)
 {
-    if (!lives(cluster, id)) {
+    if (!gd_sim__lives(cluster, id)) {
         return;
     }
     struct slot *slot = &cluster->slots[id];
@@ -571,8 +544,8 @@ void gd_sim_cluster_ask(struct gd_sim_cluster *cluster, unsigned id, unsigned wh
 
 void gd_sim_cluster_start_nameless(struct gd_sim_cluster *cluster, unsigned id, unsigned whom)
 {
-    if (id >= 1 && id <= cluster->nodes && cluster->slots[id].wiped && !lives(cluster, id) &&
-        !cluster->slots[id].refused) {
+    if (id >= 1 && id <= cluster->nodes && cluster->slots[id].wiped &&
+        !gd_sim__lives(cluster, id) && !cluster->slots[id].refused) {
         cluster->slots[id].nameless = true;
         cluster->slots[id].asks = whom;
         gd_sim_cluster_start(cluster, id);
@@ -671,7 +644,7 @@ void gd_sim_cluster_tend(struct gd_sim_cluster *cluster)
     }
     for (unsigned id = 1; id <= cluster->nodes; id++) {
         struct slot *slot = &cluster->slots[id];
-        if (slot->stopped && lives(cluster, id)) {
+        if (slot->stopped && gd_sim__lives(cluster, id)) {
             put_away(cluster, slot);
         }
         if (slot->start_at <= gd_world_now(cluster->world)) {
@@ -826,132 +799,7 @@ bool gd_sim_cluster_database_digest(const struct gd_sim_cluster *cluster, unsign
     return true;
 }
 
-/* ---------------------------------------------------------------- disks, clocks */
-
-void gd_sim_cluster_slow_disk(struct gd_sim_cluster *cluster, unsigned id, uint64_t times)
-{
-    if (id >= 1 && id <= cluster->nodes) {
-        struct gd_world_disk_options disk = gd_world_disk(cluster->world, id);
-        disk.latency_min = cluster->disk.latency_min * times;
-        disk.latency_max = cluster->disk.latency_max * times;
-        disk.sync_min = cluster->disk.sync_min * times;
-        disk.sync_max = cluster->disk.sync_max * times;
-        gd_world_set_disk(cluster->world, id, &disk);
-    }
-}
-
-void gd_sim_cluster_full_disk(struct gd_sim_cluster *cluster, unsigned id, bool on)
-{
-    if (id >= 1 && id <= cluster->nodes) {
-        struct gd_world_disk_options disk = gd_world_disk(cluster->world, id);
-        disk.quota_size = on ? gd_world_disk_used(cluster->world, id) + 1 : 0;
-        gd_world_set_disk(cluster->world, id, &disk);
-    }
-}
-
-void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned op, uint64_t count)
-{
-    if (id >= 1 && id <= cluster->nodes) {
-        gd_world_fail_at(cluster->world, id, (enum gd_disk_kind)op, count, GD_ERR_IO);
-    }
-}
-
-void gd_sim_cluster_lie(struct gd_sim_cluster *cluster, unsigned id, uint64_t count)
-{
-    if (id >= 1 && id <= cluster->nodes) {
-        gd_world_lie_at(cluster->world, id, count);
-    }
-}
-
-static void damage(struct gd_sim_cluster *cluster, unsigned id, bool wiped)
-{
-    cluster->slots[id].damaged = true;
-    cluster->slots[id].wiped = cluster->slots[id].wiped || wiped;
-    cluster->options.damaged(cluster->options.context, id, wiped);
-}
-
-/* Of a node that does not run. */
-static void damage_file(struct gd_sim_cluster *cluster, unsigned id, const char *name)
-{
-    uint64_t took = cluster->options.took(cluster->options.context, id);
-    if (lives(cluster, id) ||
-        !gd_sim_spare_covers(&cluster->slots[id].spare, cluster->world, id, name, took)) {
-        damage(cluster, id, false);
-        cluster->slots[id].gone = true;
-    }
-}
-
-void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
-{
-    char name[GD_DISK_PATH_SIZE];
-    if (id >= 1 && id <= cluster->nodes &&
-        gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
-        damage_file(cluster, id, name);
-        gd_sim_rot(cluster->world, id, &cluster->prng, name);
-    }
-}
-
-void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
-{
-    char name[GD_DISK_PATH_SIZE];
-    /* One between two starts: all of them is what a wipe takes, when it may. */
-    if (id >= 1 && id <= cluster->nodes && !lives(cluster, id) && !cluster->slots[id].missing) {
-        cluster->slots[id].missing = true;
-        if (gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
-            damage_file(cluster, id, name);
-            (void)gd_world_lose(cluster->world, id, name);
-        }
-    }
-}
-
-void gd_sim_cluster_misread(struct gd_sim_cluster *cluster, unsigned id, uint64_t ppm)
-{
-    if (id >= 1 && id <= cluster->nodes) {
-        struct gd_world_disk_options disk = gd_world_disk(cluster->world, id);
-        disk.misread_ppm = (uint32_t)ppm;
-        damage(cluster, id, false);
-        if (ppm > 0) {
-            cluster->options.witnessed(cluster->options.context, id, 0);
-        }
-        gd_world_set_disk(cluster->world, id, &disk);
-    }
-}
-
-void gd_sim_cluster_misdirect(struct gd_sim_cluster *cluster, unsigned id, uint64_t count)
-{
-    if (id >= 1 && id <= cluster->nodes) {
-        damage(cluster, id, false);
-        gd_world_misdirect_at(cluster->world, id, count);
-    }
-}
-
-void gd_sim_cluster_wipe(struct gd_sim_cluster *cluster, unsigned id)
-{
-    for (unsigned i = 1; i <= cluster->nodes; i++) {
-        if (cluster->slots[i].moved) {
-            return;
-        }
-    }
-    if (id >= 1 && id <= cluster->nodes && !lives(cluster, id)) {
-        damage(cluster, id, true);
-        gd_world_wipe(cluster->world, id);
-        if (cluster->outside != NULL && cluster->outside->wipe != NULL) {
-            cluster->outside->wipe(cluster->run, id);
-        }
-    }
-}
-
-void gd_sim_cluster_jump(struct gd_sim_cluster *cluster, unsigned id, int64_t by_ms)
-{
-    if (id >= 1 && id <= cluster->nodes) {
-        int64_t wall_ms = gd_world_process_wall_ms(cluster->world, id);
-        if (wall_ms > cluster->wall_most_ms) {
-            cluster->wall_most_ms = wall_ms;
-        }
-        cluster->walls_set_back += by_ms < 0 ? 1 : 0;
-        gd_world_jump_wall(cluster->world, id, by_ms);
-    }
-}
+/* ---------------------------------------------------------------- words for it */
 
 /* By its own log: voters, then who votes only until a change is done (-), only once it is (+), and
  * learners (?). */

@@ -17,23 +17,31 @@ static bool is_segment(const char *path, uint64_t *number)
            strcmp(end, ".log") == 0;
 }
 
-static uint64_t highest(const uint8_t *bytes, size_t size, uint64_t segment)
+struct found {
+    uint64_t durable; /* The highest that any record says. */
+    uint64_t last;    /* The highest of one that is no note. */
+};
+
+static void look_at(struct found *found, const uint8_t *bytes, size_t size, uint64_t segment)
 {
-    uint64_t durable = 0;
     for (size_t at = 0; at < size; at++) {
         struct gd__wal_record record;
-        if (gd__wal_record_decode(bytes + at, size - at, segment, &record) &&
-            record.durable > durable) {
-            durable = record.durable;
+        if (!gd__wal_record_decode(bytes + at, size - at, segment, &record)) {
+            continue;
+        }
+        if (record.durable > found->durable) {
+            found->durable = record.durable;
+        }
+        if (record.type != GD__WAL_NOTE && record.lsn > found->last) {
+            found->last = record.lsn;
         }
     }
-    return durable;
 }
 
-uint64_t gd_sim_witness(const struct gd_world *world, uint32_t id)
+static struct found look(const struct gd_world *world, uint32_t id)
 {
     const char *path = NULL;
-    uint64_t durable = 0;
+    struct found found = {0, 0};
     while ((path = gd_world_file_next(world, id, GD_WORLD_DURABLE, path)) != NULL) {
         uint64_t number, size = 0;
         if (!is_segment(path, &number) ||
@@ -43,9 +51,18 @@ uint64_t gd_sim_witness(const struct gd_world *world, uint32_t id)
         uint8_t *bytes = malloc((size_t)size);
         GD_ASSERT(bytes != NULL);
         uint64_t got = gd_world_file_read(world, id, GD_WORLD_DURABLE, path, 0, bytes, size);
-        uint64_t here = highest(bytes, (size_t)got, number);
-        durable = here > durable ? here : durable;
+        look_at(&found, bytes, (size_t)got, number);
         free(bytes);
     }
-    return durable;
+    return found;
+}
+
+uint64_t gd_sim_witness(const struct gd_world *world, uint32_t id)
+{
+    return look(world, id).durable;
+}
+
+uint64_t gd_sim_witness_last(const struct gd_world *world, uint32_t id)
+{
+    return look(world, id).last;
 }
