@@ -126,7 +126,8 @@ static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_s
         return;
     }
     if (gd_sim_fault_forms[fault.kind].lasts) {
-        fault.for_ = gd_prng_between(prng, timeout / 2, timeout * timeouts);
+        fault.for_ =
+            fault.for_ != 0 ? fault.for_ : gd_prng_between(prng, timeout / 2, timeout * timeouts);
         fault.for_ = fault.at + fault.for_ > end ? end - fault.at : fault.for_;
         fault.for_ -= fault.for_ % GD_SIM_MS;
     }
@@ -274,14 +275,21 @@ static void draw_reign(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_n
     struct gd_sim_fault next = {.role = GD_SIM_ROLE_ELECTED};
     uint64_t reigns = gd_prng_between(prng, 1, 3);
     few.count = gd_prng_between(prng, 1, plan->nodes - 1);
+    /* So short that those few are no later than the others to stand for election. */
+    few.for_ = gd_prng_between(prng, plan->heartbeat / 4, plan->heartbeat * 2);
     add_part(prng, plan, few, at, 1);
-    at += gd_prng_between(prng, timeout / 4, timeout);
+    at += few.for_;
     alone.until = gd_prng_chance(prng, 1, 2) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
     add_part(prng, plan, alone, at, 4);
     for (uint64_t i = 0; i < reigns; i++) {
         next.kind = gd_prng_chance(prng, 3, 4) ? GD_SIM_FAULT_CORNER : GD_SIM_FAULT_ISOLATE_OUT;
-        next.count =
-            next.kind == GD_SIM_FAULT_CORNER ? gd_prng_between(prng, 1, plan->nodes - 1) : 0;
+        next.count = gd_prng_between(prng, 1, plan->nodes - 1);
+        if (i == 0 &&
+            gd_prng_chance(prng, 2, 3)) { /* With the one before, if it is of those few. */
+            next.kind = GD_SIM_FAULT_CORNER;
+            next.count = gd_sim_plan_total(plan) - few.count;
+        }
+        next.count = next.kind == GD_SIM_FAULT_CORNER ? next.count : 0;
         next.later = gd_prng_chance(prng, 1, 2)
                          ? gd_sim__draw_log(prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS / 4
                          : 0;
@@ -316,8 +324,12 @@ static void draw_reigns(struct gd_sim_plan *plan)
             slow.role = GD_SIM_ROLE_NODE;
             slow.node = (unsigned)gd_prng_between(&prng, 1, plan->nodes);
         }
-        slow.count = slowness(&prng, plan) * (at + timeout * 16 < end_of(plan) ? 3 : 1);
-        add_part(&prng, plan, slow, at - gd_prng_below(&prng, timeout / 2), 8);
+        slow.count = slowness(&prng, plan);
+        if (at + timeout * 20 < end_of(plan)) { /* Longer than two elections take. */
+            slow.count = timeout * gd_prng_between(&prng, 2, 8) / plan->disk_sync_max + 1;
+            slow.for_ = timeout * gd_prng_between(&prng, 4, 10);
+        }
+        add_part(&prng, plan, slow, at - gd_prng_below(&prng, plan->heartbeat), 8);
         draw_reign(&prng, plan, at);
     }
 }
