@@ -837,6 +837,7 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t
     if (gd_prng_chance(&prng, 1, 3)) {
         plan->lag_size = gd_sim__draw_log(&prng, 256, 65536);
     }
+    gd_sim__draw_database_moments(plan);
     draw_narrow(plan);
     fit_pieces(plan);
 }

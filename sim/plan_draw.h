@@ -38,7 +38,8 @@ enum part {
     PART_REIGNS,
     PART_TRANSFERS,
     PART_LINES,
-    PART_NARROW
+    PART_NARROW,
+    PART_DATABASE_MOMENTS
 };
 
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);
@@ -60,4 +61,5 @@ void gd_sim__insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *f
 
 /* plan_moments.c: moments at which things meet. `members`: operators change the cluster. */
 void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members);
+void gd_sim__draw_database_moments(struct gd_sim_plan *plan);
 #endif

@@ -400,6 +400,33 @@ static void draw_transfers(struct gd_sim_plan *plan)
     }
 }
 
+/* Something befalls a node's database, and before it is over something else, or the node itself. */
+void gd_sim__draw_database_moments(struct gd_sim_plan *plan)
+{
+    static const enum gd_sim_class next[] = {GD_SIM_CLASS_DATABASE, GD_SIM_CLASS_DATABASE,
+                                             GD_SIM_CLASS_CRASH, GD_SIM_CLASS_CRASH_POINT};
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_DATABASE_MOMENTS);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 16);
+    gd_time_ns at = timeout;
+    if (gd_prng_chance(&prng, 1, 2)) {
+        return;
+    }
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+        unsigned node = (unsigned)gd_prng_between(&prng, 1, plan->nodes);
+        uint64_t parts = gd_prng_between(&prng, 2, 3);
+        gd_time_ns when = at;
+        for (uint64_t i = 0; i < parts; i++) {
+            enum gd_sim_class among =
+                i == 0 ? GD_SIM_CLASS_DATABASE : next[gd_prng_below(&prng, GD_COUNT(next))];
+            struct gd_sim_fault fault = {.node = node};
+            fault.kind = gd_sim__draw_kind(&prng, plan, among);
+            add_part(&prng, plan, fault, when, 2);
+            when += gd_sim__draw_log(&prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS;
+        }
+    }
+}
+
 void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members)
 {
     draw_together(plan, members);
