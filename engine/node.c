@@ -495,6 +495,13 @@ uint64_t gd_node_peer_boot(const struct gd_node *node, gd_node_id id)
     return peer != NULL ? peer->boot : 0;
 }
 
+bool gd_node_peer_open(const struct gd_node *node, gd_node_id id)
+{
+    const struct gd__peer *peer = gd__peer_find(node, id);
+
+    return peer != NULL && peer->state == GD__PEER_UP && !peer->writing;
+}
+
 gd_index gd_node_applied(const struct gd_node *node)
 {
     return node->apply.applied;

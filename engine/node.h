@@ -96,6 +96,9 @@ uint64_t gd_node_recovered_lsn(const struct gd_node *node);
 /* The start of the peer `id` (a boot number) that this node goes by, as a Hello told it; 0: it has
  * heard none. */
 uint64_t gd_node_peer_boot(const struct gd_node *node, gd_node_id id);
+/* Whether what is said to the peer `id` now goes out at once: the connection to it stands, and
+ * nothing is being written to it. */
+bool gd_node_peer_open(const struct gd_node *node, gd_node_id id);
 /* The last entry handed to the Tracker and done; 0 before. */
 gd_index gd_node_applied(const struct gd_node *node);
 /* A digest of all replicated state: the Tracker's and the node's own tables; comparable between

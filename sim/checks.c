@@ -12,6 +12,8 @@
  * - one vote a term: a running node's vote in a term is for one candidate (paper 5.2);
  * - votes are durable: whoever is elected has its own vote on its disk, and a quorum told of
  * theirs;
+ * - elections are owed: a candidate that a quorum has given its votes, its own being on its disk,
+ * leads in the event that tells it;
  * - own-term commit: a leader moves its commit index to entries of its own term alone (5.4.2);
  * - leader append-only: a leader's log never shrinks while it leads;
  * - log matching: an entry named by (index, term) is the same everywhere, as is all before it;
@@ -31,6 +33,7 @@
  * - reads are confirmed, commits are told, leaders are heeded, candidates vote: see reliance.c;
  * - leader stickiness: who hears a leader helps nobody else to lead, but whom a leader asked to;
  * - leaders are heard: who has heard no quorum for two election timeouts leads no more (6.2);
+ * - leaders speak: to each member that it is connected to, within three heartbeats of its own time;
  * - outsiders disturb nobody: no term comes from an answer of who is no member when it is read;
  *   who hears a leader takes none from a candidate that is no voter (thesis 4.2.3; term_checks.c);
  * - what peers said: a leader counts on a peer only as far as that has acknowledged it in this
@@ -816,6 +819,8 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);
     look_at_owed(checks, id, raft);
+    gd_sim__look_at_owed_election(checks, id, node);
+    gd_sim__look_at_silence(checks, id, node);
     gd_sim__look_at_config(checks, id, raft);
     gd_sim__look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);
@@ -844,6 +849,8 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     memset(checks->shadows[id].said, 0, sizeof checks->shadows[id].said);
     memset(checks->shadows[id].met, 0, sizeof checks->shadows[id].met);
     memset(checks->shadows[id].pace, 0, sizeof checks->shadows[id].pace);
+    memset(checks->shadows[id].silence, 0, sizeof checks->shadows[id].silence);
+    checks->shadows[id].granted.term = 0;
     checks->shadows[id].lead_term = 0;
     checks->shadows[id].stayed = false;
     checks->shadows[id].removed_for = 0;

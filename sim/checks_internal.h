@@ -90,6 +90,13 @@ struct shadow {   /* Of one node. */
     bool stayed;             /* Since its start it has known itself to be no removed member ... */
     gd_time_ns removed_for;  /* ... and then, for so long, a removed one, and no leader ... */
     gd_time_ns removed_seen; /* ... when it was last looked at. */
+    struct granted {         /* Votes that it has read, as a candidate. */
+        gd_term term;
+        gd_index config;                      /* By whose members it counts them. */
+        uint32_t votes;                       /* Bit n: node n's, ... */
+        uint64_t boots[GD_SIM_NODES_MAX + 1]; /* ... from this start of it. */
+    } granted;
+    uint64_t greeted[GD_SIM_NODES_MAX + 1]; /* The look before it read that node's last Hello. */
     struct told told[GD_SIM_NODES_MAX + 1]; /* By leader. */
     /* Peers' starts as it goes by them, under the configuration of entry `met_index`. */
     uint64_t met[GD_SIM_NODES_MAX + 1];
@@ -108,7 +115,12 @@ struct shadow {   /* Of one node. */
         bool fresh;     /* Read in this event. */
         unsigned count; /* Times in a row that it did not go down by it. */
     } refusals[GD_SIM_NODES_MAX + 1];
-    gd_time_ns transfers_seen;                /* When these were last looked at. */
+    gd_time_ns transfers_seen; /* When these were last looked at. */
+    struct silence {           /* Of a leader, by peer. By its own clock. */
+        gd_time_ns since; /* It has sent it nothing since then, though it could; 0: it cannot. */
+        gd_time_ns owed;  /* So much of that it had itself. */
+    } silence[GD_SIM_NODES_MAX + 1];
+    gd_time_ns silence_seen;                  /* When these were last looked at. */
     struct taken taken[GD_SIM_NODES_MAX + 1]; /* As a leader, by who forwarded. */
     /* Reads: the names of its questions. */
     uint64_t token_boot;                 /* Of the start that asked last. */
@@ -192,6 +204,14 @@ bool gd_sim__may_stand(const struct gd_raft *raft, unsigned id);
 bool gd_sim__has_heard(const struct gd_sim_checks *checks, unsigned id, unsigned peer, gd_term term,
                        gd_time_ns span);
 void gd_sim__look_at_contact(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
+/* Does candidate `id` lead, once it has been given a quorum's votes? */
+void gd_sim__look_at_owed_election(struct gd_sim_checks *checks, unsigned id,
+                                   const struct gd_node *node);
+/* Node `from` sends node `to` a frame; and after each event, does leader `id` say something to each
+ * of its members? */
+void gd_sim__note_speech(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                         struct gd_slice frame);
+void gd_sim__look_at_silence(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 /* Node `id` says that it votes for `vote` in `term`. */
 void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term, gd_node_id vote);
 /* Has a quorum voted for node `id`, which leads since just now, its own vote being on its disk? */

@@ -163,6 +163,59 @@ static void look_at_wish(struct gd_sim_checks *checks, unsigned id, const struct
     }
 }
 
+/* ---------------------------------------------------------------- who was elected */
+
+/* A vote that it has surely taken. A connection may be refused by its Hello, with all that came in
+ * the same read. */
+static void note_granted(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                         struct gd_slice frame)
+{
+    struct shadow *shadow = &checks->shadows[to];
+    struct granted *granted = &shadow->granted;
+    struct gd_message m;
+    size_t consumed;
+    if (!shadow->running || shadow->role != GD_ROLE_CANDIDATE ||
+        shadow->greeted[from] == shadow->looks ||
+        gd_message_decode(frame, frame.size, &consumed, &m) != GD_OK) {
+        return;
+    }
+    if (m.vote_resp.granted && m.term == shadow->term && m.from == from && m.to == to) {
+        if (granted->term != m.term || granted->config != shadow->config_index) {
+            *granted = (struct granted){.term = m.term, .config = shadow->config_index};
+        }
+        granted->votes |= UINT32_C(1) << from;
+        granted->boots[from] = m.boot;
+    }
+    gd_message_release(&m);
+}
+
+void gd_sim__look_at_owed_election(struct gd_sim_checks *checks, unsigned id,
+                                   const struct gd_node *node)
+{
+    const struct gd_raft *raft = gd_node_raft(node);
+    const struct granted *granted = &checks->shadows[id].granted;
+    gd_term term = gd_raft_term(raft);
+    uint32_t votes = 0;
+    struct gd_raft_facts facts;
+    if (gd_raft_role(raft) != GD_ROLE_CANDIDATE || gd_node_closing(node)) {
+        return;
+    }
+    for (unsigned peer = 1; granted->term == term && peer <= GD_SIM_NODES_MAX; peer++) {
+        bool counts = (granted->votes >> peer & 1) != 0 &&
+                      granted->config == gd_raft_config_index(raft) &&
+                      granted->boots[peer] == gd_node_peer_boot(node, peer);
+        votes |= counts ? UINT32_C(1) << peer : 0;
+    }
+    gd_raft_facts(raft, &facts);
+    votes |= facts.hard_state_durable && gd_raft_vote(raft) == id ? UINT32_C(1) << id : 0;
+    if (gd_sim_quorum(gd_raft_config(raft), votes)) {
+        gd_sim__violated(checks, "elections are owed",
+                         "node %u stands for term %" PRIu64
+                         ", has the votes of a quorum (bits of nodes: %x), and does not lead",
+                         id, term, votes);
+    }
+}
+
 /* ---------------------------------------------------------------- who was heard */
 
 void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to,
@@ -176,6 +229,9 @@ void gd_sim_checks_told(struct gd_sim_checks *checks, unsigned from, unsigned to
     gd_sim__note_term(checks, from, to, frame);
     if (type == GD_MESSAGE_HELLO) {
         gd_sim__note_version(checks, from, to, frame);
+        shadow->greeted[from] = shadow->looks;
+    } else if (type == GD_MESSAGE_VOTE_RESP) {
+        note_granted(checks, from, to, frame);
     }
     struct heard heard = {gd_message_frame_term(frame), checks->clock(checks->context, to)};
     if ((type == GD_MESSAGE_APPEND_RESP || type == GD_MESSAGE_INSTALL_SNAPSHOT_RESP) &&
@@ -224,6 +280,57 @@ void gd_sim__look_at_contact(struct gd_sim_checks *checks, unsigned id, const st
                          "node %u leads term %" PRIu64
                          " and has heard no quorum for two election timeouts",
                          id, term);
+    }
+}
+
+/* Who is told nothing stands for election soon, and what was lost on the way to it is not sent
+ * again: entries for others are no excuse. What counts is what can only come from a leader. */
+void gd_sim__note_speech(struct gd_sim_checks *checks, unsigned from, unsigned to,
+                         struct gd_slice frame)
+{
+    struct shadow *shadow = &checks->shadows[from];
+    enum gd_message_type type = gd_message_frame_type(frame);
+    if ((type == GD_MESSAGE_APPEND || type == GD_MESSAGE_INSTALL_SNAPSHOT) &&
+        gd_message_frame_term(frame) == shadow->term) {
+        shadow->silence[to] = (struct silence){0};
+    }
+}
+
+/* A process that stood still, or waited for its database, may find much to do before its timers are
+ * due: of the time between two looks no more than a heartbeat is its own. */
+#define SPEECH_HEARTBEATS 3
+void gd_sim__look_at_silence(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
+{
+    const struct gd_raft *raft = gd_node_raft(node);
+    struct shadow *shadow = &checks->shadows[id];
+    gd_time_ns heartbeat = checks->plan->heartbeat;
+    gd_time_ns now = checks->clock(checks->context, id);
+    gd_time_ns gone = now - shadow->silence_seen;
+    if (gone < heartbeat / 4) { /* Often enough, and most looks cost nothing. */
+        return;
+    }
+    shadow->silence_seen = now;
+    gone = gone < heartbeat ? gone : heartbeat;
+    bool leads = gd_raft_role(raft) == GD_ROLE_LEADER && !gd_node_closing(node);
+    for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
+        struct silence *silence = &shadow->silence[peer];
+        if (!leads || peer == id || gd_config_find(gd_raft_config(raft), peer) == NULL ||
+            !gd_node_peer_open(node, peer)) {
+            *silence = (struct silence){0};
+            continue;
+        }
+        silence->owed += silence->since != 0 ? gone : 0;
+        silence->since = silence->since != 0 ? silence->since : now;
+        if (silence->owed > SPEECH_HEARTBEATS * heartbeat) {
+            char text[32];
+            gd_sim_time_text(now - silence->since, text, sizeof text);
+            gd_sim__violated(checks, "leaders speak",
+                             "node %u leads term %" PRIu64
+                             ", is connected to node %u, a member, and has said nothing to it "
+                             "for %s",
+                             id, gd_raft_term(raft), peer, text);
+            return;
+        }
     }
 }
 

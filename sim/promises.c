@@ -324,6 +324,7 @@ void gd_sim_checks_sent(struct gd_sim_checks *checks, unsigned from, unsigned to
     }
     note_term(checks, from, to, frame);
     gd_sim__reliance_sent(checks, from, frame);
+    gd_sim__note_speech(checks, from, to, frame);
     if (!promises(frame) || gd_message_decode(frame, frame.size, &consumed, &m) != GD_OK) {
         return;
     }
