@@ -413,6 +413,11 @@ void gd_sim_cluster_begin(struct gd_sim_cluster *cluster)
 
 /* ---------------------------------------------------------------- processes */
 
+struct slot *gd_sim__slot(struct gd_sim_cluster *cluster, unsigned id)
+{
+    return id >= 1 && id <= GD_SIM_NODES_MAX && id <= cluster->nodes ? &cluster->slots[id] : NULL;
+}
+
 bool gd_sim__lives(const struct gd_sim_cluster *cluster, unsigned id)
 {
     return id >= 1 && id <= cluster->nodes && gd_world_running(cluster->world, id);

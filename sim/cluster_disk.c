@@ -59,31 +59,33 @@ static void damage_file(struct gd_sim_cluster *cluster, unsigned id, const char 
 void gd_sim_cluster_rot(struct gd_sim_cluster *cluster, unsigned id)
 {
     char name[GD_DISK_PATH_SIZE];
-    if (id >= 1 && id <= cluster->nodes &&
-        gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
-        uint64_t last = cluster->slots[id].quiet_last;
-        damage_file(cluster, id, name);
-        cluster->slots[id].kept = last;
-        cluster->slots[id].quiet_last = 0;
-        if (last > 0) {
-            GD_REACHED("simulated rot on the disk of a node that was quiet");
-        }
-        gd_sim_rot(cluster->world, id, &cluster->prng, name);
+    struct slot *slot = gd_sim__slot(cluster, id);
+    if (slot == NULL || !gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
+        return;
     }
+    uint64_t last = slot->quiet_last;
+    damage_file(cluster, id, name);
+    slot->kept = last;
+    slot->quiet_last = 0;
+    if (last > 0) {
+        GD_REACHED("simulated rot on the disk of a node that was quiet");
+    }
+    gd_sim_rot(cluster->world, id, &cluster->prng, name);
 }
 
 void gd_sim_cluster_lose(struct gd_sim_cluster *cluster, unsigned id)
 {
     char name[GD_DISK_PATH_SIZE];
+    struct slot *slot = gd_sim__slot(cluster, id);
     /* One between two starts: all of them is what a wipe takes, when it may. */
-    if (id >= 1 && id <= cluster->nodes && !gd_sim__lives(cluster, id) &&
-        !cluster->slots[id].missing) {
-        cluster->slots[id].missing = true;
-        if (gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
-            damage_file(cluster, id, name);
-            cluster->slots[id].kept = cluster->slots[id].quiet_last = 0;
-            (void)gd_world_lose(cluster->world, id, name);
-        }
+    if (slot == NULL || gd_sim__lives(cluster, id) || slot->missing) {
+        return;
+    }
+    slot->missing = true;
+    if (gd_sim_rot_file(cluster->world, id, &cluster->prng, name)) {
+        damage_file(cluster, id, name);
+        slot->kept = slot->quiet_last = 0;
+        (void)gd_world_lose(cluster->world, id, name);
     }
 }
 

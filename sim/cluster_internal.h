@@ -50,6 +50,8 @@ struct gd_sim_cluster {
     struct gd_prng prng; /* For what a fault leaves open. */
 };
 
+/* NULL: there is no such node. */
+struct slot *gd_sim__slot(struct gd_sim_cluster *cluster, unsigned id);
 /* Is it a node whose process runs? */
 bool gd_sim__lives(const struct gd_sim_cluster *cluster, unsigned id);
 #endif
