@@ -6,7 +6,7 @@
  * what it holds; what is committed, and in which term that was first seen.
  *
  * The properties, by the names under which a violation is told (those of messages: promises.c; of
- * snapshots on their way: transfer_checks.c)
+ * what is on its way to a peer: transfer_checks.c)
  *
  * - election safety: at most one leader a term (paper Fig. 3);
  * - one vote a term: a running node's vote in a term is for one candidate (paper 5.2);
@@ -23,7 +23,8 @@
  * it;
  * - durability: a new commit index rests on entries that a majority of disks hold; what was durable
  *   on a node is there after its restart;
- *   on a damaged one, what its own log still says was durable, or it does not come back;
+ *   on a damaged one, what its own log still says was durable, or it does not come back; on one
+ *   that had been quiet, also the last that it wrote (witness.h);
  * - monotony: term and commit index of a running node never go back;
  * - elections are not put off: but by a leader that speaks, a vote granted, or a campaign;
  * - elections are stood for: by every voter that hears nobody, also one by the last change but one,
