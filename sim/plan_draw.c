@@ -10,7 +10,8 @@
  * Promises that the placement keeps, so that what is checked can hold
  *   D1. Damage to disks (rot, misdirected writes, wiped ones) strikes at most a minority of the
  *       first members, the same ones throughout a run; and of the first only these are removed or
- *       replaced, so that among those who stay the damaged ones are a minority, too.
+ *       replaced, so that among those who stay the damaged ones are a minority, too. Where no
+ *       disk is damaged anybody may have to go (plan_moments.c).
  *   D2. Every fault ends before `duration`, so that the settling time begins with a whole world. */
 #include "sim/plan_draw.h"
 #include "engine/io.h"

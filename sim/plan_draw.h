@@ -39,7 +39,8 @@ enum part {
     PART_TRANSFERS,
     PART_LINES,
     PART_NARROW,
-    PART_DATABASE_MOMENTS
+    PART_DATABASE_MOMENTS,
+    PART_DEPARTURES
 };
 
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);

@@ -222,6 +222,66 @@ static void draw_lines(struct gd_sim_plan *plan)
     }
 }
 
+/* D1: may anybody have to go, down to a last voter? Not where a disk is damaged; nor under the
+ * version before this one, by which who was cut off when it was removed never learns of it. */
+static bool anybody_may_go(const struct gd_sim_plan *plan)
+{
+    for (size_t i = 0; i < plan->fault_count; i++) {
+        if (gd_sim_fault_forms[plan->faults[i].kind].class_ == GD_SIM_CLASS_DISK_ROT) {
+            return false;
+        }
+    }
+    return plan->newer == 0;
+}
+
+/* The leader, ordered to leave at this time, goes in the midst of it, and the others' disks are
+ * slow to take it in: who is left decides by a configuration that it has in memory. */
+static void draw_departure(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
+{
+    static const enum gd_sim_fault_kind blows[] = {GD_SIM_FAULT_CRASH,   GD_SIM_FAULT_CRASH,
+                                                   GD_SIM_FAULT_STOP,    GD_SIM_FAULT_PAUSE,
+                                                   GD_SIM_FAULT_ISOLATE, GD_SIM_FAULT_ISOLATE_OUT};
+    struct gd_sim_fault leave = {.kind = GD_SIM_FAULT_REMOVE, .role = GD_SIM_ROLE_LEADER};
+    struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = GD_SIM_ROLE_FOLLOWER};
+    struct gd_sim_fault blow = {.role = GD_SIM_ROLE_CONCLUDING};
+    leave.at = at - at % GD_SIM_MS;
+    gd_sim__insert_fault(plan, &leave);
+    slow.count = slowness(prng, plan) * gd_prng_between(prng, 1, 2);
+    add_part(prng, plan, slow, at - gd_prng_below(prng, plan->election_timeout / 4), 12);
+    blow.kind = blows[gd_prng_below(prng, GD_COUNT(blows))];
+    if (gd_prng_chance(prng, 3, 4)) {
+        blow.later = gd_prng_between(prng, 1, 4 * plan->net_latency_max / GD_SIM_US) * GD_SIM_US;
+    }
+    add_part(prng, plan, blow, at, 8);
+}
+
+/* Whoever leads is ordered to leave, one after another until a last voter is left; then somebody is
+ * added, and so on: where few decide, nobody makes up for what one of them does too early. */
+static void draw_departures(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_DEPARTURES);
+    gd_time_ns timeout = plan->election_timeout;
+    gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 12);
+    gd_time_ns at = timeout * 2;
+    uint64_t voters = plan->nodes; /* As far as all that is ordered comes about. */
+    uint64_t spares = plan->spares;
+    if (!anybody_may_go(plan) || gd_prng_chance(&prng, 1, 2)) {
+        return;
+    }
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan) &&
+           (voters > 1 || spares > 0)) {
+        struct gd_sim_fault add = {.kind = GD_SIM_FAULT_ADD};
+        if (voters > 1) {
+            draw_departure(&prng, plan, at);
+            voters--;
+        } else {
+            add_part(&prng, plan, add, at, 1);
+            voters++;
+            spares--;
+        }
+    }
+}
+
 /* Somebody is asked to lead, and something comes between as soon as it stands for election: what it
  * says is late, when the others have gone on. Where members change, it is mostly one who is then
  * ordered to leave. */
@@ -436,5 +496,6 @@ void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members)
     if (members && plan->nodes >= 2) {
         draw_changes(plan);
         draw_lines(plan);
+        draw_departures(plan);
     }
 }
