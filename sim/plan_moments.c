@@ -146,13 +146,18 @@ static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_s
     }
 }
 
+/* How long an operation of a disk takes at most. */
+static gd_time_ns longest_of(const struct gd_sim_plan *plan)
+{
+    return plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max
+                                                        : plan->disk_latency_max;
+}
+
 /* A disk on which a write takes about as long as it takes to notice that a leader has gone; no
  * longer, since one that is under way when the fault ends takes its time (D2). */
 static uint64_t slowness(struct gd_prng *prng, const struct gd_sim_plan *plan)
 {
-    uint64_t each =
-        plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max : plan->disk_latency_max;
-    uint64_t most = plan->election_timeout / (each + 1) + 4;
+    uint64_t most = plan->election_timeout / (longest_of(plan) + 1) + 4;
     return gd_prng_between(prng, most / 2 + 1, most * 2);
 }
 
@@ -386,7 +391,7 @@ static void draw_reigns(struct gd_sim_plan *plan)
         }
         slow.count = slowness(&prng, plan);
         if (at + timeout * 20 < end_of(plan)) { /* Longer than two elections take. */
-            slow.count = timeout * gd_prng_between(&prng, 2, 8) / plan->disk_sync_max + 1;
+            slow.count = timeout * gd_prng_between(&prng, 2, 8) / (longest_of(plan) + 1) + 1;
             slow.for_ = timeout * gd_prng_between(&prng, 4, 10);
         }
         add_part(&prng, plan, slow, at - gd_prng_below(&prng, plan->heartbeat), 8);
