@@ -465,7 +465,8 @@ static void draw_transfers(struct gd_sim_plan *plan)
     }
 }
 
-/* Something befalls a node's database, and before it is over something else, or the node itself. */
+/* Something befalls a node's database, and before it is over something else, or the node itself.
+ * Some are slow, so that much is to be done at once, and fail in the midst of that. */
 void gd_sim__draw_database_moments(struct gd_sim_plan *plan)
 {
     static const enum gd_sim_class next[] = {GD_SIM_CLASS_DATABASE, GD_SIM_CLASS_DATABASE,
@@ -478,14 +479,16 @@ void gd_sim__draw_database_moments(struct gd_sim_plan *plan)
         return;
     }
     while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
-        unsigned node = (unsigned)gd_prng_between(&prng, 1, plan->nodes);
-        uint64_t parts = gd_prng_between(&prng, 2, 3);
+        struct gd_sim_fault fault = {.node = (unsigned)gd_prng_between(&prng, 1, plan->nodes)};
+        uint64_t parts = gd_prng_between(&prng, 2, 4);
+        bool slow = gd_prng_chance(&prng, 1, 3);
         gd_time_ns when = at;
         for (uint64_t i = 0; i < parts; i++) {
             enum gd_sim_class among =
                 i == 0 ? GD_SIM_CLASS_DATABASE : next[gd_prng_below(&prng, GD_COUNT(next))];
-            struct gd_sim_fault fault = {.node = node};
-            fault.kind = gd_sim__draw_kind(&prng, plan, among);
+            fault.kind = !slow    ? gd_sim__draw_kind(&prng, plan, among)
+                         : i == 0 ? GD_SIM_FAULT_DATABASE_SLOW
+                                  : GD_SIM_FAULT_DATABASE_CUT;
             add_part(&prng, plan, fault, when, 2);
             when += gd_sim__draw_log(&prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS;
         }

@@ -19,7 +19,7 @@ static bool is_segment(const char *path, uint64_t *number)
 
 struct found {
     uint64_t durable; /* The highest that any record says. */
-    uint64_t last;    /* The highest of one that is no note. */
+    uint64_t last;    /* The highest of one that is neither note nor a segment's header. */
 };
 
 static void look_at(struct found *found, const uint8_t *bytes, size_t size, uint64_t segment)
@@ -32,7 +32,8 @@ static void look_at(struct found *found, const uint8_t *bytes, size_t size, uint
         if (record.durable > found->durable) {
             found->durable = record.durable;
         }
-        if (record.type != GD__WAL_NOTE && record.lsn > found->last) {
+        bool own = record.type != GD__WAL_NOTE && record.type != GD__WAL_HEADER;
+        if (own && record.lsn > found->last) {
             found->last = record.lsn;
         }
     }
