@@ -204,6 +204,9 @@ static void vouch_for_snapshots(struct gd_node *node)
         try_restore(node);
         return;
     }
+    gd__node_log(node, GD_LOG_INFO,
+                 "the log does not know of the snapshot at index %llu yet: it is stored once more",
+                 (unsigned long long)newest->position.index);
     gd_snapshot_store_vouch(node->store, marked, on_vouched, node);
 }
 

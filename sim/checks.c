@@ -561,6 +561,9 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
             break;
         }
     }
+    if (last.index < shadow->snapshot || first > shadow->snapshot) {
+        shadow->took = false; /* The log has lost what it had for it, and begins behind it. */
+    }
     shadow->running = true;
     shadow->started = checks->clock(checks->context, id);
     shadow->config_index = gd_raft_config_index(raft);

@@ -5,7 +5,8 @@
  * damaged has lost nothing, and all that is checked of a whole disk holds for it: it must come
  * back, with everything. With one exception: a snapshot that came from a leader takes the place of
  * the log, which then begins behind it and need not reach the older one. Who has taken the newest
- * itself had the log for it. */
+ * itself had the log for it; who lost the end of that, not yet synced, to the power, and came back
+ * with a log that ends below its own snapshot, begins behind it, too. */
 #include "sim/spare.h"
 #include <inttypes.h>
 #include <stdio.h>
