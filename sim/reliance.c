@@ -28,6 +28,7 @@
 
 #define ROUNDS_COUNT 64
 #define QUESTIONS_COUNT 64
+#define WORDS_COUNT 4
 struct gd_sim__reliance {
     uint64_t count;  /* Of what was seen: which was before which. */
     struct leading { /* By who leads. */
@@ -40,8 +41,10 @@ struct gd_sim__reliance {
     struct word { /* The most that it was told to be committed, and agreed on, if it did. */
         gd_term term;
         gd_index index;
-    } words[GD_SIM_NODES_MAX + 1][2]; /* By who was told: of the last term but one, too. */
-    struct spoken {                   /* By the leader of `term` to this node. */
+    } words[GD_SIM_NODES_MAX + 1][WORDS_COUNT]; /* By who was told: of some terms, the last ones.
+                                                 * One may come late, or over a connection that is
+                                                 * not its leader's any more. */
+    struct spoken {                             /* By the leader of `term` to this node. */
         gd_term term;
         unsigned leader, count; /* Reads in a row that were not taken for a sign of life. */
         gd_time_ns at;          /* The last one, by the node's clock. */
@@ -116,13 +119,21 @@ static void note_word(struct gd_sim__reliance *all, unsigned to, gd_term term,
     struct word *word = all->words[to];
     gd_index agreed = append->previous.index + append->entry_count;
     gd_index index = append->commit < agreed ? append->commit : agreed;
-    if (term > word[0].term) {
-        word[1] = word[0];
-        word[0] = (struct word){term, 0};
+    unsigned at = 0, lowest = 0;
+    for (unsigned i = 0; i < WORDS_COUNT; i++) {
+        lowest = word[i].term < word[lowest].term ? i : lowest;
     }
-    if (term == word[0].term && index > word[0].index) {
-        word[0].index = index;
+    while (at < WORDS_COUNT && word[at].term != term) {
+        at++;
     }
+    if (at == WORDS_COUNT) {
+        at = lowest;
+        if (term < word[at].term) {
+            return;
+        }
+        word[at] = (struct word){term, 0};
+    }
+    word[at].index = index > word[at].index ? index : word[at].index;
 }
 
 void gd_sim__reliance_told(struct gd_sim_checks *checks, unsigned from, unsigned to,
@@ -255,7 +266,7 @@ static void look_at_told(struct gd_sim_checks *checks, unsigned id, const struct
     if (commit <= shadow->commit || shadow->led || gd_raft_role(raft) == GD_ROLE_LEADER) {
         return;
     }
-    for (unsigned i = 0; i < 2; i++) { /* One event may bring the next term as well. */
+    for (unsigned i = 0; i < WORDS_COUNT; i++) { /* One event may bring the next term as well. */
         bool counts = word[i].term >= shadow->term && word[i].term <= gd_raft_term(raft);
         told = counts && word[i].index > told ? word[i].index : told;
     }
