@@ -72,7 +72,7 @@ struct shadow {   /* Of one node. */
         gd_term term;
         uint32_t from; /* Bit n: node n. */
     } outside;
-    uint16_t said[GD_SIM_NODES_MAX + 1]; /* The version that each node's Hello told this start. */
+    uint16_t said[GD_SIM_NODES_MAX + 1]; /* The highest that each node's Hello told this start. */
     struct wish { /* The highest term of candidates that a leader wished for, and whose. */
         gd_term term;
         uint32_t from;  /* Bit n: node n. One may have been wished for long before another. */

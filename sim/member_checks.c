@@ -75,7 +75,9 @@ void gd_sim__note_version(struct gd_sim_checks *checks, unsigned from, unsigned 
     struct gd_message m;
     size_t consumed;
     if (gd_message_decode(frame, frame.size, &consumed, &m) == GD_OK) {
-        checks->shadows[to].said[from] = m.hello.version;
+        uint16_t *said = &checks->shadows[to].said[from];
+        *said =
+            m.hello.version > *said ? m.hello.version : *said; /* An earlier start's comes late. */
         gd_message_release(&m);
     }
 }
