@@ -211,7 +211,7 @@ static void run_randomblob(sqlite3_context *context, int count, sqlite3_value **
     }
     blob = sqlite3_malloc64((sqlite3_uint64)size);
     if (blob == NULL) {
-        sqlite3_result_error_nomem(context); /* UNTESTED: the machine would be out of memory. */
+        sqlite3_result_error_nomem(context); /* No memory: the statement fails. */
         return;
     }
     for (sqlite3_int64 i = 0; i < size; i++) {
