@@ -70,6 +70,8 @@ struct gd__session {
     uint32_t slot_count, write_count, read_count, other_count;
     uint32_t timed_count; /* Of them, reads that wait for the replicated clock. */
     int64_t timed_ms;     /* What the last of those waits for. */
+    uint64_t timed_first; /* The number of the first of those; none is lower. */
+    uint64_t timed_stop;  /* The last look at which one of those stayed. */
     uint32_t batch_limit; /* Reads in one batch at most, by the size of replies; 0: none was yet. */
     uint32_t batch_count; /* Reads in the batch at the Tracker. */
     size_t batch_size;    /* Bytes of their replies. */
@@ -221,6 +223,7 @@ struct gd__read {
     gd_index index;       /* Safe once applied. */
     int64_t wall_ms;      /* The leader's, at the read's point. */
     int64_t needs_ms;     /* Waits for the replicated clock. */
+    uint64_t number;      /* In the order in which all of this node's came. */
     struct gd_slice body; /* Behind the structure. */
 };
 struct gd__read_list {
@@ -232,12 +235,13 @@ struct gd__reads {
     uint64_t token;             /* 0: no question is open. */
     uint64_t last_token;
     struct gd__read_list safe;  /* Index known; waits for apply (ordered by index as they come). */
-    struct gd__read_list timed; /* Wait for the replicated clock. */
+    struct gd__read_list timed; /* Wait for the replicated clock; as they came. */
     struct gd__read_list busy;  /* At the Tracker, in the order of `batch`. */
     struct gd_query *batch;     /* Owned. */
     size_t batch_count, batch_capacity;
-    gd_time_ns retry_ns; /* Not before this. */
-    size_t size;         /* Bytes held. */
+    gd_time_ns retry_ns;          /* Not before this. */
+    size_t size;                  /* Bytes held. */
+    uint64_t last_number, looked; /* Reads that came; looks at the timed ones. */
 };
 void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body);
 void gd__reads_pump(struct gd_node *node);

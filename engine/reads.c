@@ -64,7 +64,24 @@ static void end_read(struct gd_node *node, struct gd__read *read)
     gd_free(read);
 }
 
-/* Into `timed`, behind the client's others there (Q3). */
+/* Into a list that is in the order in which they came. */
+static void insert(struct gd__read_list *list, struct gd__read *read)
+{
+    struct gd__read **at = &list->first;
+
+    if (list->last == NULL || list->last->number < read->number) {
+        push(list, read);
+        return;
+    }
+    while (*at != NULL && (*at)->number < read->number) {
+        at = &(*at)->next;
+    }
+    read->next = *at;
+    *at = read;
+}
+
+/* Into `timed`, where the client's others may wait that came before it, or after it if it has been
+ * woken and must wait again (Q3). */
 static void hold(struct gd_node *node, struct gd__read *read, int64_t needs_ms)
 {
     struct gd__session *session = read->slot->session;
@@ -73,9 +90,20 @@ static void hold(struct gd_node *node, struct gd__read *read, int64_t needs_ms)
     if (session->timed_count == 0 || needs_ms > session->timed_ms) {
         session->timed_ms = needs_ms;
     }
+    if (session->timed_count == 0 || read->number < session->timed_first) {
+        session->timed_first = read->number;
+    }
     session->timed_count++;
     read->needs_ms = session->timed_ms;
-    push(&node->reads.timed, read);
+    insert(&node->reads.timed, read);
+}
+
+/* Does one of its client wait for the clock that came before it? */
+static bool follows_timed(const struct gd__read *read)
+{
+    const struct gd__session *session = read->slot->session;
+
+    return session->timed_count > 0 && session->timed_first < read->number;
 }
 
 static struct gd__read *pop_timed(struct gd__read_list *list)
@@ -105,7 +133,8 @@ void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice
         return;
     }
     read = gd_malloc(sizeof *read + body.size);
-    *read = (struct gd__read){.slot = slot, .begun_ns = gd_io_now(node->io)};
+    *read = (struct gd__read){
+        .slot = slot, .begun_ns = gd_io_now(node->io), .number = ++node->reads.last_number};
     read->body = (struct gd_slice){(uint8_t *)(read + 1), body.size};
     if (body.size > 0) {
         memcpy(read + 1, body.data, body.size);
@@ -211,7 +240,7 @@ static void on_queried(void *context, enum gd_err err)
         } else if (query->result == GD_QUERY_NEEDS_TIME) {
             GD_REACHED("read waits for the replicated clock");
             hold(node, read, query->needs_ms);
-        } else if (read->slot->session->timed_count > 0) {
+        } else if (follows_timed(read)) {
             GD_REACHED("read waits behind one that waits for the clock");
             hold(node, read, 0);
         } else {
@@ -242,19 +271,27 @@ static bool must_wait(struct gd_node *node, struct gd__read *read)
     return session->batch_count >= session->batch_limit;
 }
 
-/* Reads whose clock has come are safe again, in front of all that came later (Q3). */
+/* Reads whose clock has come are safe again, in front of all that came later (Q3): also of those
+ * of their client that still wait. */
 static void wake_timed(struct gd_node *node)
 {
     struct gd__reads *reads = &node->reads;
     struct gd__read_list waiting = reads->timed, woken = {0};
 
     reads->timed = (struct gd__read_list){0};
+    reads->looked++;
     while (waiting.first != NULL) {
-        if (waiting.first->needs_ms <= node->apply.stamp_ms) {
+        struct gd__session *session = waiting.first->slot->session;
+        bool stopped = session->timed_stop == reads->looked;
+        if (!stopped && waiting.first->needs_ms <= node->apply.stamp_ms) {
             push(&woken, pop_timed(&waiting));
-        } else {
-            push(&reads->timed, pop(&waiting));
+            continue;
         }
+        if (!stopped) {
+            session->timed_stop = reads->looked;
+            session->timed_first = waiting.first->number;
+        }
+        push(&reads->timed, pop(&waiting));
     }
     move_all(&woken, &reads->safe);
     reads->safe = woken;
@@ -282,7 +319,7 @@ bool gd__reads_query(struct gd_node *node)
             push(&later, read);
             continue;
         }
-        if (read->slot->session->timed_count > 0) {
+        if (follows_timed(read)) {
             hold(node, read, 0);
             continue;
         }
