@@ -30,6 +30,18 @@ static void fail(struct gd_node *node, enum gd_err err, const char *what)
     gd__node_fail(node, err, &error);
 }
 
+/* A step of the way in has ended; is there a next one? A failure ends the node. */
+static bool goes_on(struct gd_node *node, enum gd_err err, const struct gd_error *error)
+{
+    if (node->phase != GD__OPENING) {
+        return false;
+    }
+    if (err != GD_OK) {
+        gd__node_fail(node, err, error);
+    }
+    return err == GD_OK;
+}
+
 /* ---------------------------------------------------------------- who we are */
 
 /* Host, then port by number. */
@@ -184,11 +196,7 @@ static void on_vouched(void *context, enum gd_err err, const struct gd_error *er
 {
     struct gd_node *node = context;
 
-    if (node->phase != GD__OPENING) {
-        return;
-    }
-    if (err != GD_OK) {
-        gd__node_fail(node, err, error);
+    if (!goes_on(node, err, error)) {
         return;
     }
     try_restore(node);
@@ -215,11 +223,7 @@ static void on_wal_opened(void *context, enum gd_err err, const struct gd_wal_re
 {
     struct gd_node *node = context;
 
-    if (node->phase != GD__OPENING) {
-        return;
-    }
-    if (err != GD_OK) {
-        gd__node_fail(node, err, error);
+    if (!goes_on(node, err, error)) {
         return;
     }
     keep_recovered(node, recovered);
@@ -432,11 +436,7 @@ static void on_wal_started(void *context, enum gd_err err, const struct gd_error
 {
     struct gd_node *node = context;
 
-    if (node->phase != GD__OPENING) {
-        return;
-    }
-    if (err != GD_OK) {
-        gd__node_fail(node, err, error);
+    if (!goes_on(node, err, error)) {
         return;
     }
     node->phase = GD__SERVING;
@@ -505,11 +505,7 @@ static void on_store_opened(void *context, enum gd_err err, const struct gd_erro
         .context = node,
     };
 
-    if (node->phase != GD__OPENING) {
-        return;
-    }
-    if (err != GD_OK) {
-        gd__node_fail(node, err, error);
+    if (!goes_on(node, err, error)) {
         return;
     }
     node->wal = gd_wal_new(&options);
