@@ -52,7 +52,8 @@ one() { # one FILE: a mark at the end tells that it is clean.
     fi
 }
 
-install_missing "${BUILD_PACKAGES[@]}" clang clang-tidy libclang-rt-14-dev libfuzzer-14-dev >&2
+# libraft-dev: a benchmark includes its header.
+install_missing "${BUILD_PACKAGES[@]}" clang clang-tidy libclang-rt-14-dev libfuzzer-14-dev libraft-dev >&2
 cd "$TOP" || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
