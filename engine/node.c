@@ -534,6 +534,7 @@ void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues)
         .wal_size = node->wal == NULL ? 0 : gd_wal_queued(node->wal),
         .held_size = node->held_size,
         .session_count = node->session_total,
+        .session_gone = node->session_total - node->session_count,
     };
     if (node->raft != NULL) {
         gd_raft_set_applied(node->raft, node->apply.applied);

@@ -15,7 +15,8 @@
  *   Q4. No question bears a token that an earlier start of this node used: a leader may still owe
  *       that one an answer, with an index from before.
  *   Q5. What a client does not take in is bounded: while half of its limit is unsent, its reads
- *       wait; and a batch has only as many of them as lately had replies of a few MiB in all. */
+ *       wait, unless others need their room; and a batch has only as many of them as lately had
+ *       replies of a few MiB in all. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -114,8 +115,35 @@ static struct gd__read *pop_timed(struct gd__read_list *list)
     return read;
 }
 
+/* Does it leave its replies where they are? One that has gone is not waited for: what else it has
+ * asked ends as everybody's does. */
+static bool is_deaf(const struct gd__session *session)
+{
+    return !session->closing &&
+           session->output.size > session->node->options.session_output_size_max / 2;
+}
+
+/* Reads that wait for nothing but their own client give way to others'. */
+static void make_room(struct gd_node *node, const char *why)
+{
+    struct gd__read_list all = node->reads.safe;
+
+    node->reads.safe = (struct gd__read_list){0};
+    while (all.first != NULL) {
+        struct gd__read *read = pop(&all);
+        if (is_deaf(read->slot->session)) {
+            GD_REACHED("read refused: its client is deaf, and others need the room");
+            gd__slot_outcome(read->slot, GD_OUTCOME_BUSY, why);
+            end_read(node, read);
+        } else {
+            push(&node->reads.safe, read);
+        }
+    }
+}
+
 void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body)
 {
+    static const char busy[] = "too many reads wait on this node";
     struct gd__read *read;
 
     if (node->phase != GD__SERVING) {
@@ -128,8 +156,11 @@ void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice
         return;
     }
     if (node->reads.size + body.size > node->options.pending_size_max) {
+        make_room(node, busy);
+    }
+    if (node->reads.size + body.size > node->options.pending_size_max) {
         GD_REACHED("read refused: too many open");
-        gd__slot_outcome(slot, GD_OUTCOME_BUSY, "too many reads wait on this node");
+        gd__slot_outcome(slot, GD_OUTCOME_BUSY, busy);
         return;
     }
     read = gd_malloc(sizeof *read + body.size);
@@ -260,7 +291,7 @@ static bool must_wait(struct gd_node *node, struct gd__read *read)
 {
     struct gd__session *session = read->slot->session;
 
-    if (session->output.size > node->options.session_output_size_max / 2) {
+    if (is_deaf(session)) {
         GD_REACHED("read waits: its client does not take in its replies");
         read->begun_ns = gd_io_now(node->io); /* Nobody else is late. */
         return true;

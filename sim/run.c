@@ -3,8 +3,8 @@
  * Two phases. Until `duration` clients work and faults strike. Then everything is healed (but for a
  * minority that some plans lose for good), and within `settle` each client must get a write and a
  * read answered, a leader must be there, and every node that runs must have applied all that is
- * committed. Then the states are compared and the history is checked. The first violation ends the
- * run.
+ * committed, and hold nothing of clients that have gone. Then the states are compared and the
+ * history is checked. The first violation ends the run.
  *
  * A run proves nothing, and says so, when too few requests were answered, when too much happened to
  * see its end, when damage took what the promises rest on, or when the history could not be decided
@@ -412,8 +412,19 @@ static bool lingers(const struct run *run, const struct gd_raft *leading, unsign
            id <= gd_config_highest(config);
 }
 
-/* Has everybody who runs applied all that is committed, under one leader, and is gone who was
- * removed? */
+/* So many clients have gone whose requests this node still holds: nobody else will ask for them. */
+static size_t leftovers(const struct run *run, unsigned id)
+{
+    struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
+    struct gd_node_queues queues = {0};
+    if (node != NULL) {
+        gd_node_queues(node, &queues);
+    }
+    return queues.session_gone;
+}
+
+/* Has everybody who runs applied all that is committed, under one leader, and holds no requests of
+ * clients that have gone, and is gone who was removed? */
 static bool settled(const struct run *run)
 {
     unsigned leader = gd_sim_cluster_leader(run->cluster);
@@ -423,7 +434,8 @@ static bool settled(const struct run *run)
     const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
         if (lingers(run, leading, id) ||
-            (counts(run, leading, id) && !caught_up(run, leading, id))) {
+            (counts(run, leading, id) &&
+             (!caught_up(run, leading, id) || leftovers(run, id) > 0))) {
             return false;
         }
     }
@@ -496,18 +508,23 @@ static void not_settled(struct run *run)
     gd_sim_time_text(run->plan->settle, time, sizeof time);
     bool clients = !gd_sim_workload_finished(gd_sim_cluster_workload(run->cluster));
     unsigned leader = gd_sim_cluster_leader(run->cluster);
-    gd_bytes_format(&bytes, "everything was healed %s ago, and still %s\n", time,
-                    leader == 0 ? "nobody leads"
-                    : clients   ? "clients wait for answers"
-                    : !gd_sim_grown(&run->growth)
-                        ? "the operator's change is not made"
-                        : "some nodes lag behind, or were removed and do not know");
+    gd_bytes_format(
+        &bytes, "everything was healed %s ago, and still %s\n", time,
+        leader == 0 ? "nobody leads"
+        : clients   ? "clients wait for answers"
+        : !gd_sim_grown(&run->growth)
+            ? "the operator's change is not made"
+            : "some nodes lag behind, were removed and do not know, or hold what nobody "
+              "waits for");
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan) && leader != 0; id++) {
         const struct gd_raft *leading = gd_node_raft(gd_sim_cluster_node(run->cluster, leader));
         if (lingers(run, leading, id)) {
             gd_bytes_format(&bytes, "node %u was removed, and runs on\n", id);
         } else if (counts(run, leading, id) && !caught_up(run, leading, id)) {
             tell_laggard(run, leader, id, &bytes);
+        } else if (counts(run, leading, id) && leftovers(run, id) > 0) {
+            gd_bytes_format(&bytes, "node %u holds requests of %zu clients that have gone\n", id,
+                            leftovers(run, id));
         }
     }
     gd_sim_workload_unfinished(gd_sim_cluster_workload(run->cluster), &bytes);
