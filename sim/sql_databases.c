@@ -335,7 +335,8 @@ static void batch_done(void *context, enum gd_err err)
         struct request *request = &front->requests[i];
         struct gd_bytes *to =
             front->entries != NULL ? front->entries_asked[i].reply : front->queries_asked[i].reply;
-        if (err == GD_OK && to != NULL && request->reply.size > 0) {
+        /* Also where the batch has failed: what came before that is answered, as without this. */
+        if (to != NULL && request->reply.size > 0) {
             answer_request(request, to);
         }
         if (front->queries != NULL) {
