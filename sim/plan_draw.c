@@ -149,6 +149,9 @@ static void draw_workload(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 6)) {
         plan->deaf_chance = gd_sim__draw_log(&prng, 2000, 100000);
         plan->session_output_size = gd_sim__draw_log(&prng, 1024, 4096);
+        if (gd_prng_chance(&prng, 1, 4)) { /* What such a client holds is missing for others. */
+            plan->pending_size = gd_sim__draw_log(&prng, 512, 8192);
+        }
     }
 }
 
@@ -788,7 +791,14 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     for (unsigned i = 0; i < GD_SIM_CLASS_DATABASE; i++) {
         has[i] = gd_prng_chance(&prng, among, 10) || (classes >> i & 1) != 0;
     }
-    if (has[GD_SIM_CLASS_MEMBERSHIP]) {
+    /* Some have nothing but moments of one kind: what takes many steps is spoiled in a crowd. */
+    bool members = has[GD_SIM_CLASS_MEMBERSHIP];
+    prng = gd_sim__stream(seed, PART_CALM);
+    bool calm = gd_prng_chance(&prng, 1, 6);
+    for (unsigned i = 0; calm && i < GD_SIM_CLASS_DATABASE; i++) {
+        has[i] = (classes >> i & 1) != 0;
+    }
+    if (members) {
         draw_spares(plan);
     }
     for (unsigned i = 0; i < GD_SIM_CLASS_DATABASE; i++) {
@@ -796,7 +806,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
             draw_class(plan, (enum gd_sim_class)i);
         }
     }
-    gd_sim__draw_moments(plan, has[GD_SIM_CLASS_MEMBERSHIP]);
+    gd_sim__draw_moments(plan, members, calm);
     draw_lost(plan);
     prng = gd_sim__stream(seed, PART_QUIET);
     plan->quiet = gd_prng_chance(&prng, 1, 3);
@@ -823,6 +833,17 @@ static void draw_narrow(struct gd_sim_plan *plan)
     plan->pipeline = gd_prng_between(&prng, 2, 16);
 }
 
+/* In some seeds most of what is asked is asked at once: a database that fails, fails in the midst
+ * of many writes. */
+static void draw_haste(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_HASTE);
+    if (gd_prng_chance(&prng, 1, 3)) {
+        plan->burst_chance = gd_sim__draw_log(&prng, 50000, 400000);
+        plan->burst_count = gd_sim__draw_log(&prng, 8, 50);
+    }
+}
+
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
     struct gd_prng prng = gd_sim__stream(seed, PART_DATABASE);
@@ -840,6 +861,7 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t
     }
     gd_sim__draw_database_moments(plan);
     draw_narrow(plan);
+    draw_haste(plan);
     fit_pieces(plan);
 }
 

@@ -40,7 +40,10 @@ enum part {
     PART_LINES,
     PART_NARROW,
     PART_DATABASE_MOMENTS,
-    PART_DEPARTURES
+    PART_DEPARTURES,
+    PART_HASTE,
+    PART_CALM,
+    PART_ALONE
 };
 
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);
@@ -60,7 +63,8 @@ enum gd_sim_fault_kind gd_sim__draw_kind(struct gd_prng *prng, const struct gd_s
 /* Puts it in where its time is, if there is room. */
 void gd_sim__insert_fault(struct gd_sim_plan *plan, const struct gd_sim_fault *fault);
 
-/* plan_moments.c: moments at which things meet. `members`: operators change the cluster. */
-void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members);
+/* plan_moments.c: moments at which things meet. `members`: operators change the cluster. `alone`:
+ * one kind of them, and there surely is one. */
+void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members, bool alone);
 void gd_sim__draw_database_moments(struct gd_sim_plan *plan);
 #endif

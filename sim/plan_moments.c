@@ -58,7 +58,7 @@ static void draw_leave(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_n
  * at times of their own seldom meet, so some seeds have moments at which a few kinds strike the
  * same target at nearly the same time. Damage stays out (D1). Where members change, some of these
  * moments are of one whom an operator has just ordered to leave, or is about to. */
-static void draw_together(struct gd_sim_plan *plan, bool members)
+static void draw_together(struct gd_sim_plan *plan, bool members, bool sure)
 {
     static const enum gd_sim_class classes[] = {
         GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_STREAM,      GD_SIM_CLASS_CRASH, GD_SIM_CLASS_PAUSE,
@@ -72,7 +72,7 @@ static void draw_together(struct gd_sim_plan *plan, bool members)
     gd_time_ns end = end_of(plan);
     enum gd_sim_class present[GD_COUNT(classes)];
     size_t count = 0;
-    if (plan->nodes < 2 || gd_prng_chance(&prng, 1, 2)) {
+    if (plan->nodes < 2 || (gd_prng_chance(&prng, 1, 2) && !sure)) {
         return;
     }
     for (size_t i = 0; i < GD_COUNT(classes); i++) {
@@ -290,7 +290,7 @@ static void draw_departures(struct gd_sim_plan *plan)
 /* Somebody is asked to lead, and something comes between as soon as it stands for election: what it
  * says is late, when the others have gone on. Where members change, it is mostly one who is then
  * ordered to leave. */
-static void draw_offers(struct gd_sim_plan *plan, bool members)
+static void draw_offers(struct gd_sim_plan *plan, bool members, bool sure)
 {
     static const enum gd_sim_class blows[] = {GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_PARTITION,
                                               GD_SIM_CLASS_STREAM, GD_SIM_CLASS_DISK_SLOW,
@@ -299,7 +299,7 @@ static void draw_offers(struct gd_sim_plan *plan, bool members)
     gd_time_ns timeout = plan->election_timeout;
     gd_time_ns gap = timeout * gd_prng_between(&prng, 6, 16);
     gd_time_ns at = timeout * 2;
-    if (plan->nodes < 3 || gd_prng_chance(&prng, members ? 1 : 3, members ? 2 : 4)) {
+    if (plan->nodes < 3 || (gd_prng_chance(&prng, members ? 1 : 3, members ? 2 : 4) && !sure)) {
         return;
     }
     while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
@@ -330,71 +330,123 @@ static void cut_early(struct gd_prng *prng, struct gd_sim_plan *plan)
     }
 }
 
-/* A leader with words that some have, then alone with more of them; the next one, elected by those
- * who lack them or by those who have some, is soon cut off with a few, too, and so on. */
-static void draw_reign(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
+/* Where a disk that hangs does so at whatever it is asked: nothing takes longer than a sync, which
+ * always takes about as long. */
+static void hang_evenly(struct gd_sim_plan *plan)
+{
+    gd_time_ns most = plan->disk_sync_max;
+    plan->disk_sync_min = plan->disk_sync_min < most / 2 ? most / 2 : plan->disk_sync_min;
+    plan->disk_latency_max = plan->disk_latency_max < most ? plan->disk_latency_max : most;
+    plan->disk_latency_min = plan->disk_latency_min < most ? plan->disk_latency_min : most;
+}
+
+/* What is asked at once gets to the others in pieces: who loses its leader has a part of it. */
+static void in_pieces(struct gd_prng *prng, struct gd_sim_plan *plan)
+{
+    plan->window_count = gd_prng_between(prng, 1, 2);
+    plan->batch_size = gd_sim__draw_log(prng, 128, 512);
+    plan->net_latency_max = plan->heartbeat / gd_prng_between(prng, 2, 10);
+    plan->net_latency_min = plan->net_latency_max / gd_prng_between(prng, 2, 4);
+}
+
+/* A leader whose disk hangs, with words that some have, then alone with more of them: the one that
+ * leads, or the next one, asked to at this time, since much is asked of who has just been elected.
+ * How many make up those few; the time when it is alone in `at`. */
+static uint64_t draw_first(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns *at)
 {
     gd_time_ns timeout = plan->election_timeout;
-    struct gd_sim_fault few = {.kind = GD_SIM_FAULT_CORNER, .role = GD_SIM_ROLE_LEADER};
-    struct gd_sim_fault alone = {.kind = GD_SIM_FAULT_ISOLATE, .role = GD_SIM_ROLE_LEADER};
+    bool asked = gd_prng_chance(prng, 2, 3);
+    enum gd_sim_role whom = asked ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_LEADER;
+    struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = whom};
+    struct gd_sim_fault few = {.kind = GD_SIM_FAULT_CORNER, .role = whom};
+    struct gd_sim_fault alone = {.kind = GD_SIM_FAULT_ISOLATE, .role = whom};
+    struct gd_sim_fault ask = {.kind = GD_SIM_FAULT_TRANSFER, .role = GD_SIM_ROLE_FOLLOWER};
+    if (gd_prng_chance(prng, 1, 4)) {
+        slow.role = GD_SIM_ROLE_NODE;
+        slow.node = (unsigned)gd_prng_between(prng, 1, plan->nodes);
+    }
+    slow.count = slowness(prng, plan);
+    if (*at + timeout * 16 < end_of(plan)) { /* Longer than two elections take. */
+        slow.count = timeout * gd_prng_between(prng, 4, 8) / (longest_of(plan) + 1) + 1;
+        slow.for_ = timeout * gd_prng_between(prng, 4, 8);
+    }
+    add_part(prng, plan, slow, *at, 8);
+    few.count = gd_prng_between(prng, 1, plan->nodes - 1);
+    /* So short that those few are not much later than the others to stand for election. */
+    few.for_ = asked ? plan->net_latency_max * gd_prng_between(prng, 2, 8) + GD_SIM_MS
+                     : gd_prng_between(prng, plan->heartbeat / 4, timeout / 2);
+    few.for_ = few.for_ < timeout / 2 ? few.for_ : timeout / 2;
+    add_part(prng, plan, few, *at, 1);
+    alone.for_ = gd_prng_between(prng, timeout, timeout * 5);
+    alone.until = gd_prng_chance(prng, 1, 2) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
+    alone.later = asked ? few.for_ - few.for_ % GD_SIM_MS : 0;
+    add_part(prng, plan, alone, asked ? *at : *at + few.for_, 4);
+    if (asked) {
+        add_part(prng, plan, ask, *at + GD_SIM_MS, 1);
+    }
+    *at += asked ? timeout : few.for_;
+    return few.count;
+}
+
+/* The next one, elected by those who lack the words of the one before or by those who have some, is
+ * soon cut off with a few, too, and so on. While one more is away the others may be too few to do
+ * without whoever has some. */
+static void draw_reign(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
+{
+    static const enum gd_sim_fault_kind away[] = {GD_SIM_FAULT_ISOLATE, GD_SIM_FAULT_PAUSE,
+                                                  GD_SIM_FAULT_CRASH};
+    gd_time_ns timeout = plan->election_timeout;
+    struct gd_sim_fault gone = {.kind = away[gd_prng_below(prng, GD_COUNT(away))]};
     struct gd_sim_fault next = {.role = GD_SIM_ROLE_ELECTED};
     uint64_t reigns = gd_prng_between(prng, 1, 3);
-    few.count = gd_prng_between(prng, 1, plan->nodes - 1);
-    /* So short that those few are no later than the others to stand for election. */
-    few.for_ = gd_prng_between(prng, plan->heartbeat / 4, plan->heartbeat * 2);
-    add_part(prng, plan, few, at, 1);
-    at += few.for_;
-    alone.until = gd_prng_chance(prng, 1, 2) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
-    add_part(prng, plan, alone, at, 4);
+    gone.node = (unsigned)gd_prng_between(prng, 1, plan->nodes);
+    gone.for_ = gd_prng_between(prng, timeout * 3 / 2, timeout * 3);
+    if (gd_prng_chance(prng, 3, 4)) {
+        add_part(prng, plan, gone, at, 4);
+    }
+    uint64_t few = draw_first(prng, plan, &at);
     for (uint64_t i = 0; i < reigns; i++) {
         next.kind = gd_prng_chance(prng, 3, 4) ? GD_SIM_FAULT_CORNER : GD_SIM_FAULT_ISOLATE_OUT;
         next.count = gd_prng_between(prng, 1, plan->nodes - 1);
-        if (i == 0 &&
-            gd_prng_chance(prng, 2, 3)) { /* With the one before, if it is of those few. */
-            next.kind = GD_SIM_FAULT_CORNER;
-            next.count = gd_sim_plan_total(plan) - few.count;
+        if (i == 0 && gd_prng_chance(prng, 3, 4)) {
+            next.kind = GD_SIM_FAULT_CORNER; /* With the one before, if it is of those few. */
+            next.count = gd_sim_plan_total(plan) - few;
         }
         next.count = next.kind == GD_SIM_FAULT_CORNER ? next.count : 0;
-        next.later = gd_prng_chance(prng, 1, 2)
-                         ? gd_sim__draw_log(prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS / 4
-                         : 0;
-        next.until = gd_prng_chance(prng, 1, 2) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
+        next.later = 0;
+        if (gd_prng_chance(prng, i == 0 ? 1 : 2, 3)) {
+            next.later = gd_prng_between(prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS / 4;
+        }
+        next.for_ = gd_prng_between(prng, timeout, timeout * 6);
+        next.until = gd_prng_chance(prng, 2, 3) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
         add_part(prng, plan, next, at, 4);
-        at += gd_prng_between(prng, timeout / 2, timeout * 2);
+        at += gd_prng_between(prng, timeout, timeout * 3); /* It takes so long to elect one. */
     }
 }
 
 /* Leaders follow each other, each cut off with words that few others have, some as soon as they
  * lead; meanwhile somebody's disk hangs, so that it is contradicted again before it has stored what
  * the one before told it. */
-static void draw_reigns(struct gd_sim_plan *plan)
+static void draw_reigns(struct gd_sim_plan *plan, bool sure)
 {
     struct gd_prng prng = gd_sim__stream(plan->seed, PART_REIGNS);
-    gd_time_ns timeout = plan->election_timeout;
-    gd_time_ns gap = timeout * gd_prng_between(&prng, 8, 20);
-    gd_time_ns at = timeout * 2;
-    if (plan->nodes < 3 || !gd_prng_chance(&prng, 1, 4)) {
+    gd_time_ns gap = plan->election_timeout * gd_prng_between(&prng, 6, 12);
+    gd_time_ns at = 0;
+    if (plan->nodes < 3 || (!gd_prng_chance(&prng, 1, 4) && !sure)) {
         return;
     }
     if (gd_prng_chance(&prng, 1, 2)) {
-        plan->burst_chance = gd_prng_between(&prng, 20000, 200000);
-        plan->burst_count = gd_sim__draw_log(&prng, 4, 40);
+        plan->burst_chance = gd_prng_between(&prng, 20000, 400000);
+        plan->burst_count = gd_sim__draw_log(&prng, 4, 50);
     }
     if (gd_prng_chance(&prng, 1, 2)) {
         cut_early(&prng, plan);
     }
-    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
-        struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = GD_SIM_ROLE_LEADER};
-        if (gd_prng_chance(&prng, 1, 2)) {
-            slow.role = GD_SIM_ROLE_NODE;
-            slow.node = (unsigned)gd_prng_between(&prng, 1, plan->nodes);
-        }
-        slow.count = slowness(&prng, plan);
-        if (at + timeout * 20 < end_of(plan)) { /* Longer than two elections take. */
-            slow.count = timeout * gd_prng_between(&prng, 2, 8) / (longest_of(plan) + 1) + 1;
-            slow.for_ = timeout * gd_prng_between(&prng, 4, 10);
-        }
-        add_part(&prng, plan, slow, at - gd_prng_below(&prng, plan->heartbeat), 8);
+    if (gd_prng_chance(&prng, 2, 3)) {
+        in_pieces(&prng, plan);
+    }
+    hang_evenly(plan);
+    while ((at += gd_prng_between(&prng, gap, gap * 3 / 2)) < end_of(plan)) {
         draw_reign(&prng, plan, at);
     }
 }
@@ -419,7 +471,7 @@ static void draw_stumble(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time
 
 /* Somebody was away for so long that it must be sent a snapshot, and as it is sent the way breaks,
  * or an end of it stumbles, while others read and write on. */
-static void draw_transfers(struct gd_sim_plan *plan)
+static void draw_transfers(struct gd_sim_plan *plan, bool sure)
 {
     static const enum gd_sim_class blows[] = {GD_SIM_CLASS_STREAM, GD_SIM_CLASS_STREAM,
                                               GD_SIM_CLASS_PARTITION, GD_SIM_CLASS_CRASH,
@@ -430,7 +482,7 @@ static void draw_transfers(struct gd_sim_plan *plan)
     gd_time_ns timeout = plan->election_timeout;
     gd_time_ns gap = timeout * gd_prng_between(&prng, 6, 16);
     gd_time_ns at = timeout;
-    if (plan->nodes < 3 || !gd_prng_chance(&prng, 1, 4)) {
+    if (plan->nodes < 3 || (!gd_prng_chance(&prng, 1, 4) && !sure)) {
         return;
     }
     cut_early(&prng, plan);
@@ -438,6 +490,7 @@ static void draw_transfers(struct gd_sim_plan *plan)
     plan->snapshot_chunk_size = gd_sim__draw_log(&prng, 64, 1024);
     if (gd_prng_chance(&prng, 1, 2)) {
         /* Much is only read, each round of which has to ask all, and some words get lost. */
+        plan->operations *= gd_prng_between(&prng, 2, 4);
         plan->net_uneven = gd_sim__draw_log(&prng, 8, 64);
         plan->net_drop = plan->net_drop == 0 ? gd_prng_between(&prng, 5000, 50000) : plan->net_drop;
         plan->lull = timeout * gd_prng_between(&prng, 4, 10);
@@ -495,13 +548,25 @@ void gd_sim__draw_database_moments(struct gd_sim_plan *plan)
     }
 }
 
-void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members)
+enum moment { TOGETHER, OFFERS, REIGNS, TRANSFERS, CHANGES };
+
+void gd_sim__draw_moments(struct gd_sim_plan *plan, bool members, bool alone)
 {
-    draw_together(plan, members);
-    draw_offers(plan, members);
-    draw_reigns(plan);
-    draw_transfers(plan);
-    if (members && plan->nodes >= 2) {
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_ALONE);
+    uint64_t only = gd_prng_below(&prng, members ? 5 : 4);
+    if (!alone || only == TOGETHER) {
+        draw_together(plan, members, alone);
+    }
+    if (!alone || only == OFFERS) {
+        draw_offers(plan, members, alone);
+    }
+    if (!alone || only == REIGNS) {
+        draw_reigns(plan, alone);
+    }
+    if (!alone || only == TRANSFERS) {
+        draw_transfers(plan, alone);
+    }
+    if (members && plan->nodes >= 2 && (!alone || only == CHANGES)) {
         draw_changes(plan);
         draw_lines(plan);
         draw_departures(plan);
