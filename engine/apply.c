@@ -18,7 +18,8 @@
  *   A2. A duplicate (proposal.h) moves the index and the clock and nothing else.
  *   A3. `applied` never passes the commit index.
  *   A4. What is applied depends on entries alone: the origin's slot only receives the reply.
- *   A5. A snapshot's content is of its index: none is taken of a database that is ahead. */
+ *   A5. A snapshot's content is of its index: none is taken of a database that is ahead.
+ *   A6. What waits in a batch that is not at the Tracker has no reply yet. */
 #include "engine/node_internal.h"
 #include "engine/memory.h"
 
@@ -101,7 +102,6 @@ static void let_go(struct gd_node *node, const char *why)
 
     for (size_t i = 0; i < apply->count; i++) {
         if (apply->slots[i] != NULL) {
-            gd_bytes_clear(&apply->slots[i]->reply);
             gd__slot_outcome(apply->slots[i], GD_OUTCOME_UNKNOWN, why);
             apply->slots[i] = NULL;
         }
@@ -146,12 +146,25 @@ void gd__apply_away(struct gd_node *node)
     went_away(node);
 }
 
+/* What the batch was answered before it failed: the database may have lost that again, and does it
+ * once more, or keeps it, and does not answer for it again. */
+static void forget_replies(struct gd__apply *apply)
+{
+    for (size_t i = 0; i < apply->count; i++) {
+        if (apply->slots[i] != NULL && apply->slots[i]->reply.size > 0) {
+            GD_REACHED("a write was answered by a database that failed behind it");
+            gd_bytes_clear(&apply->slots[i]->reply);
+        }
+    }
+}
+
 static void on_applied(void *context, enum gd_err err)
 {
     struct gd_node *node = context;
 
     node->apply.busy = false;
     if (err != GD_OK) {
+        forget_replies(&node->apply);
         went_away(node);
         return;
     }
@@ -169,7 +182,6 @@ static void submit(struct gd_node *node)
         struct gd__slot *slot = apply->slots[apply->skip];
         if (slot != NULL) { /* Applied before the database went away: its reply is lost. */
             GD_REACHED("reply lost with the database's connection");
-            gd_bytes_clear(&slot->reply);
             gd__slot_outcome(slot, GD_OUTCOME_UNKNOWN,
                              "the write was applied, its reply was lost with the database");
             apply->slots[apply->skip] = NULL;
