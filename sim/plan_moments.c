@@ -373,12 +373,12 @@ static uint64_t draw_first(struct gd_prng *prng, struct gd_sim_plan *plan, gd_ti
     add_part(prng, plan, slow, *at, 8);
     few.count = gd_prng_between(prng, 1, plan->nodes - 1);
     /* So short that those few are not much later than the others to stand for election. */
-    few.for_ = asked ? plan->net_latency_max * gd_prng_between(prng, 2, 8) + GD_SIM_MS
+    few.for_ = asked ? plan->net_latency_max * gd_prng_between(prng, 2, 8) / 2 + GD_SIM_MS
                      : gd_prng_between(prng, plan->heartbeat / 4, timeout / 2);
     few.for_ = few.for_ < timeout / 2 ? few.for_ : timeout / 2;
     add_part(prng, plan, few, *at, 1);
-    alone.for_ = gd_prng_between(prng, timeout, timeout * 5);
-    alone.until = gd_prng_chance(prng, 1, 2) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
+    alone.for_ = gd_prng_between(prng, timeout * 2, timeout * 5);
+    alone.until = gd_prng_chance(prng, 5, 6) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
     alone.later = asked ? few.for_ - few.for_ % GD_SIM_MS : 0;
     add_part(prng, plan, alone, asked ? *at : *at + few.for_, 4);
     if (asked) {
@@ -414,11 +414,12 @@ static void draw_reign(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_n
         }
         next.count = next.kind == GD_SIM_FAULT_CORNER ? next.count : 0;
         next.later = 0;
-        if (gd_prng_chance(prng, i == 0 ? 1 : 2, 3)) {
-            next.later = gd_prng_between(prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS / 4;
+        if (gd_prng_chance(prng, i == 0 ? 1 : 3, 4)) { /* It leads for a while. */
+            next.later =
+                gd_prng_between(prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS / (i == 0 ? 4 : 1);
         }
-        next.for_ = gd_prng_between(prng, timeout, timeout * 6);
-        next.until = gd_prng_chance(prng, 2, 3) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
+        next.for_ = gd_prng_between(prng, timeout * 2, timeout * 6);
+        next.until = gd_prng_chance(prng, 5, 6) ? GD_SIM_ROLE_ELECTED : GD_SIM_ROLE_NODE;
         add_part(prng, plan, next, at, 4);
         at += gd_prng_between(prng, timeout, timeout * 3); /* It takes so long to elect one. */
     }
