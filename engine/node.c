@@ -535,6 +535,7 @@ void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues)
         .held_size = node->held_size,
         .session_count = node->session_total,
         .session_gone = node->session_total - node->session_count,
+        .writes_size = node->writes.size + node->forwarded_size,
     };
     if (node->raft != NULL) {
         gd_raft_set_applied(node->raft, node->apply.applied);

@@ -120,6 +120,7 @@ struct gd_node_queues {
     size_t peer_waiting_size, held_waiting_size;
     size_t session_count;
     size_t session_gone; /* Of them those whose client has gone: each waits for its last answer. */
+    size_t writes_size;  /* Of what is pending: writes, this node's and those of others. */
 };
 void gd_node_queues(const struct gd_node *node, struct gd_node_queues *queues);
 #endif

@@ -10,9 +10,9 @@
  * between them. Each is accepted always and calls `done` once, from the loop, never from inside the
  * call. The batch and all that it points to stay the caller's, borrowed until then. An error given
  * to `done` means that the database is away (it did nothing of the batch for certain only as far as
- * gd_tracker.applied() says): the node retries by open. A database that then holds less than it had
- * held has lost state, and is restored. GD_ERR_INVALID from open: it is there and is not this
- * node's; nothing of it was changed. */
+ * gd_tracker.applied() says): replies of that batch are dropped, and the node retries by open. A
+ * database that then holds less than it had held has lost state, and is restored. GD_ERR_INVALID
+ * from open: it is there and is not this node's; nothing of it was changed. */
 #ifndef GANDALF_ENGINE_TRACKER_H
 #define GANDALF_ENGINE_TRACKER_H
 #include "engine/bytes.h"

@@ -150,7 +150,7 @@ static void draw_workload(struct gd_sim_plan *plan)
         plan->deaf_chance = gd_sim__draw_log(&prng, 2000, 100000);
         plan->session_output_size = gd_sim__draw_log(&prng, 1024, 4096);
         if (gd_prng_chance(&prng, 1, 4)) { /* What such a client holds is missing for others. */
-            plan->pending_size = gd_sim__draw_log(&prng, 512, 8192);
+            plan->pending_size = gd_sim__draw_log(&prng, 1024, 8192);
         }
     }
 }

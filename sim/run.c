@@ -3,7 +3,7 @@
  * Two phases. Until `duration` clients work and faults strike. Then everything is healed (but for a
  * minority that some plans lose for good), and within `settle` each client must get a write and a
  * read answered, a leader must be there, and every node that runs must have applied all that is
- * committed, and hold nothing of clients that have gone. Then the states are compared and the
+ * committed, and hold no requests that nobody waits for. Then the states are compared and the
  * history is checked. The first violation ends the run.
  *
  * A run proves nothing, and says so, when too few requests were answered, when too much happened to
@@ -412,19 +412,24 @@ static bool lingers(const struct run *run, const struct gd_raft *leading, unsign
            id <= gd_config_highest(config);
 }
 
-/* So many clients have gone whose requests this node still holds: nobody else will ask for them. */
-static size_t leftovers(const struct run *run, unsigned id)
+/* What does this node hold that nobody waits for? Of each client that is there all was answered. */
+static struct gd_node_queues leftovers(const struct run *run, unsigned id)
 {
     struct gd_node *node = gd_sim_cluster_node(run->cluster, id);
     struct gd_node_queues queues = {0};
     if (node != NULL) {
         gd_node_queues(node, &queues);
     }
-    return queues.session_gone;
+    return queues;
 }
 
-/* Has everybody who runs applied all that is committed, under one leader, and holds no requests of
- * clients that have gone, and is gone who was removed? */
+static bool is_empty(struct gd_node_queues queues)
+{
+    return queues.session_gone == 0 && queues.writes_size == 0;
+}
+
+/* Has everybody who runs applied all that is committed, under one leader, and holds nothing else,
+ * and is gone who was removed? */
 static bool settled(const struct run *run)
 {
     unsigned leader = gd_sim_cluster_leader(run->cluster);
@@ -435,7 +440,7 @@ static bool settled(const struct run *run)
     for (unsigned id = 1; id <= gd_sim_plan_total(run->plan); id++) {
         if (lingers(run, leading, id) ||
             (counts(run, leading, id) &&
-             (!caught_up(run, leading, id) || leftovers(run, id) > 0))) {
+             (!caught_up(run, leading, id) || !is_empty(leftovers(run, id))))) {
             return false;
         }
     }
@@ -522,9 +527,12 @@ static void not_settled(struct run *run)
             gd_bytes_format(&bytes, "node %u was removed, and runs on\n", id);
         } else if (counts(run, leading, id) && !caught_up(run, leading, id)) {
             tell_laggard(run, leader, id, &bytes);
-        } else if (counts(run, leading, id) && leftovers(run, id) > 0) {
-            gd_bytes_format(&bytes, "node %u holds requests of %zu clients that have gone\n", id,
-                            leftovers(run, id));
+        } else if (counts(run, leading, id) && !is_empty(leftovers(run, id))) {
+            struct gd_node_queues queues = leftovers(run, id);
+            gd_bytes_format(&bytes,
+                            "node %u holds requests of %zu clients that have gone, and writes of "
+                            "%zu bytes\n",
+                            id, queues.session_gone, queues.writes_size);
         }
     }
     gd_sim_workload_unfinished(gd_sim_cluster_workload(run->cluster), &bytes);
