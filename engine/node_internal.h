@@ -242,6 +242,7 @@ struct gd__reads {
     gd_time_ns retry_ns;          /* Not before this. */
     size_t size;                  /* Bytes held. */
     uint64_t last_number, looked; /* Reads that came; looks at the timed ones. */
+    bool deaf; /* Of the safe some waited for their own client, at the last look. */
 };
 void gd__read_begin(struct gd_node *node, struct gd__slot *slot, struct gd_slice body);
 void gd__reads_pump(struct gd_node *node);

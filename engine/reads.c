@@ -123,11 +123,16 @@ static bool is_deaf(const struct gd__session *session)
            session->output.size > session->node->options.session_output_size_max / 2;
 }
 
-/* Reads that wait for nothing but their own client give way to others'. */
+/* Reads that wait for nothing but their own client give way to others'. Looked for where there were
+ * some at the last look: not at each read that is one too many. */
 static void make_room(struct gd_node *node, const char *why)
 {
     struct gd__read_list all = node->reads.safe;
 
+    if (!node->reads.deaf) {
+        return;
+    }
+    node->reads.deaf = false;
     node->reads.safe = (struct gd__read_list){0};
     while (all.first != NULL) {
         struct gd__read *read = pop(&all);
@@ -294,6 +299,7 @@ static bool must_wait(struct gd_node *node, struct gd__read *read)
     if (is_deaf(session)) {
         GD_REACHED("read waits: its client does not take in its replies");
         read->begun_ns = gd_io_now(node->io); /* Nobody else is late. */
+        node->reads.deaf = true;
         return true;
     }
     if (session->batch_limit == 0) {
