@@ -246,7 +246,8 @@ static void on_sent(struct gd_write *write, enum gd_err err)
     if (session->sending.capacity > (size_t)1 << 20) {
         gd_bytes_release(&session->sending);
     }
-    if (session->output.size > 0 || session->ending || session->input_ended) {
+    if (session->output.size > 0 || session->ending || session->input_ended || session->holding ||
+        session->input.size > 0) {
         mark_dirty(session); /* Else a turn would find nothing to do. */
     }
 }
@@ -444,6 +445,7 @@ static void set_reading(struct gd__session *session)
 /* One session's turn. */
 static void turn(struct gd__session *session)
 {
+    gather(session); /* What is answered is in the way of nothing any more. */
     if (session->holding && !blocked(session) && may_start(session, session->held.kind)) {
         size_t taken = session->held_taken;
         session->holding = false;

@@ -799,35 +799,6 @@ def silence_at_the_peers_port():
 
 
 @test
-def deaf_client():
-    """Who asks for much and reads nothing is held up; who reads late gets all of it, in order."""
-    with Cluster(count=1, client_output_limit="8mb") as c:
-        node = c.nodes[0]
-        put(node, "k", "x" * (1 << 20))
-        put(node, "other", "served")
-
-        def resident():
-            with open("/proc/%d/statm" % node.process.pid) as f:
-                return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-        before = resident()
-        with socket.create_connection(("127.0.0.1", node.client_port), timeout=30) as s:
-            s.sendall(b"GET k\r\n" * 200 + b"PING\r\n")
-            for _ in range(50):
-                assert resident() - before < 64 << 20, resident() - before
-                assert get(node, "other") == b"served"
-                time.sleep(0.1)
-            size = 200 * len(b"$1048576\r\n\r\n" + b"x" * (1 << 20)) + len(b"+PONG\r\n")
-            tail = b""
-            while size > 0:
-                data = s.recv(1 << 20)
-                assert data, size
-                size -= len(data)
-                tail = (tail + data)[-7:]
-            assert tail == b"+PONG\r\n", tail
-
-
-@test
 def protocol_errors():
     """Wrong RESP gets Redis's own words, and the connection is closed."""
     with Cluster(count=1, proto_max_bulk_len="64kb") as c:
