@@ -156,18 +156,18 @@ static void queue(struct gd_kv_session *session, const struct gd_command *comman
         fault(session, request, "ERR WATCH inside MULTI is not allowed");
         return;
     }
+    if (session->queued.size > session->reader.limits->bulk_size_max) {
+        session->multi_failed = true;
+        gd_bytes_release(&session->queued); /* It will not run. */
+        fault(session, request, "ERR the transaction is too large (proto-max-bulk-len)");
+        return;
+    }
     if (command->run == NULL && told_in_multi(command, args, count)) {
         return; /* LOCAL: its answer is queued, see queue_answer. */
     }
     if (command->run == NULL) {
         session->multi_failed = true;
         fault(session, request, "ERR Command not allowed inside a transaction");
-        return;
-    }
-    if (session->queued.size > session->reader.limits->bulk_size_max) {
-        session->multi_failed = true;
-        gd_bytes_release(&session->queued); /* It will not run. */
-        fault(session, request, "ERR the transaction is too large (proto-max-bulk-len)");
         return;
     }
     session->multi_writes = session->multi_writes || command->kind == GD_COMMAND_WRITE;
@@ -428,13 +428,16 @@ static void queue_answer(struct gd_kv_parser *parser, struct gd_kv_session *sess
     struct gd_reply told = {.out = &answer, .protocol = session->protocol};
     struct gd_local_result nothing = {.kind = GD_LOCAL_NOTHING};
 
+    gd_reply_simple(reply, "QUEUED");
+    if (session->multi_failed) {
+        return; /* Nobody will read it. */
+    }
     gd_kv_local(parser, session, session->reader.args, session->reader.arg_count, status, &told,
                 &nothing);
     GD_ASSERT(nothing.kind == GD_LOCAL_NOTHING);
     gd_body_add_answer(&session->queued, gd_bytes_slice(&answer));
     session->queued_count++;
     gd_bytes_release(&answer);
-    gd_reply_simple(reply, "QUEUED");
 }
 
 static void local(struct gd_parser *parser, void *context, const struct gd_request *request,
