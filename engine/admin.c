@@ -61,6 +61,14 @@ static void begin_snapshot(struct gd_node *node, struct gd__slot *slot)
         gd__slot_outcome(slot, GD_OUTCOME_BUSY, "too many wait for a snapshot");
         return;
     }
+    if (node->apply.away) {
+        gd__slot_outcome(slot, GD_OUTCOME_DATABASE, "the database of this node is away");
+        return;
+    }
+    if (node->phase != GD__SERVING) {
+        gd__slot_outcome(slot, GD_OUTCOME_STOPPING, "the node is stopping");
+        return;
+    }
     s->waiting[s->waiting_count++] = slot;
     gd__node_kick(node);
 }

@@ -6,12 +6,13 @@
  * that neither starves the other.
  *
  * A database that fails is away: new requests are told so, the batch stays, the database is opened
- * again until it answers, says which index it holds, and the rest of the batch goes on behind it.
- * One that holds less than this node had applied has lost state (it was emptied, or came back with
- * an old file): this node goes back to its newest snapshot, gives it to the database unless that
- * holds at least as much, and applies the log from there; meanwhile reads wait. Rejected: applying
- * again only what is missing. The table of proposals is known at the snapshot and at the end, not
- * in between, and without it a repeated proposal would be applied twice.
+ * again until it answers (and again, where it can be opened and takes nothing: a full one, say),
+ * says which index it holds, and the rest of the batch goes on behind it. One that holds less than
+ * this node had applied has lost state (it was emptied, or came back with an old file): this node
+ * goes back to its newest snapshot, gives it to the database unless that holds at least as much,
+ * and applies the log from there; meanwhile reads wait. Rejected: applying again only what is
+ * missing. The table of proposals is known at the snapshot and at the end, not in between, and
+ * without it a repeated proposal would be applied twice.
  *
  * Invariants
  *   A1. Entries are handed over in order, each once while the database stays (`applied` by one).
@@ -73,6 +74,18 @@ static void add_entry(struct gd_node *node, struct gd_entry *entry)
     apply->entries[apply->count++] = gd_entry_share(entry);
 }
 
+/* It has taken what there was to take: that it could be opened says little, a full one can, too. */
+static void is_back(struct gd_node *node)
+{
+    struct gd__apply *apply = &node->apply;
+
+    if (apply->failing) {
+        apply->failing = false;
+        gd__node_log(node, GD_LOG_INFO, "the database is back, at index %llu",
+                     (unsigned long long)node->options.tracker->v->applied(node->options.tracker));
+    }
+}
+
 static void finish_batch(struct gd_node *node)
 {
     struct gd__apply *apply = &node->apply;
@@ -93,6 +106,7 @@ static void finish_batch(struct gd_node *node)
     }
     apply->count = 0;
     apply->skip = 0;
+    is_back(node);
 }
 
 /* What waits in the batch is told that its fate is not known. */
@@ -128,9 +142,10 @@ static void went_away(struct gd_node *node)
 
     GD_REACHED("database away");
     set_up(node);
-    if (!apply->away) {
+    if (!apply->failing) {
         gd__node_log(node, GD_LOG_WARNING, "the database is away; trying again");
         apply->away_ns = gd_io_now(node->io);
+        apply->failing = true;
     }
     apply->away = true;
     gd__reads_away(node);
@@ -186,6 +201,9 @@ static void submit(struct gd_node *node)
                              "the write was applied, its reply was lost with the database");
             apply->slots[apply->skip] = NULL;
         }
+        /* It may lose that yet, and do it once more: nobody waits any more. */
+        apply->batch[apply->skip].session = NULL;
+        apply->batch[apply->skip].reply = NULL;
         apply->skip++;
     }
     if (apply->skip == apply->count) {
@@ -236,6 +254,7 @@ static void on_restored(struct gd_node *node, enum gd_err err, const struct gd_e
         gd__node_fail(node, err, error);
         return;
     }
+    is_back(node);
     gd__writes_restored(node);
     gd__node_kick(node);
 }
@@ -311,16 +330,17 @@ void gd__apply_pump(struct gd_node *node)
             return;
         }
     }
+    /* In front of both: where one of them never ends the log would grow for ever. */
+    if (node->snapshots.begin_wanted && apply->count == 0) {
+        gd__snapshot_begin(node);
+        return;
+    }
     apply->queried = false;
     if (entries_first && apply_entries(node)) {
         return;
     }
     if (gd__reads_query(node)) {
         apply->queried = true;
-        return;
-    }
-    if (node->snapshots.begin_wanted && apply->count == 0) {
-        gd__snapshot_begin(node);
         return;
     }
     (void)apply_entries(node);
@@ -340,11 +360,11 @@ static void on_reopened(void *context, enum gd_err err)
     }
     apply->away = false;
     apply->skip = 0; /* What it held of the batch it may hold no more. */
-    gd__node_log(node, GD_LOG_INFO, "the database is back, at index %llu",
-                 (unsigned long long)node->options.tracker->v->applied(node->options.tracker));
     if (node->options.tracker->v->applied(node->options.tracker) < apply->applied) {
         GD_REACHED("database went back");
         apply->rebuild = true;
+    } else if (apply->count == 0) {
+        is_back(node);
     }
     gd__node_kick(node);
 }

@@ -262,7 +262,8 @@ struct gd__apply {
     bool away;      /* The database is away; `retry` opens it again. */
     bool restoring; /* Its state is being replaced. */
     bool rebuild;   /* It has lost writes that it had: the snapshot and the log bring them back. */
-    gd_time_ns away_ns; /* Since when it is away. */
+    bool failing;   /* It has been away, and has taken nothing since then. */
+    gd_time_ns away_ns; /* Since when it fails. */
     gd_index applied;   /* Handed over and done. */
     gd_term applied_term;
     int64_t stamp_ms; /* Of the entry at `applied`. */

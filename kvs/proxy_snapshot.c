@@ -61,11 +61,12 @@ static void tell(struct gd_proxy_tracker *self, enum gd_err err)
     gd_timer_start(self->io, &self->snapshot_timer, gd_io_now(self->io));
 }
 
-/* The state must be the same from the first look to the last. */
+/* The state must be the same from the first look to the last, also where the database went away in
+ * between and came back with another. */
 static void check_key(struct gd_proxy_tracker *self, struct gd_slice reply)
 {
     struct gd_resp_item item = {0};
-    struct gd_slice value = gd_proxy_text(self->value);
+    struct gd_slice value = gd_proxy_text(self->frozen_value);
 
     if (!gd_resp_item_take(&reply, &item) || item.text.size != value.size ||
         (value.size > 0 && memcmp(item.text.data, value.data, value.size) != 0)) {
@@ -126,6 +127,7 @@ void gd__proxy_snapshot_begin(struct gd_tracker *tracker, gd_tracker_fn *done, v
     struct gd_proxy_tracker *self = gd__proxy_of(tracker);
 
     GD_ASSERT(!self->frozen);
+    memcpy(self->frozen_value, self->value, sizeof self->frozen_value);
     self->snapshot_done = done;
     self->snapshot_context = context;
     self->snapshot_err = GD_OK;

@@ -212,7 +212,7 @@ static void on_cleared(void *context, enum gd_err err)
     self->dirty = false;
     self->applied = 0;
     err = err != GD_OK ? err : self->bad;
-    self->told_away = self->told_away && err != GD_OK;
+    self->told_away = self->told_away && (err != GD_OK || self->refuses);
     gd__proxy_finish(self, err);
 }
 
@@ -244,7 +244,7 @@ static void on_looked(void *context, enum gd_err err)
         gd_proxy_link_send(&self->main, cleared_reply, on_cleared, self);
         return;
     }
-    self->told_away = false;
+    self->told_away = self->told_away && self->refuses;
     gd__proxy_finish(self, GD_OK);
 }
 
@@ -583,6 +583,8 @@ static void on_batch(void *context, enum gd_err err)
             }
         }
     }
+    self->refuses = err != GD_OK;
+    self->told_away = self->told_away && self->refuses;
     gd__proxy_finish(self, err);
 }
 

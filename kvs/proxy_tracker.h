@@ -26,6 +26,7 @@ struct gd_proxy_tracker {
     gd_index applied;
     bool dirty;      /* A restore has begun and has not been committed. */
     bool told_away;  /* The reason has been logged. */
+    bool refuses;    /* The last batch failed: that it answers does not mean that it works. */
     char value[80];  /* What GD_PROXY_KEY holds; "" when it is absent. */
     char next[80];   /* What the exchange under way sets it to. */
     enum gd_err bad; /* What the replies of the exchange under way say. */
@@ -53,6 +54,7 @@ struct gd_proxy_tracker {
     bool restore_headed, restore_ended;
 
     /* The snapshot. */
+    char frozen_value[80]; /* `value` when it was begun. */
     bool frozen, scan_ended, end_written;
     struct gd_apply *held; /* An apply waits for the snapshot's end. */
     size_t held_count;

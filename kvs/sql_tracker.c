@@ -66,6 +66,10 @@ void gd__sql_let_go(struct gd_sql_tracker *self)
 
 void gd__sql_finish(struct gd_sql_tracker *self, enum gd_err err)
 {
+    if (self->entries != NULL) {
+        self->refuses = err != GD_OK;
+        self->told_away = self->told_away && self->refuses;
+    }
     self->entries = NULL;
     self->queries = NULL;
     if (err != GD_OK && err != GD_ERR_CORRUPT) {
@@ -345,7 +349,7 @@ static void tracker_open(struct gd_tracker *tracker, gd_tracker_fn *done, void *
 
     gd__sql_take_up(self, done, context);
     err = open_database(self);
-    self->told_away = self->told_away && err != GD_OK;
+    self->told_away = self->told_away && (err != GD_OK || self->refuses);
     gd__sql_finish(self, err);
 }
 

@@ -28,7 +28,8 @@ struct gd_sql_tracker {
     char identity[64]; /* Who this node is: "cluster.node"; "" until it is told. */
     char owner[64];    /* Who the database says it belongs to; "": nobody. */
     uint64_t query_count;
-    bool told_away;
+    bool told_away; /* The reason has been logged. */
+    bool refuses;   /* The last batch failed: that it can be opened does not mean that it works. */
     char why[256];
 
     /* The operation in hand. */
