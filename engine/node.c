@@ -186,6 +186,8 @@ static void on_raft_timer(struct gd_timer *timer)
     struct gd_raft_event event = {.kind = GD_RAFT_TICK};
 
     (void)gd__node_step(node, &event);
+    gd__peers_flush(
+        node); /* A Tracker that works inside the call may be the next to have a turn. */
 }
 
 /* ---------------------------------------------------------------- turns */
@@ -211,6 +213,7 @@ static void on_pump(struct gd_timer *timer)
     gd__peers_part(node);
     gd__apply_watch_expiry(node);
     gd__snapshot_consider(node);
+    gd__peers_flush(node); /* As above. */
     gd__apply_pump(node);
     gd__peers_flush(node);
     if (node->phase == GD__DRAINING) {
