@@ -79,8 +79,10 @@ enum error_kind { ERROR_NONE, ERROR_NO_EFFECT, ERROR_UNKNOWN, ERROR_OTHER };
 /* What an error says of the fate; a client acts on it at once. */
 static enum error_kind take_error(struct gd_sim_client *client, const struct gd_sim_reply *reply)
 {
-    static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",       "TRYAGAIN",     "LOADING",
-                                           "EXECABORT",   "MASTERDOWN", "ERR Protocol", "DBDOWN"};
+    static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",      "TRYAGAIN",  "LOADING",
+                                           "DBDOWN",      "EXECABORT", "MASTERDOWN"};
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    bool apart = plan->database_external != 0 || plan->database_sqlite != 0;
     if (reply->type != GD_SIM_REPLY_ERROR) {
         client->refusals = 0;
         return ERROR_NONE;
@@ -97,7 +99,9 @@ static enum error_kind take_error(struct gd_sim_client *client, const struct gd_
         return ERROR_NO_EFFECT;
     }
     for (size_t i = 0; i < GD_COUNT(refusals); i++) {
-        if (gd_sim_reply_begins(reply, refusals[i])) {
+        /* What is embedded cannot be away. */
+        if (gd_sim_reply_begins(reply, refusals[i]) &&
+            (apart || !gd_sim_reply_begins(reply, "DBDOWN"))) {
             if (i == 0) {
                 gd_sim__client_turn(client);
             }

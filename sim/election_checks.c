@@ -296,8 +296,9 @@ void gd_sim__note_speech(struct gd_sim_checks *checks, unsigned from, unsigned t
     }
 }
 
-/* A process that stood still, or waited for its database, may find much to do before its timers are
- * due: of the time between two looks no more than a heartbeat is its own. */
+/* A process that stood still, or waited inside its database, may find much to do before its timers
+ * are due, and the next piece of the database's work, too: nothing of such a time is its own. One
+ * that can act is looked at within each heartbeat, by its own timer at the latest. */
 #define SPEECH_HEARTBEATS 3
 void gd_sim__look_at_silence(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
@@ -310,7 +311,7 @@ void gd_sim__look_at_silence(struct gd_sim_checks *checks, unsigned id, const st
         return;
     }
     shadow->silence_seen = now;
-    gone = gone < heartbeat ? gone : heartbeat;
+    gone = gone <= heartbeat + heartbeat / 4 ? gone : 0;
     bool leads = gd_raft_role(raft) == GD_ROLE_LEADER && !gd_node_closing(node);
     for (unsigned peer = 1; peer <= gd_sim_plan_total(checks->plan); peer++) {
         struct silence *silence = &shadow->silence[peer];

@@ -173,7 +173,8 @@ static void resp_mend(void *run, const struct gd_sim_fault *fault, unsigned id)
         gd_sim_database_slow(run, id, 1);
     }
     if (fault == NULL ||
-        (fault->kind != GD_SIM_FAULT_DATABASE_PAUSE && fault->kind != GD_SIM_FAULT_DATABASE_SLOW)) {
+        (fault->kind != GD_SIM_FAULT_DATABASE_PAUSE && fault->kind != GD_SIM_FAULT_DATABASE_SLOW &&
+         fault->kind != GD_SIM_FAULT_DATABASE_FULL)) {
         gd_sim_database_start(run, id);
     }
 }

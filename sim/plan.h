@@ -199,6 +199,7 @@ enum gd_sim_class { /* What swarm testing leaves out, or in, as a whole. */
     X(DATABASE_SLOW, "database-slow", DATABASE, NODE, true)                                        \
     X(DATABASE_FLUSH, "database-flush", DATABASE, NODE, false)                                     \
     X(DATABASE_CUT, "database-cut", DATABASE, NODE, false)                                         \
+    X(DATABASE_FULL, "database-full", DATABASE, NODE, true)                                        \
     X(BACKUP, "backup", SNAPSHOT, NODE, false)                                                     \
     X(MISTAKE, "mistake", MEMBERSHIP, NODE, false)                                                 \
     X(FAIL_OUTAGE, "fail-outage", DISK_ERROR, NODE, true)                                          \

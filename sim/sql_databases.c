@@ -634,6 +634,9 @@ void gd_sim_sql_strike(struct gd_sim_sql *sql, unsigned id, const struct gd_sim_
     case GD_SIM_FAULT_DATABASE_CUT:
         gd_sim_sql_disk_cut(&row->disk);
         break;
+    case GD_SIM_FAULT_DATABASE_FULL:
+        row->disk.full = true;
+        break;
     default:
         break;
     }
@@ -653,7 +656,11 @@ void gd_sim_sql_mend(struct gd_sim_sql *sql, unsigned id, const struct gd_sim_fa
         set_pace(row, sql->plan, 0);
         gd_world_unblock(row->world, id);
     }
-    if (fault == NULL || fault->kind != GD_SIM_FAULT_DATABASE_SLOW) {
+    if (fault == NULL || fault->kind == GD_SIM_FAULT_DATABASE_FULL) {
+        row->disk.full = false;
+    }
+    if (fault == NULL ||
+        (fault->kind != GD_SIM_FAULT_DATABASE_SLOW && fault->kind != GD_SIM_FAULT_DATABASE_FULL)) {
         row->disk.fails = false;
     }
     if (fault == NULL) {

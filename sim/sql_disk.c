@@ -204,6 +204,10 @@ static int file_write(sqlite3_file *base, const void *from, int size, sqlite3_in
     if (fails(h)) {
         return SQLITE_IOERR_WRITE;
     }
+    if (h->disk->full && !h->disk->free) {
+        GD_REACHED("simulated SQLite on a full disk");
+        return SQLITE_FULL;
+    }
     watch_for_commit(h->disk, h->file, from, (size_t)size, (size_t)offset);
     image_grow(&h->file->now, (size_t)offset + (size_t)size);
     memcpy(h->file->now.data + offset, from, (size_t)size);

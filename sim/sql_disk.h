@@ -30,6 +30,7 @@ struct gd_sim_sql_disk {
     sqlite3_vfs vfs; /* What a tracker is given. */
     struct gd_prng prng;
     bool fails; /* Every operation does. */
+    bool full;  /* What is there can be read, and nothing is written. */
     bool free;  /* For who works beside the node: it waits elsewhere, and meets no failure. */
     /* How long a write, a truncation or a deletion takes, and a sync; maxima of 0: no time.
      * `waited` is told of each, in the middle of SQLite's work. */
