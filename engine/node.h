@@ -109,6 +109,13 @@ gd_index gd_node_freezing(const struct gd_node *node);
 /* The index of the snapshot by which the whole state was replaced last; 0: by none since the start.
  */
 gd_index gd_node_restored(const struct gd_node *node);
+/* What is owed to clients. A session, by its id, that could go on and is not going to have a turn;
+ * 0: there is none, as there should be between two calls from outside. */
+uint64_t gd_node_stalled(const struct gd_node *node);
+/* Since when the request that has waited longest is the next of its client to be answered; 0: there
+ * is none. Those of clients that leave their replies where they are do not count, nor do an
+ * operator's. */
+gd_time_ns gd_node_waits_since(const struct gd_node *node);
 /* Bytes in the node's queues, for bounds: requests pending, replies unsent, messages unsent. */
 struct gd_node_queues {
     size_t pending_size, session_output_size, peer_output_size, log_size, wal_size;

@@ -40,6 +40,7 @@ struct gd__slot {
     bool barrier;
     bool silent;
     uint16_t key_slot;
+    gd_time_ns begun_ns;
     struct gd_bytes reply;
 };
 
@@ -51,10 +52,12 @@ struct gd__session {
     struct gd_stream stream;
     void *parser_session;
     gd_time_ns opened_ns, active_ns;
+    gd_time_ns answered_ns; /* When a slot became output. */
 
     struct gd_bytes input;  /* Bytes not parsed yet. */
     struct gd_request held; /* Parsed, waits for its turn; valid while `holding`. */
     bool holding;
+    bool more;         /* What is in `input` was not looked at to its end. */
     size_t held_taken; /* Input bytes in front of the end of `held`. */
     bool barrier;      /* Nothing is parsed until the request in flight is answered. */
     bool asleep;       /* DEBUG SLEEP. */

@@ -156,6 +156,7 @@ static struct gd__slot *new_slot(struct gd__session *session, const struct gd_re
 
     slot->session = session;
     slot->kind = request->kind;
+    slot->begun_ns = gd_io_now(session->node->io);
     slot->barrier = (request->flags & GD_REQUEST_BARRIER) != 0;
     slot->silent = (request->flags & GD_REQUEST_SILENT) != 0;
     slot->key_slot = request->has_slot ? request->slot : 0;
@@ -176,6 +177,7 @@ static void gather(struct gd__session *session)
 {
     while (session->first != NULL && session->first->answered) {
         struct gd__slot *slot = session->first;
+        session->answered_ns = gd_io_now(session->node->io);
         session->first = slot->next;
         if (session->first == NULL) {
             session->last = NULL;
@@ -415,6 +417,7 @@ static void parse_more(struct gd__session *session)
         }
         start_request(session, &request);
     }
+    session->more = taken < session->input.size && blocked(session);
     if (session->holding) {
         session->held_taken = taken; /* C3: consumed once it has started. */
         return;
@@ -460,6 +463,45 @@ static void turn(struct gd__session *session)
         flush_output(session);
     }
     set_reading(session);
+}
+
+/* Could it go on, and is not going to? */
+static bool is_stalled(const struct gd__session *session)
+{
+    if (session->closing || session->dirty || session->asleep || session->writing) {
+        return false; /* What it waits for gives it a turn. */
+    }
+    if ((session->first != NULL && session->first->answered) || session->output.size > 0) {
+        return true;
+    }
+    return !blocked(session) &&
+           (session->holding ? may_start(session, session->held.kind) : session->more);
+}
+
+uint64_t gd_node_stalled(const struct gd_node *node)
+{
+    for (const struct gd__session *s = node->sessions; s != NULL; s = s->next) {
+        if (is_stalled(s)) {
+            return s->id;
+        }
+    }
+    return 0;
+}
+
+gd_time_ns gd_node_waits_since(const struct gd_node *node)
+{
+    gd_time_ns earliest = 0;
+
+    for (const struct gd__session *s = node->sessions; s != NULL; s = s->next) {
+        bool deaf = s->output.size > node->options.session_output_size_max / 2;
+        if (s->first == NULL || s->closing || deaf || s->first->kind == GD_REQUEST_ADMIN) {
+            continue;
+        }
+        gd_time_ns since =
+            s->first->begun_ns > s->answered_ns ? s->first->begun_ns : s->answered_ns;
+        earliest = earliest == 0 || since < earliest ? since : earliest;
+    }
+    return earliest;
 }
 
 void gd__sessions_flush(struct gd_node *node)

@@ -825,6 +825,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     look_at_owed(checks, id, raft);
     gd_sim__look_at_owed_election(checks, id, node);
     gd_sim__look_at_silence(checks, id, node);
+    gd_sim__look_at_clients(checks, id, node);
     gd_sim__look_at_config(checks, id, raft);
     gd_sim__look_at_elections(checks, id, raft, changed);
     look_at_digest(checks, id, node);

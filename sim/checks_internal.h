@@ -120,7 +120,10 @@ struct shadow {   /* Of one node. */
         gd_time_ns since; /* It has sent it nothing since then, though it could; 0: it cannot. */
         gd_time_ns owed;  /* So much of that it had itself. */
     } silence[GD_SIM_NODES_MAX + 1];
-    gd_time_ns silence_seen;                  /* When these were last looked at. */
+    gd_time_ns silence_seen; /* When these were last looked at. */
+    /* Clients: when they were last looked at; who has waited longest, since when, and how much of
+     * that was the node's own. */
+    gd_time_ns clients_seen, waits_since, waited;
     struct taken taken[GD_SIM_NODES_MAX + 1]; /* As a leader, by who forwarded. */
     /* Reads: the names of its questions. */
     uint64_t token_boot;                 /* Of the start that asked last. */
@@ -212,6 +215,7 @@ void gd_sim__look_at_owed_election(struct gd_sim_checks *checks, unsigned id,
 void gd_sim__note_speech(struct gd_sim_checks *checks, unsigned from, unsigned to,
                          struct gd_slice frame);
 void gd_sim__look_at_silence(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
+void gd_sim__look_at_clients(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 /* Node `id` says that it votes for `vote` in `term`. */
 void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term, gd_node_id vote);
 /* Has a quorum voted for node `id`, which leads since just now, its own vote being on its disk? */

@@ -520,7 +520,8 @@ static void draw_transfers(struct gd_sim_plan *plan, bool sure)
 }
 
 /* Something befalls a node's database, and before it is over something else, or the node itself.
- * Some are slow, so that much is to be done at once, and fail in the midst of that. */
+ * Some are slow, so that much is to be done at once, and fail in the midst of that; some are full
+ * for longer than a request may take. */
 void gd_sim__draw_database_moments(struct gd_sim_plan *plan)
 {
     static const enum gd_sim_class next[] = {GD_SIM_CLASS_DATABASE, GD_SIM_CLASS_DATABASE,
@@ -537,6 +538,12 @@ void gd_sim__draw_database_moments(struct gd_sim_plan *plan)
         uint64_t parts = gd_prng_between(&prng, 2, 4);
         bool slow = gd_prng_chance(&prng, 1, 3);
         gd_time_ns when = at;
+        if (gd_prng_chance(&prng, 1, 4)) {
+            fault.kind = GD_SIM_FAULT_DATABASE_FULL;
+            fault.for_ = plan->request_timeout * gd_prng_between(&prng, 1, 4);
+            add_part(&prng, plan, fault, at, 1);
+            fault.for_ = 0;
+        }
         for (uint64_t i = 0; i < parts; i++) {
             enum gd_sim_class among =
                 i == 0 ? GD_SIM_CLASS_DATABASE : next[gd_prng_below(&prng, GD_COUNT(next))];
