@@ -10,6 +10,9 @@
 
 #define GD_SIM_NODES_MAX 9 /* Members at the start and those that join later. */
 #define GD_SIM_FAULTS_MAX 512
+/* So many requests a client has open at the most: in a burst, or where it hangs, since what is owed
+ * to it must outgrow all buffers. */
+#define GD_SIM_ASKED_AT_ONCE 64
 #define GD_SIM_CLIENTS_MAX 64
 
 /* A parameter's unit, for printing and parsing. */

@@ -765,6 +765,16 @@ static void fit_window(struct gd_sim_plan *plan)
     plan->window_count = plan->window_count < least ? least : plan->window_count;
 }
 
+/* A node that is lost for good, works on a request or two of each client at a time, and refuses
+ * each when it has known no leader for so long: a client's turn comes when all are refused that it
+ * asked before. */
+static void fit_settle(struct gd_sim_plan *plan)
+{
+    if (plan->session_pipeline < GD_SIM_ASKED_AT_ONCE) {
+        plan->settle += GD_SIM_ASKED_AT_ONCE * plan->election_timeout / plan->session_pipeline;
+    }
+}
+
 void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
     gd_sim_plan_defaults(plan);
@@ -813,6 +823,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     leave_room_for_the_dead(plan);
     fit_pieces(plan);
     fit_window(plan);
+    fit_settle(plan);
 }
 
 /* In some seeds the way is narrow for what has to pass: a large value takes about as long as

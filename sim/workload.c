@@ -51,10 +51,6 @@ static void wake_at(struct gd_sim_client *client, gd_time_ns at)
 /* Who only reads asks on while so many answers are still to come: a node that was stopped finds
  * questions that were asked long after the world had gone on without it. */
 #define READS_OPEN 8
-/* The same where clients hang: what is owed to them must outgrow all buffers. */
-#define READS_OPEN_DEAF 64
-/* The same in a burst: so many, and even it waits. */
-#define BURST_OPEN 64
 /* So many refusals in a row, and a client tries another node. */
 #define REFUSALS_MAX 3
 /* Between two requests of a client that hurries. */
@@ -437,7 +433,7 @@ static void ask_next(struct gd_sim_client *client)
 
 static size_t open_reads(const struct gd_sim_plan *plan)
 {
-    return plan->deaf_chance > 0 ? READS_OPEN_DEAF : READS_OPEN;
+    return plan->deaf_chance > 0 ? GD_SIM_ASKED_AT_ONCE : READS_OPEN;
 }
 
 /* The moment to do something: connect, or ask. */
@@ -457,7 +453,7 @@ static void client_timer(struct gd_timer *timer)
     }
     bool burst = client->burst_left > 0 && !client->moved && !all->finishing;
     bool eager = (client->reads_only && !all->finishing) || burst;
-    size_t open = burst ? BURST_OPEN : !eager ? 1 : open_reads(plan);
+    size_t open = burst ? GD_SIM_ASKED_AT_ONCE : !eager ? 1 : open_reads(plan);
     if (client->link != LINK_ON || client->flight_count >= open ||
         (client->held && client->flight_count > 0)) {
         return;
