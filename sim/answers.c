@@ -81,8 +81,6 @@ static enum error_kind take_error(struct gd_sim_client *client, const struct gd_
 {
     static const char *const refusals[] = {"CLUSTERDOWN", "BUSY",      "TRYAGAIN",  "LOADING",
                                            "DBDOWN",      "EXECABORT", "MASTERDOWN"};
-    const struct gd_sim_plan *plan = client->all->options.plan;
-    bool apart = plan->database_external != 0 || plan->database_sqlite != 0;
     if (reply->type != GD_SIM_REPLY_ERROR) {
         client->refusals = 0;
         return ERROR_NONE;
@@ -99,9 +97,7 @@ static enum error_kind take_error(struct gd_sim_client *client, const struct gd_
         return ERROR_NO_EFFECT;
     }
     for (size_t i = 0; i < GD_COUNT(refusals); i++) {
-        /* What is embedded cannot be away. */
-        if (gd_sim_reply_begins(reply, refusals[i]) &&
-            (apart || !gd_sim_reply_begins(reply, "DBDOWN"))) {
+        if (gd_sim_reply_begins(reply, refusals[i])) {
             if (i == 0) {
                 gd_sim__client_turn(client);
             }
