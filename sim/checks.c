@@ -512,6 +512,16 @@ static void look_at_leader(struct gd_sim_checks *checks, unsigned id, const stru
     shadow->term = term;
 }
 
+/* Does its log begin with a snapshot that contradicts the one that was there? Then that is worth
+ * nothing (paper 7), also where the node fell before its log told of the snapshot. */
+static bool contradicted(const struct shadow *shadow, const struct gd_raft *raft)
+{
+    struct gd_position position = gd_raft_snapshot(raft)->position;
+    return position.index > 0 && position.index == gd_raft_last(raft).index &&
+           position.index < shadow->term_capacity && shadow->terms[position.index] != 0 &&
+           shadow->terms[position.index] != position.term;
+}
+
 /* The first look after a start: what was durable has come back. */
 static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                           const struct gd_node *node)
@@ -527,7 +537,7 @@ static void look_at_start(struct gd_sim_checks *checks, unsigned id, const struc
                          id, gd_node_recovered_lsn(node), shadow->witnessed);
     }
     shadow->witnessed = 0;
-    if (!shadow->damaged && last.index < shadow->stored.index) {
+    if (!shadow->damaged && last.index < shadow->stored.index && !contradicted(shadow, raft)) {
         gd_sim__violated(checks, "durability",
                          "node %u came back with its log up to %" PRIu64 "; %" PRIu64
                          " of term %" PRIu64 " was durable before",
