@@ -36,7 +36,7 @@ class Check(unittest.TestCase):
 
     def test_a_run_is_legal_and_one_other_answer_is_not(self):
         path = os.path.join(self.directory.name, "run")
-        self.sim("replay", "3", "--history", path)
+        self.sim("replay", "1", "--history", path)
         said = self.sim("check", "--time-limit", "60", "--memory-limit", "1000", path)
         self.assertIn(": legal, ", said)
         with open(path) as file:
