@@ -761,7 +761,9 @@ static void fit_window(struct gd_sim_plan *plan)
     way = way < plan->heartbeat ? way : plan->heartbeat; /* As the cluster stretches it. */
     uint64_t batch = 1 + plan->batch_size / (128 + plan->value_size);
     uint64_t turns = plan->clients * (plan->pipeline > 1 ? plan->pipeline : 1) / batch + 1;
-    uint64_t least = turns * 4 * way / (plan->client_timeout + 1);
+    gd_time_ns patience =
+        plan->client_timeout < plan->request_timeout ? plan->client_timeout : plan->request_timeout;
+    uint64_t least = turns * 8 * way / (patience + 1);
     plan->window_count = plan->window_count < least ? least : plan->window_count;
 }
 
