@@ -112,8 +112,9 @@ struct shadow {   /* Of one node. */
         gd_term term;
         uint64_t boot; /* Of the peer's start. */
         gd_index at;
-        bool fresh;     /* Read in this event. */
-        unsigned count; /* Times in a row that it did not go down by it. */
+        bool fresh;       /* Read in this event. */
+        unsigned count;   /* Times in a row that it did not go down by it ... */
+        gd_time_ns since; /* ... by the leader's clock. */
     } refusals[GD_SIM_NODES_MAX + 1];
     gd_time_ns transfers_seen; /* When these were last looked at. */
     struct silence {           /* Of a leader, by peer. By its own clock. */

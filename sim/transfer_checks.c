@@ -47,12 +47,14 @@ void gd_sim__note_refusal(struct gd_sim_checks *checks, unsigned from, unsigned 
         *refusal = (struct refusal){0};
     } else if (refusal->term != m->term || refusal->boot != m->boot ||
                refusal->at != resp->rejected) {
-        *refusal = (struct refusal){m->term, m->boot, resp->rejected, true, 0};
+        *refusal = (struct refusal){m->term, m->boot, resp->rejected, true, 0, 0};
     } else {
         refusal->fresh = true;
     }
 }
 
+/* So often, and for so long that what was asked before the leader last changed its mind (when it
+ * learned that the peer has started anew, say) has been answered, over however slow a way. */
 #define ASKED_AGAIN 8
 static void look_at_probe(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
                           unsigned peer, const struct gd_member_status *status)
@@ -64,8 +66,10 @@ static void look_at_probe(struct gd_sim_checks *checks, unsigned id, const struc
         return;
     }
     refusal->fresh = false;
+    gd_time_ns now = checks->clock(checks->context, id);
     refusal->count = stays ? refusal->count + 1 : 0;
-    if (refusal->count > ASKED_AGAIN) {
+    refusal->since = refusal->count > 1 ? refusal->since : now;
+    if (refusal->count > ASKED_AGAIN && now - refusal->since > checks->plan->election_timeout) {
         gd_sim__violated(checks, "probes go down",
                          "node %u leads term %" PRIu64 ", and goes on at %" PRIu64
                          " for node %u, though that has refused what comes behind %" PRIu64
