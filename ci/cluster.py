@@ -311,6 +311,17 @@ class Skip(Exception):
     """What a test needs is not on this machine."""
 
 
+def suite():
+    """The tests of a script by name, none at first, and the decorator that puts one in."""
+    tests = {}
+
+    def test(function):
+        tests[function.__name__] = function
+        return function
+
+    return tests, test
+
+
 def main(tests):
     """Runs the tests named on the command line (all without a name). Exit status 77: skipped."""
     names = sys.argv[1:] or sorted(tests)

@@ -15,12 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from process import get, harness, put  # noqa: E402
 from cluster import Client, Cluster, Error, wait_until  # noqa: E402
 
-TESTS = {}
-
-
-def test(function):
-    TESTS[function.__name__] = function
-    return function
+TESTS, test = harness.suite()
 
 
 @test
@@ -68,14 +63,7 @@ def deaf_client_goes():
                 s.sendall(b"GET k\r\n" * 500)
                 time.sleep(0.3)
         wait_until("nobody but the one who asks", lambda: clients() == 1)
-        wait_until("no request is held", lambda: status(node)["pending_bytes"] == 0)
-
-
-def status(node):
-    """Of INFO, what is a number."""
-    with node.client() as k:
-        lines = [line.partition(":") for line in k("INFO").decode().splitlines()]
-    return {name: int(value) for name, _, value in lines if value.isdigit()}
+        wait_until("no request is held", lambda: node.info()["pending_bytes"] == "0")
 
 
 @test

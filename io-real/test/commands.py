@@ -19,12 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import cluster as harness  # noqa: E402
 from cluster import Cluster, Error, wait_until  # noqa: E402
 
-TESTS = {}
-
-
-def test(function):
-    TESTS[function.__name__] = function
-    return function
+TESTS, test = harness.suite()
 
 
 def kvs_path():

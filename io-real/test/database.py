@@ -18,13 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import cluster as harness  # noqa: E402
 from cluster import Client, Cluster, Error, Skip, free_ports, wait_until  # noqa: E402
 
-TESTS = {}
+TESTS, test = harness.suite()
 KEY = b"__gandalf:applied"
-
-
-def test(function):
-    TESTS[function.__name__] = function
-    return function
 
 
 class Database:

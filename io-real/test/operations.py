@@ -18,12 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from process import Load, get, harness, put  # noqa: E402
 from cluster import Cluster, Error, wait_until  # noqa: E402
 
-TESTS = {}
-
-
-def test(function):
-    TESTS[function.__name__] = function
-    return function
+TESTS, test = harness.suite()
 
 
 def gandalf(*words, status=0, answer=None):
