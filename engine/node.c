@@ -186,8 +186,8 @@ static void on_raft_timer(struct gd_timer *timer)
     struct gd_raft_event event = {.kind = GD_RAFT_TICK};
 
     (void)gd__node_step(node, &event);
-    gd__peers_flush(
-        node); /* A Tracker that works inside the call may be the next to have a turn. */
+    /* A Tracker that works inside the call may be the next to have a turn. */
+    gd__peers_flush(node);
 }
 
 /* ---------------------------------------------------------------- turns */

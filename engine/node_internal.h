@@ -57,7 +57,7 @@ struct gd__session {
     struct gd_bytes input;  /* Bytes not parsed yet. */
     struct gd_request held; /* Parsed, waits for its turn; valid while `holding`. */
     bool holding;
-    bool more;         /* What is in `input` was not looked at to its end. */
+    bool more;         /* Of `input` there was more to parse when something was in the way. */
     size_t held_taken; /* Input bytes in front of the end of `held`. */
     bool barrier;      /* Nothing is parsed until the request in flight is answered. */
     bool asleep;       /* DEBUG SLEEP. */
@@ -93,6 +93,8 @@ void gd__sessions_close(struct gd_node *node);
 void gd__slot_done(struct gd__slot *slot);
 /* The slot's reply is an outcome. */
 void gd__slot_outcome(struct gd__slot *slot, enum gd_outcome_kind kind, const char *text);
+/* Does its client leave its replies where they are? Half of what may be unsent is. */
+bool gd__session_deaf(const struct gd__session *session);
 /* The slot's reply is an outcome, done, that consists of bytes. */
 void gd__slot_data(struct gd__slot *slot, struct gd_slice data);
 /* Go on parsing and send what can be sent, for all sessions touched since the last flush. */

@@ -115,12 +115,11 @@ static struct gd__read *pop_timed(struct gd__read_list *list)
     return read;
 }
 
-/* Does it leave its replies where they are? One that has gone is not waited for: what else it has
- * asked ends as everybody's does. */
+/* Does a read wait for its client to take in replies? One that has gone is not waited for: what
+ * else it has asked ends as everybody's does. */
 static bool is_deaf(const struct gd__session *session)
 {
-    return !session->closing &&
-           session->output.size > session->node->options.session_output_size_max / 2;
+    return !session->closing && gd__session_deaf(session);
 }
 
 /* Reads that wait for nothing but their own client give way to others'. Looked for where there were

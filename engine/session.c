@@ -249,7 +249,7 @@ static void on_sent(struct gd_write *write, enum gd_err err)
         gd_bytes_release(&session->sending);
     }
     if (session->output.size > 0 || session->ending || session->input_ended || session->holding ||
-        session->input.size > 0) {
+        session->more) {
         mark_dirty(session); /* Else a turn would find nothing to do. */
     }
 }
@@ -382,12 +382,17 @@ static void start_request(struct gd__session *session, const struct gd_request *
     }
 }
 
+bool gd__session_deaf(const struct gd__session *session)
+{
+    return session->output.size > session->node->options.session_output_size_max / 2;
+}
+
 /* Is there a reason not to look at more input now? */
 static bool blocked(const struct gd__session *session)
 {
     return session->closing || session->ending || session->barrier || session->asleep ||
            session->slot_count >= session->node->options.session_pipeline_max ||
-           session->output.size > session->node->options.session_output_size_max / 2;
+           gd__session_deaf(session);
 }
 
 static void parse_more(struct gd__session *session)
@@ -493,8 +498,8 @@ gd_time_ns gd_node_waits_since(const struct gd_node *node)
     gd_time_ns earliest = 0;
 
     for (const struct gd__session *s = node->sessions; s != NULL; s = s->next) {
-        bool deaf = s->output.size > node->options.session_output_size_max / 2;
-        if (s->first == NULL || s->closing || deaf || s->first->kind == GD_REQUEST_ADMIN) {
+        if (s->first == NULL || s->closing || gd__session_deaf(s) ||
+            s->first->kind == GD_REQUEST_ADMIN) {
             continue;
         }
         gd_time_ns since =

@@ -38,7 +38,7 @@
  *   W4. A segment's header is written only when every record of the segments before is durable.
  *   W5. The first failed write or sync ends all writing; nothing is tried again (io.h X4).
  *   W6. Segments are removed from the oldest on, one durable removal at a time, and only when a
- *       durable mark says that their entries are not needed.
+ *       durable mark says that their entries are not needed, and one whose header is durable stays.
  *   W7. Recovery changes nothing on the disk before it has judged all of it. */
 #include "engine/wal_internal.h"
 #include "engine/memory.h"

@@ -285,7 +285,7 @@ void gd__wal_remove(struct gd_wal *wal)
     }
     if (wal->segment_count == 2 && wal->segments[1].size == 0) {
         GD_REACHED("the last whole segment stays: the header of the next is not durable yet");
-        return; /* Its first write comes back here. */
+        return; /* W6; its first write comes back here. */
     }
     GD_REACHED("an old segment is removed");
     GD_ASSERT(oldest->number != wal->current->number);

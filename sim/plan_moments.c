@@ -330,8 +330,8 @@ static void cut_early(struct gd_prng *prng, struct gd_sim_plan *plan)
     }
 }
 
-/* Where a disk that hangs does so at whatever it is asked: nothing takes longer than a sync, which
- * always takes about as long. */
+/* A disk that hangs then does so at whatever it is asked: nothing takes longer than a sync, and a
+ * sync always about as long. */
 static void hang_evenly(struct gd_sim_plan *plan)
 {
     gd_time_ns most = plan->disk_sync_max;
