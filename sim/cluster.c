@@ -734,6 +734,8 @@ void gd_sim_cluster_calm(struct gd_sim_cluster *cluster)
     struct gd_world_link_options *link = &cluster->link;
     link->stall_ppm = link->reset_ppm = 0;
     link->drop_ppm = link->duplicate_ppm = link->reorder_ppm = 0;
+    /* A way may take a heartbeat; in pieces an answer could take an election timeout. */
+    link->fragment_ppm = link->coalesce_ppm = 0;
     renew_links(cluster);
 }
 
