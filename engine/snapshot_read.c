@@ -395,14 +395,15 @@ static void raw_absent(struct gd_timer *timer)
     raw_tell(pending, GD_ERR_NOT_FOUND);
 }
 
-/* The open file at `position`, a new one whose open has begun, or NULL: there is none. */
+/* The open file at `position`, a new one whose open has begun, or NULL: there is none. One that
+ * could not be opened stays for those who wait for it to be told, and is nobody else's. */
 static struct gd__snapshot_raw *raw_find(struct gd_snapshot_store *store,
                                          struct gd_position position)
 {
     struct gd__snapshot_raw *raw;
 
     for (raw = store->raws; raw != NULL; raw = raw->next) {
-        if (gd_position_compare(raw->position, position) == 0) {
+        if ((raw->open || raw->opening) && gd_position_compare(raw->position, position) == 0) {
             return raw;
         }
     }
