@@ -362,12 +362,19 @@ static gd_node_id best_successor(struct gd_raft *raft)
     return best == NULL ? 0 : best->id;
 }
 
+static void offer(struct gd_raft *raft, gd_node_id peer)
+{
+    raft->offered_to = peer;
+    raft->offers++;
+    (void)gd__raft_send(raft, peer, GD_MESSAGE_TIMEOUT_NOW);
+}
+
 void gd__election_hand_over(struct gd_raft *raft)
 {
     const struct gd__progress *p = gd__replication_find(raft, best_successor(raft));
 
     if (p != NULL && p->match == raft->log.last) {
-        (void)gd__raft_send(raft, p->id, GD_MESSAGE_TIMEOUT_NOW);
+        offer(raft, p->id);
     }
 }
 
@@ -380,7 +387,7 @@ void gd__election_transfer_go(struct gd_raft *raft)
     }
     p = gd__replication_find(raft, raft->transfer_target);
     if (p != NULL && p->match == raft->log.last) { /* Everything, stored. */
-        (void)gd__raft_send(raft, p->id, GD_MESSAGE_TIMEOUT_NOW);
+        offer(raft, p->id);
     }
 }
 

@@ -670,6 +670,8 @@ void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts)
         .hard_state_durable = raft->durable >= raft->hard_state_sequence,
         .cut_open = raft->truncate_sequence > raft->durable,
         .transfer_target = raft->transfer_target,
+        .offered_to = raft->offered_to,
+        .offers = raft->offers,
         .election_deadline = raft->election_deadline,
         .leader_contact = raft->leader_contact,
         .lease_until = lease ? raft->lease_until : 0,

@@ -91,7 +91,7 @@ struct gd_raft {
     bool granted[GD_MEMBERS_MAX];
     bool refused[GD_MEMBERS_MAX];
     bool by_transfer; /* This candidacy came from TimeoutNow. */
-    uint64_t campaigns;
+    uint64_t campaigns, offers;
     uint64_t self_vote_sequence;
 
     /* Leadership. */
@@ -100,7 +100,7 @@ struct gd_raft {
     gd_index term_start; /* The no-op's index. */
     gd_time_ns heartbeat_deadline;
     gd_time_ns quorum_deadline;
-    gd_node_id transfer_target;
+    gd_node_id transfer_target, offered_to;
     gd_time_ns transfer_deadline;
     bool transferred; /* A transfer began in this term: no lease any more. */
     size_t uncommitted_size;

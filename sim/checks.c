@@ -384,18 +384,39 @@ static void look_at_owed(struct gd_sim_checks *checks, unsigned id, const struct
     }
 }
 
+/* The last entry that the log in memory shares with the one that ends in `last` (log matching); an
+ * index of 0: it cannot be told. */
+static struct gd_position parting(struct gd_sim_checks *checks, const struct gd_raft *raft,
+                                  struct gd_position last)
+{
+    while (last.index >= gd_raft_first_index(raft) &&
+           gd_raft_term_at(raft, last.index) != last.term) {
+        const struct seen *seen = checks->seen_count > 0 ? find_seen(checks, last) : NULL;
+        if (seen == NULL || seen->at.index == 0 || !seen->previous_known) {
+            return (struct gd_position){0, 0};
+        }
+        last = (struct gd_position){.index = last.index - 1, .term = seen->previous};
+    }
+    return last.index >= gd_raft_first_index(raft) ? last : (struct gd_position){0, 0};
+}
+
 /* What Raft takes as stored, the log on disk has told: an entry that was cut and came again in
- * another term is not the one whose write has ended. */
+ * another term is not the one whose write has ended, nor is any behind where the two logs part. */
 static void look_at_stored(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node)
 {
+    const struct gd_raft *raft = gd_node_raft(node);
     struct gd_position stored = checks->shadows[id].stored;
     struct gd_position told = gd_node_durable(node);
-    bool of_log = stored.index >= gd_raft_first_index(gd_node_raft(node)); /* Not of a snapshot. */
-    if (told.index != 0 && of_log && stored.index == told.index && stored.term != told.term) {
+    bool of_log = stored.index >= gd_raft_first_index(raft); /* Not of a snapshot. */
+    if (told.index == 0 || !of_log || gd_raft_term_at(raft, told.index) == told.term) {
+        return;
+    }
+    struct gd_position common = parting(checks, raft, told);
+    if (common.index != 0 && stored.index > common.index) {
         gd_sim__violated(checks, "durability",
                          "node %u takes entry %" PRIu64 " of term %" PRIu64
-                         " as stored; on its disk is one of term %" PRIu64,
-                         id, stored.index, stored.term, told.term);
+                         " as stored; on its disk is another log from entry %" PRIu64 " on",
+                         id, stored.index, stored.term, common.index + 1);
     }
 }
 
@@ -832,6 +853,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     look_at_leader(checks, id, raft);
     look_at_match(checks, id, raft);
     look_at_commit(checks, id, raft);
+    gd_sim__look_at_offer(checks, id, raft);
     look_at_owed(checks, id, raft);
     gd_sim__look_at_owed_election(checks, id, node);
     gd_sim__look_at_silence(checks, id, node);
@@ -861,6 +883,7 @@ void gd_sim_checks_gone(struct gd_sim_checks *checks, unsigned id)
     checks->shadows[id].applied = 0;
     checks->shadows[id].frozen = checks->shadows[id].restored = 0;
     checks->shadows[id].leader_term = 0;
+    checks->shadows[id].offers = 0;
     memset(checks->shadows[id].said, 0, sizeof checks->shadows[id].said);
     memset(checks->shadows[id].met, 0, sizeof checks->shadows[id].met);
     memset(checks->shadows[id].pace, 0, sizeof checks->shadows[id].pace);

@@ -62,6 +62,7 @@ struct shadow {   /* Of one node. */
         uint32_t before, answered; /* those of earlier terms, and answers to any. */
     } asked_votes[GD_SIM_NODES_MAX + 1];
     gd_term offered;      /* The last term in which a leader asked it to lead. */
+    uint64_t offers;      /* Times that it has asked somebody to, since its start. */
     gd_term heard;        /* The highest term that anything but a vote's question told it. */
     gd_term heard_inside; /* The same of everything but answers of who is no member for it. */
     uint32_t members;     /* Of the configuration in force: bit n is node n. */
@@ -215,6 +216,7 @@ void gd_sim__look_at_owed_election(struct gd_sim_checks *checks, unsigned id,
  * of its members? */
 void gd_sim__note_speech(struct gd_sim_checks *checks, unsigned from, unsigned to,
                          struct gd_slice frame);
+void gd_sim__look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 void gd_sim__look_at_silence(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 void gd_sim__look_at_clients(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 /* Node `id` says that it votes for `vote` in `term`. */

@@ -154,14 +154,18 @@ static void note_told(struct gd_sim_checks *checks, unsigned id, const struct gd
     }
 }
 
-/* Configurations aside: one may follow in the very step in which the offer is made. */
-static void look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
-                          const struct gd_message *m)
+/* As it is made: on its way out it may wait behind much else, until the transfer is another.
+ * Configurations aside: one may follow in the very step in which the offer is made. */
+void gd_sim__look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
 {
+    struct shadow *shadow = &checks->shadows[id];
     struct gd_position last = gd_raft_last(raft);
     struct gd_raft_facts facts;
     gd_raft_facts(raft, &facts);
-    if (m->term != gd_raft_term(raft) || facts.transfer_target != m->to) {
+    bool offered = facts.offers > shadow->offers;
+    gd_node_id to = facts.offered_to;
+    shadow->offers = facts.offers;
+    if (!offered || facts.transfer_target != to || to == 0 || to > GD_SIM_NODES_MAX) {
         return;
     }
     for (const struct gd_entry *entry = gd_raft_entry(raft, last.index);
@@ -171,12 +175,13 @@ static void look_at_offer(struct gd_sim_checks *checks, unsigned id, const struc
     }
     /* Who has gone on to a later term may have cut what this leader still believes in; the offer is
      * of an old term, and refused. */
-    if (checks->shadows[m->to].running && !checks->shadows[m->to].damaged && last.term != 0 &&
-        checks->shadows[m->to].term <= m->term && !gd_sim__holds(checks, (unsigned)m->to, last)) {
+    if (checks->shadows[to].running && !checks->shadows[to].damaged && last.term != 0 &&
+        checks->shadows[to].term <= gd_raft_term(raft) &&
+        !gd_sim__holds(checks, (unsigned)to, last)) {
         gd_sim__violated(checks, "leadership transfer",
                          "node %u asks node %" PRIu64 " to lead, which does not hold entry %" PRIu64
                          " of term %" PRIu64,
-                         id, m->to, last.index, last.term);
+                         id, to, last.index, last.term);
     }
 }
 
@@ -277,11 +282,9 @@ static void look_at(struct gd_sim_checks *checks, unsigned from, const struct gd
     case GD_MESSAGE_INSTALL_SNAPSHOT_RESP:
         look_at_install_resp(checks, from, raft, m);
         break;
-    case GD_MESSAGE_TIMEOUT_NOW:
-        look_at_offer(checks, from, raft, m);
+    case GD_MESSAGE_TIMEOUT_NOW:  /* See gd_sim__look_at_offer. */
+    case GD_MESSAGE_CLIENT_WRITE: /* See order_checks.c. */
         break;
-    case GD_MESSAGE_CLIENT_WRITE:
-        break; /* See order_checks.c. */
     default:
         look_at_read(checks, from, m);
         if (m->type == GD_MESSAGE_READ_INDEX_RESP) {
