@@ -419,6 +419,7 @@ static enum gd_err fail(struct gd_disk_flight *flight, enum gd_err err)
     struct gd_process *process = flight->process;
     struct gd_store *store = process->disk.store;
 
+    process->disk.errors++;
     if (is_write(op->kind) &&
         fits(process, gd__inode_growth(flight->inode, op->offset + op->size))) {
         gd__inode_write_half(store, flight->inode, op->offset, op->data, op->size);
@@ -533,14 +534,29 @@ static void run_flight(struct gd_world *world, struct gd_world_event *event)
     gd__heap_leave(world, running);
 }
 
+/* How many times as long this kind takes as the others do: what a disk is slow at, it is slow at
+ * all the time. One kind in four is. */
+static uint64_t slowness(const struct gd_process *process, enum gd_disk_kind kind)
+{
+    uint32_t uneven = process->disk.options.uneven;
+    bool reads = kind == GD_DISK_READ || kind == GD_DISK_LIST || kind == GD_DISK_SIZE;
+
+    if (uneven < 2 || reads) {
+        return 1;
+    }
+    uint64_t dice = gd_prng_mix(process->world->options.seed, process->number << 8 | kind);
+    return dice % 4 == 0 ? 1 + dice / 4 % uneven : 1;
+}
+
 static gd_time_ns duration(struct gd_process *process, enum gd_disk_kind kind)
 {
     const struct gd_world_disk_options *options = &process->disk.options;
+    gd_time_ns once =
+        is_sync(kind)
+            ? gd__between(process, GD_FOR_DISK_LATENCY, options->sync_min, options->sync_max)
+            : gd__between(process, GD_FOR_DISK_LATENCY, options->latency_min, options->latency_max);
 
-    return is_sync(kind)
-               ? gd__between(process, GD_FOR_DISK_LATENCY, options->sync_min, options->sync_max)
-               : gd__between(process, GD_FOR_DISK_LATENCY, options->latency_min,
-                             options->latency_max);
+    return once * slowness(process, kind);
 }
 
 /* Whether operations of `kind` are on an open file. */
@@ -649,6 +665,11 @@ void gd_world_fail_at(struct gd_world *world, uint32_t number, enum gd_disk_kind
 bool gd_world_fail_pending(const struct gd_world *world, uint32_t number)
 {
     return gd__process(world, number)->disk.fail.count > 0;
+}
+
+uint64_t gd_world_disk_errors(const struct gd_world *world, uint32_t number)
+{
+    return gd__process(world, number)->disk.errors;
 }
 
 void gd_world_misdirect_at(struct gd_world *world, uint32_t number, uint64_t count)

@@ -62,6 +62,8 @@ struct gd_world_link_options {
 struct gd_world_disk_options {
     gd_time_ns latency_min, latency_max; /* Of each operation but ... */
     gd_time_ns sync_min, sync_max;       /* ... SYNC, WRITE_DURABLE and SYNC_DIRECTORY. */
+    uint32_t uneven;                     /* Some kinds of operations but those that read take up to
+                                            so many times as long, each process its own; or 0. */
     uint64_t queue_count;                /* Operations in flight; past it GD_ERR_BUSY. Above 0. */
     uint64_t quota_size;    /* Bytes of all files together; past it NO_SPACE. 0: no limit. */
     uint32_t lost_ppm;      /* At a power loss: chance of each unsynced sector or size to be old. */
@@ -334,6 +336,8 @@ bool gd_world_crash_pending(const struct gd_world *world, uint32_t process);
 void gd_world_fail_at(struct gd_world *world, uint32_t process, enum gd_disk_kind kind,
                       uint64_t count, enum gd_err err);
 bool gd_world_fail_pending(const struct gd_world *world, uint32_t process);
+/* How many of its operations have failed so far, by an order or by chance. */
+uint64_t gd_world_disk_errors(const struct gd_world *world, uint32_t process);
 /* Its `count`-th WRITE or WRITE_DURABLE from now goes to another place of the same file (when the
  * file has one), and is told as done. 0 calls it off. */
 void gd_world_misdirect_at(struct gd_world *world, uint32_t process, uint64_t count);

@@ -188,6 +188,7 @@ struct gd_disk {
     uint64_t file_count;
     uint64_t sequence; /* Of the last submission or end of an operation. */
     uint64_t operations[GD_DISK_KIND_COUNT];
+    uint64_t errors; /* Operations that failed. */
     struct gd_fault_point crash, fail, misdirect, lie;
 };
 

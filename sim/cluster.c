@@ -317,6 +317,7 @@ static void fill_world(struct gd_sim_cluster *cluster, struct gd_world_options *
     disk->name_lost_ppm = (uint32_t)plan->disk_lost;
     disk->torn_ppm = (uint32_t)plan->disk_torn;
     disk->queue_count = plan->disk_queue;
+    disk->uneven = (uint32_t)plan->disk_uneven;
     options->seed = plan->seed;
     options->link = *link;
     options->disk = *disk;

@@ -111,6 +111,8 @@ void gd_sim_cluster_reset(struct gd_sim_cluster *cluster, unsigned id, bool half
 void gd_sim_cluster_slow_disk(struct gd_sim_cluster *cluster, unsigned id, uint64_t times);
 void gd_sim_cluster_full_disk(struct gd_sim_cluster *cluster, unsigned id, bool on);
 void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned op, uint64_t count);
+/* How many operations of its disk have failed so far. */
+uint64_t gd_sim_cluster_disk_errors(const struct gd_sim_cluster *cluster, unsigned id);
 /* The count-th read from now finds something wrong, once; what is stored is whole. 0 calls it off.
  */
 void gd_sim_cluster_lie(struct gd_sim_cluster *cluster, unsigned id, uint64_t count);

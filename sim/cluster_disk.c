@@ -10,6 +10,7 @@ void gd_sim_cluster_slow_disk(struct gd_sim_cluster *cluster, unsigned id, uint6
         disk.latency_max = cluster->disk.latency_max * times;
         disk.sync_min = cluster->disk.sync_min * times;
         disk.sync_max = cluster->disk.sync_max * times;
+        disk.uneven = times > 1 ? 1 : cluster->disk.uneven; /* Slow at everything alike. */
         gd_world_set_disk(cluster->world, id, &disk);
     }
 }
@@ -28,6 +29,11 @@ void gd_sim_cluster_fail(struct gd_sim_cluster *cluster, unsigned id, unsigned o
     if (id >= 1 && id <= cluster->nodes) {
         gd_world_fail_at(cluster->world, id, (enum gd_disk_kind)op, count, GD_ERR_IO);
     }
+}
+
+uint64_t gd_sim_cluster_disk_errors(const struct gd_sim_cluster *cluster, unsigned id)
+{
+    return gd_world_disk_errors(cluster->world, id);
 }
 
 void gd_sim_cluster_lie(struct gd_sim_cluster *cluster, unsigned id, uint64_t count)

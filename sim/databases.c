@@ -224,7 +224,8 @@ static void add_item(void *context, const struct gd_item *item)
         return;
     }
     uint32_t crc = gd_crc32c(0, key.data, key.size);
-    *sum += gd_prng_mix(crc, gd_crc32c(crc, value.data, value.size));
+    *sum += gd_prng_mix(gd_prng_mix(crc, gd_crc32c(crc, value.data, value.size)),
+                        (uint64_t)gd_item_expiry_ms(item));
 }
 
 uint64_t gd_sim_database_digest(const struct gd_sim_databases *databases, unsigned id)

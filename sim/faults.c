@@ -45,6 +45,7 @@ struct gd_sim_faults {
     gd_time_ns next_end; /* The least `end`; UINT64_MAX when there is none. */
     uint64_t struck;
     struct seen seen[GD_SIM_NODES_MAX + 1]; /* While somebody waits for a role. */
+    uint64_t errors[GD_SIM_NODES_MAX + 1];  /* Of each disk; as above. */
     uint32_t lost;                          /* Bit n: node n is gone for good. */
     struct gd_sim_operator person;          /* The operator. */
     bool healed;
@@ -126,6 +127,9 @@ static void mark_met(enum gd_sim_role role)
     case GD_SIM_ROLE_RESTORED:
         GD_REACHED("simulated fault met who has just got a snapshot");
         break;
+    case GD_SIM_ROLE_STRICKEN:
+        GD_REACHED("simulated fault met whose disk has just failed at something");
+        break;
     case GD_SIM_ROLE_STARTED:
         GD_REACHED("simulated fault met who has just read its log");
         break;
@@ -181,6 +185,7 @@ static void look_at_all(struct gd_sim_faults *faults)
 {
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
         const struct gd_raft *raft = raft_of(faults, id);
+        faults->errors[id] = gd_sim_cluster_disk_errors(faults->cluster, id);
         faults->seen[id] = (struct seen){0};
         if (raft != NULL) {
             faults->seen[id] =
@@ -210,6 +215,17 @@ static unsigned find_started(const struct gd_sim_faults *faults)
     for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
         if (raft_of(faults, id) != NULL &&
             faults->seen[id].node != gd_sim_cluster_node(faults->cluster, id)) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+/* Whose disk has failed at something, and had not an event ago. 0: nobody's. */
+static unsigned find_stricken(const struct gd_sim_faults *faults)
+{
+    for (unsigned id = 1; id <= gd_sim_plan_total(faults->plan); id++) {
+        if (gd_sim_cluster_disk_errors(faults->cluster, id) > faults->errors[id]) {
             return id;
         }
     }
@@ -306,6 +322,8 @@ static unsigned find_role(const struct gd_sim_faults *faults, size_t place, enum
         return find_restored(faults);
     case GD_SIM_ROLE_STARTED:
         return find_started(faults);
+    case GD_SIM_ROLE_STRICKEN:
+        return find_stricken(faults);
     case GD_SIM_ROLE_ELECTED:
         return leading_term(faults) > faults->active[place].term ? leader : 0;
     case GD_SIM_ROLE_NEWCOMER:

@@ -27,7 +27,7 @@ const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT] = {
 
 static const char *const role_names[GD_SIM_ROLE_COUNT] = {
     "node",     "leader",   "follower",   "candidate", "receiver", "restored", "elected",
-    "newcomer", "changing", "concluding", "leaving",   "started",  "sender"};
+    "newcomer", "changing", "concluding", "leaving",   "started",  "sender",   "stricken"};
 static const char *const when_names[] = {"before", "half", "after"};
 static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_OPEN] = "open",

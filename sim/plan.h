@@ -71,6 +71,7 @@ enum gd_sim_unit {
     X(client_timeout, "client.timeout", GD_SIM_TIME, 5 * GD_SIM_S, GD_SIM_MS, 600 * GD_SIM_S)      \
     X(burst_chance, "client.burst_chance", GD_SIM_PPM, 0, 0, 1000000)                              \
     X(burst_count, "client.burst_count", GD_SIM_COUNT, 10, 1, 10000)                               \
+    X(even, "client.even", GD_SIM_FLAG, 0, 0, 1)                                                   \
     X(idle_chance, "client.idle_chance", GD_SIM_PPM, 0, 0, 1000000)                                \
     X(idle_time, "client.idle_time", GD_SIM_TIME, 3 * GD_SIM_S, 0, 600 * GD_SIM_S)                 \
     X(leave_chance, "client.leave_chance", GD_SIM_PPM, 0, 0, 1000000)                              \
@@ -101,6 +102,7 @@ enum gd_sim_unit {
     X(mix_timed, "mix.timed", GD_SIM_COUNT, 0, 0, 1000)                                            \
     X(mix_flush, "mix.flush", GD_SIM_COUNT, 0, 0, 1000)                                            \
     X(mix_undone, "mix.undone", GD_SIM_COUNT, 0, 0, 1000)                                          \
+    X(timed_ahead, "timed.ahead", GD_SIM_TIME, 0, 0, 100 * 86400 * GD_SIM_S)                       \
     X(net_latency_min, "net.latency_min", GD_SIM_TIME, 200 * GD_SIM_US, 0, 60 * GD_SIM_S)          \
     X(net_latency_max, "net.latency_max", GD_SIM_TIME, 2 * GD_SIM_MS, 0, 60 * GD_SIM_S)            \
     X(net_fragment, "net.fragment", GD_SIM_PPM, 0, 0, 1000000)                                     \
@@ -119,6 +121,7 @@ enum gd_sim_unit {
     X(disk_sync_min, "disk.sync_min", GD_SIM_TIME, 200 * GD_SIM_US, 0, 60 * GD_SIM_S)              \
     X(disk_sync_max, "disk.sync_max", GD_SIM_TIME, 3 * GD_SIM_MS, 0, 60 * GD_SIM_S)                \
     X(disk_queue, "disk.queue", GD_SIM_COUNT, 1024, 1, 100000)                                     \
+    X(disk_uneven, "disk.uneven", GD_SIM_COUNT, 1, 1, 1000)                                        \
     X(disk_torn, "disk.torn", GD_SIM_PPM, 0, 0, 1000000)                                           \
     X(disk_lost, "disk.lost", GD_SIM_PPM, 500000, 0, 1000000)                                      \
     X(clock_skew, "clock.skew", GD_SIM_TIME, 0, 0, 3600 * GD_SIM_S)                                \
@@ -228,6 +231,7 @@ enum gd_sim_role {
                                moment; waits as above. */
     GD_SIM_ROLE_STARTED,    /* Whoever starts next, when it has read its log; waits as above. */
     GD_SIM_ROLE_SENDER,     /* The leader while it sends a snapshot; waits as above. */
+    GD_SIM_ROLE_STRICKEN,   /* Whoever's disk fails at something next, at that moment; as above. */
     GD_SIM_ROLE_COUNT
 };
 enum gd_sim_when { GD_SIM_BEFORE, GD_SIM_HALF, GD_SIM_AFTER };

@@ -111,6 +111,7 @@ static void draw_node(struct gd_sim_plan *plan)
 static void draw_workload(struct gd_sim_plan *plan)
 {
     struct gd_prng prng = gd_sim__stream(plan->seed, PART_WORKLOAD);
+    struct gd_prng even = gd_sim__stream(plan->seed, PART_EVEN);
     plan->clients = gd_prng_between(&prng, 2, 12);
     plan->operations = gd_prng_between(&prng, 350, 800);
     plan->operations_least = 330;
@@ -135,6 +136,7 @@ static void draw_workload(struct gd_sim_plan *plan)
         plan->value_large_chance = gd_prng_between(&prng, 5000, 50000);
         plan->value_large_size = gd_sim__draw_log(&prng, 1024, 65536);
     }
+    plan->even = gd_prng_chance(&even, 3, 4);
     /* Who only reads is never stuck behind a write that a deposed leader cannot commit. */
     if (gd_prng_chance(&prng, 1, 2)) {
         plan->readers = gd_prng_between(&prng, 200000, 700000);
@@ -226,6 +228,20 @@ static void draw_disk(struct gd_sim_plan *plan)
     }
     if (gd_prng_chance(&prng, 1, 10)) {
         plan->disk_queue = gd_sim__draw_log(&prng, 1, 8);
+    }
+}
+
+/* In some seeds disks are slow at some kinds of operations, so that what is seldom overtaken is;
+ * none takes longer than half a heartbeat for it. */
+static void draw_slow_kinds(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_SLOW_KINDS);
+    gd_time_ns longest =
+        plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max : plan->disk_latency_max;
+    uint64_t most = plan->heartbeat / 2 / (longest + 1);
+    uint64_t uneven = gd_sim__draw_log(&prng, 4, 64);
+    if (gd_prng_chance(&prng, 1, 4) && most > 1) {
+        plan->disk_uneven = uneven < most ? uneven : most;
     }
 }
 
@@ -792,6 +808,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     draw_late(plan);
     draw_uneven(plan);
     draw_disk(plan);
+    draw_slow_kinds(plan);
     draw_clock(plan);
     draw_times(plan);
     draw_timed(plan);
@@ -857,6 +874,19 @@ static void draw_haste(struct gd_sim_plan *plan)
     }
 }
 
+/* Each database drops keys by its own clock: their times are further off than any clock is wrong.
+ */
+static void draw_far(struct gd_sim_plan *plan)
+{
+    struct gd_prng prng = gd_sim__stream(plan->seed, PART_FAR);
+    if (plan->mix_timed == 0 && gd_prng_chance(&prng, 1, 3)) {
+        plan->mix_timed = gd_sim__draw_log(&prng, 8, 150);
+    }
+    if (plan->mix_timed > 0) {
+        plan->timed_ahead = gd_prng_between(&prng, 1, 30) * 86400 * GD_SIM_S;
+    }
+}
+
 void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
 {
     struct gd_prng prng = gd_sim__stream(seed, PART_DATABASE);
@@ -865,7 +895,8 @@ void gd_sim_plan_draw_external(struct gd_sim_plan *plan, uint64_t seed, uint32_t
     plan->database_sync = gd_prng_below(&prng, 3);
     /* What is refused in front of another's database. */
     plan->mix_watch = plan->mix_expire = plan->mix_snap = plan->mix_load = 0;
-    plan->mix_odd = plan->mix_timed = 0;
+    plan->mix_odd = 0;
+    draw_far(plan);
     if (gd_prng_chance(&prng, 4, 5) || (classes >> GD_SIM_CLASS_DATABASE & 1) != 0) {
         draw_class(plan, GD_SIM_CLASS_DATABASE);
     }
@@ -885,6 +916,7 @@ void gd_sim_plan_draw_sqlite(struct gd_sim_plan *plan, uint64_t seed, uint32_t c
     plan->database_external = 0;
     plan->database_sync = 0;
     plan->database_sqlite = 1;
+    plan->mix_timed = plan->timed_ahead = 0;
     /* A file is some dozens of pages, whatever is in it, and keeps those that are free. */
     uint64_t least =
         2048 + (plan->value_large_chance > 0 ? plan->keys * plan->value_large_size / 200 : 0);

@@ -43,7 +43,10 @@ enum part {
     PART_DEPARTURES,
     PART_HASTE,
     PART_CALM,
-    PART_ALONE
+    PART_ALONE,
+    PART_FAR,
+    PART_EVEN,
+    PART_SLOW_KINDS
 };
 
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);

@@ -470,6 +470,52 @@ static void draw_stumble(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time
     }
 }
 
+/* The same, but that the process goes down soon after that has failed, and again soon after its
+ * start: what failed seems to be there, and is gone with the power. */
+static void draw_relapse(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
+{
+    gd_time_ns timeout = plan->election_timeout;
+    struct gd_sim_fault fail = {.kind = GD_SIM_FAULT_FAIL_OP, .role = GD_SIM_ROLE_RECEIVER};
+    struct gd_sim_fault crash = {.kind = GD_SIM_FAULT_CRASH, .role = GD_SIM_ROLE_STRICKEN};
+    fail.op = gd_prng_chance(prng, 2, 3) ? GD_DISK_SYNC_DIRECTORY : GD_DISK_RENAME;
+    fail.count = 1;
+    add_part(prng, plan, fail, at, 4);
+    crash.later = gd_sim__draw_log(prng, 1, timeout / GD_SIM_MS) * GD_SIM_MS;
+    crash.for_ = timeout / 4;
+    crash.kind = gd_prng_chance(prng, 1, 2) ? GD_SIM_FAULT_STOP : GD_SIM_FAULT_CRASH;
+    add_part(prng, plan, crash, at, 2);
+    crash.kind = GD_SIM_FAULT_CRASH;
+    crash.role = GD_SIM_ROLE_STARTED;
+    crash.later = gd_sim__draw_log(prng, 1, 4 * timeout / GD_SIM_MS) * GD_SIM_MS;
+    add_part(prng, plan, crash, at + GD_SIM_MS, 2);
+}
+
+/* Whoever has just got a snapshot gives up its log for it, and its disk is not what it should be.
+ */
+static void draw_restored(struct gd_prng *prng, struct gd_sim_plan *plan, gd_time_ns at)
+{
+    static const enum gd_sim_class blows[] = {GD_SIM_CLASS_CRASH_POINT, GD_SIM_CLASS_DISK_ERROR,
+                                              GD_SIM_CLASS_CRASH};
+    struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = GD_SIM_ROLE_RESTORED};
+    struct gd_sim_fault blow = {.role = GD_SIM_ROLE_RESTORED};
+    slow.count = gd_sim__draw_log(prng, 4, slowness(prng, plan) + 4);
+    if (gd_prng_chance(prng, 1, 2)) {
+        add_part(prng, plan, slow, at, 4);
+    }
+    blow.kind = gd_sim__draw_kind(prng, plan, blows[gd_prng_below(prng, GD_COUNT(blows))]);
+    blow.later = gd_prng_chance(prng, 1, 4) ? gd_sim__draw_log(prng, 1, 100) * GD_SIM_MS : 0;
+    add_part(prng, plan, blow, at, 3);
+}
+
+/* Of what is asked in a few election timeouts, much of it reads, the logs hold only a part. */
+static void cut_in_time(struct gd_sim_plan *plan)
+{
+    uint64_t asked = plan->election_timeout * 4 / (plan->duration / plan->operations + 1);
+    uint64_t most = asked / 12 < 2 ? 2 : asked / 12;
+    plan->snapshot_log_count = plan->snapshot_log_count < most ? plan->snapshot_log_count : most;
+    plan->tail_count = plan->tail_count < most / 2 ? plan->tail_count : most / 2;
+}
+
 /* Somebody was away for so long that it must be sent a snapshot, and as it is sent the way breaks,
  * or an end of it stumbles, while others read and write on. */
 static void draw_transfers(struct gd_sim_plan *plan, bool sure)
@@ -498,6 +544,12 @@ static void draw_transfers(struct gd_sim_plan *plan, bool sure)
         plan->lull_gap = gd_sim__draw_log(&prng, 500, 4000) * GD_SIM_MS;
         plan->lease = gd_prng_chance(&prng, 1, 4) ? plan->lease : 0;
     }
+    cut_in_time(plan);
+    if (gd_prng_chance(&prng, 1, 2)) { /* A log of many segments, that turn at every other word. */
+        plan->segment_size = gd_prng_between(&prng, 1, 2) * 4096;
+        plan->value_large_chance = gd_prng_between(&prng, 100000, 500000);
+        plan->value_large_size = gd_prng_between(&prng, 1024, 8192);
+    }
     while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
         struct gd_sim_fault gone = {.kind = away[gd_prng_below(&prng, GD_COUNT(away))]};
         struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = GD_SIM_ROLE_SENDER};
@@ -511,8 +563,13 @@ static void draw_transfers(struct gd_sim_plan *plan, bool sure)
         blow.role = gd_prng_chance(&prng, 1, 3) ? GD_SIM_ROLE_RECEIVER : blow.role;
         blow.kind = gd_sim__draw_kind(&prng, plan, blows[gd_prng_below(&prng, GD_COUNT(blows))]);
         blow.later = gd_prng_below(&prng, timeout / GD_SIM_MS / 2) * GD_SIM_MS;
-        if (gd_prng_chance(&prng, 1, 4)) {
+        uint64_t dice = gd_prng_below(&prng, 8);
+        if (dice == 0) {
             draw_stumble(&prng, plan, at, gone.node);
+        } else if (dice < 3) {
+            draw_relapse(&prng, plan, at + timeout);
+        } else if (dice < 6) {
+            draw_restored(&prng, plan, at + timeout);
         } else {
             add_part(&prng, plan, blow, at + timeout, 3);
         }

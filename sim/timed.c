@@ -46,10 +46,16 @@ void gd_sim__timed_connected(struct gd_sim_client *client)
 
 /* ---------------------------------------------------------------- what is asked */
 
+/* What every time lies further ahead; in whole seconds. */
+static int64_t ahead_ms(const struct gd_sim_client *client)
+{
+    return (int64_t)(client->all->options.plan->timed_ahead / GD_SIM_S * 1000);
+}
+
 static int64_t draw_time(struct gd_sim_client *client, bool seconds)
 {
     uint64_t longest = (uint64_t)TIME_MAX >> gd_prng_below(&client->prng, TIME_OCTAVES);
-    uint64_t ms = gd_prng_between(&client->prng, 1, longest);
+    uint64_t ms = gd_prng_between(&client->prng, 1, longest) + (uint64_t)ahead_ms(client);
     return (int64_t)(seconds ? (ms + 999) / 1000 * 1000 : ms);
 }
 
@@ -59,7 +65,8 @@ static int64_t draw_deadline(struct gd_sim_client *client, bool seconds)
     int64_t stamp_ms = ours(client)->stamp_ms;
     int64_t base_ms = stamp_ms > 0 ? stamp_ms : gd_io_wall_ms(client->all->options.io);
     int64_t by_ms = draw_time(client, false);
-    int64_t ms = gd_prng_chance(&client->prng, 1, 4) ? base_ms - by_ms : base_ms + by_ms;
+    bool over = gd_prng_chance(&client->prng, 1, 4) && ahead_ms(client) == 0;
+    int64_t ms = over ? base_ms - by_ms : base_ms + by_ms;
     return seconds ? ms / 1000 * 1000 : ms;
 }
 
@@ -77,7 +84,7 @@ static void draw_command_time(struct gd_sim_client *client, struct gd_sim_timed_
     if (dice < 4 || (expires && dice < 6)) {
         command->time = GD_SIM_TIMED_IN;
         command->ms = draw_time(client, command->seconds);
-        if (expires && gd_prng_chance(&client->prng, 1, 16)) {
+        if (expires && gd_prng_chance(&client->prng, 1, 16) && ahead_ms(client) == 0) {
             command->ms = 0;
         }
     } else if (dice == 4 || expires) {
@@ -95,6 +102,10 @@ static void draw_command(struct gd_sim_client *client, struct gd_sim_timed_comma
     command->verb = (enum gd_sim_timed_verb)gd_prng_below(&client->prng, GD_SIM_TIMED_VERB_COUNT);
     command->key = gd_prng_chance(&client->prng, 3, 4) ? 0 : 1;
     command->to = 1 - command->key;
+    if (command->verb == GD_SIM_TIMED_TTL && ahead_ms(client) != 0) {
+        command->verb =
+            GD_SIM_TIMED_EXPIRETIME; /* What is left, each database counts for itself. */
+    }
     switch (command->verb) {
     case GD_SIM_TIMED_SET:
     case GD_SIM_TIMED_EXPIRE:
@@ -292,7 +303,8 @@ bool gd_sim__timed_ask(struct gd_sim_client *client)
     }
     client->all->issued++;
     request->multi = gd_prng_chance(&client->prng, 1, 2);
-    request->asks_time = request->multi && gd_prng_chance(&client->prng, 2, 3);
+    request->asks_time =
+        request->multi && gd_prng_chance(&client->prng, 2, 3) && ahead_ms(client) == 0;
     request->count =
         request->multi ? (size_t)gd_prng_between(&client->prng, 1, GD_SIM_TIMED_COMMANDS) : 1;
     request->watched = request->multi && gd_sim__kvs_mine(client)->watching;

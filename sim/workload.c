@@ -53,24 +53,59 @@ static void wake_at(struct gd_sim_client *client, gd_time_ns at)
 #define READS_OPEN 8
 /* So many refusals in a row, and a client tries another node. */
 #define REFUSALS_MAX 3
+/* Pauses come to about a third of what they are drawn from. */
+#define PAUSE_SHARE 3
 /* Between two requests of a client that hurries. */
 #define STIRRED_PAUSE (20 * GD_SIM_MS)
+
+/* At its multiples all clients ask: together, and more than one that asks many at once comes to. */
+static gd_time_ns beat_of(const struct gd_sim_client *client)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    uint64_t operations = plan->operations > 0 ? plan->operations : 1;
+    gd_time_ns beat = plan->duration / operations * plan->clients / client->batch_mean;
+    return beat < GD_SIM_MS ? GD_SIM_MS : beat;
+}
+
+/* The same by what is left, and the time that is left for faults: whatever was asked in bursts, no
+ * fault strikes a cluster that stands idle. */
+static gd_time_ns even_pause(const struct gd_sim_client *client, gd_time_ns beat)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    gd_time_ns now = gd_sim__time(client), end = plan->duration - plan->duration / 10;
+    uint64_t issued = client->all->issued;
+    if (plan->even == 0 || now >= end || issued >= plan->operations) {
+        return beat;
+    }
+    gd_time_ns pause = PAUSE_SHARE * (end - now) / (plan->operations - issued) * plan->clients *
+                       client->batch_mean;
+    return pause < GD_SIM_MS ? GD_SIM_MS : pause;
+}
+
+/* Was so much asked that it is missing later? Then nobody hurries. */
+static bool is_ahead(const struct gd_sim_client *client)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    gd_time_ns now = gd_sim__time(client), end = plan->duration - plan->duration / 10;
+    uint64_t due = plan->operations * (now < end ? now : end) / end;
+    return plan->even != 0 && client->all->issued > due + plan->operations / 12;
+}
 
 static gd_time_ns pause_of(struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
-    uint64_t operations = plan->operations > 0 ? plan->operations : 1;
-    gd_time_ns mean = plan->duration / operations * plan->clients / client->batch_mean;
+    gd_time_ns beat = beat_of(client), mean = even_pause(client, beat);
     gd_time_ns now = gd_sim__time(client);
-    mean = mean < GD_SIM_MS ? GD_SIM_MS : mean;
+    bool hurries = !is_ahead(client);
+    client->burst_left = hurries ? client->burst_left : 0;
     if (client->burst_left > 0) {
         client->burst_left--;
         return gd_prng_below(&client->prng, GD_SIM_MS);
     }
-    if (gd_io_now(client->all->options.io) < client->all->stirred_until) {
+    if (gd_io_now(client->all->options.io) < client->all->stirred_until && hurries) {
         return gd_prng_between(&client->prng, 1, STIRRED_PAUSE);
     }
-    if (gd_prng_chance(&client->prng, plan->burst_chance, 1000000)) {
+    if (gd_prng_chance(&client->prng, plan->burst_chance, 1000000) && hurries) {
         client->burst_left = plan->burst_count;
     }
     if (gd_prng_chance(&client->prng, plan->idle_chance, 1000000)) {
@@ -78,7 +113,8 @@ static gd_time_ns pause_of(struct gd_sim_client *client)
     }
     if (gd_prng_chance(&client->prng, 1, 2)) {
         gd_time_ns jitter = gd_prng_below(&client->prng, 2 * GD_SIM_MS);
-        return (now / mean + 1) * mean - now + jitter;
+        gd_time_ns then = now + (plan->even != 0 ? gd_prng_below(&client->prng, mean) : 0);
+        return (then / beat + 1) * beat - now + jitter;
     }
     gd_time_ns longest = mean * 2;
     uint64_t octave = gd_prng_below(&client->prng, 10);

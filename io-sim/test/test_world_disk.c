@@ -278,6 +278,7 @@ static void test_disk_failed_sync_is_final(void **state)
         gd_world_fail_at(world, 0, GD_DISK_SYNC, 1, GD_ERR_IO);
         assert_int_equal(drive_file(world, 0, GD_DISK_SYNC, &file, 0), GD_ERR_IO);
         assert_false(gd_world_fail_pending(world, 0));
+        assert_int_equal(gd_world_disk_errors(world, 0), 1);
         assert_int_equal(drive_file(world, 0, GD_DISK_SYNC, &file, 0), GD_OK);
         (void)gd_world_file_read(world, 0, GD_WORLD_CACHED, "file", 0, got, sizeof got);
         bool cached = got[0] == 1;
@@ -291,6 +292,52 @@ static void test_disk_failed_sync_is_final(void **state)
         gd_world_free(world);
     }
     assert_true(shown > 5 && lost > 15 && lost < 45);
+}
+
+/* ---------------------------------------------------------------- uneven disks */
+
+/* How long one operation takes. */
+static gd_time_ns timed(struct gd_world *world, enum gd_disk_kind kind, struct gd_file *file)
+{
+    static uint8_t data[GD_SECTOR_SIZE];
+    gd_time_ns before = gd_world_now(world);
+
+    if (kind == GD_DISK_SYNC) {
+        assert_int_equal(drive_file(world, 0, kind, file, 0), GD_OK);
+    } else {
+        assert_int_equal(drive_put(world, 0, kind, file, 0, data, sizeof data), GD_OK);
+    }
+    return gd_world_now(world) - before;
+}
+
+/* A disk is slow at some kinds of operations, each time, and not at others; what reads never is. */
+static void test_disk_uneven(void **state)
+{
+    static const enum gd_disk_kind kinds[] = {GD_DISK_WRITE, GD_DISK_WRITE_DURABLE, GD_DISK_SYNC,
+                                              GD_DISK_READ};
+    gd_time_ns once = GD_NS_PER_MS;
+    unsigned slow = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct gd_world *world = one_process(seed);
+        struct gd_world_disk_options disk = gd_world_disk(world, 0);
+        struct gd_file file;
+
+        disk.latency_min = disk.latency_max = disk.sync_min = disk.sync_max = once;
+        disk.uneven = 16;
+        gd_world_set_disk(world, 0, &disk);
+        assert_int_equal(drive_open(world, 0, "file", GD_DISK_CREATE, &file), GD_OK);
+        for (size_t i = 0; i < GD_COUNT(kinds); i++) {
+            gd_time_ns took = timed(world, kinds[i], &file);
+            assert_true(took >= once && took <= 16 * once);
+            assert_int_equal(timed(world, kinds[i], &file), took);
+            assert_true(kinds[i] != GD_DISK_READ || took == once);
+            slow += took > once;
+        }
+        gd_world_free(world);
+    }
+    assert_true(slow > 15 && slow < 60);
 }
 
 /* ---------------------------------------------------------------- crash points */
@@ -510,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_disk_failed_sync_is_final),
         cmocka_unit_test(test_disk_crash_points),
         cmocka_unit_test(test_disk_rot_and_misdirection),
+        cmocka_unit_test(test_disk_uneven),
         cmocka_unit_test(test_disk_lies_once),
         cmocka_unit_test(test_disk_lost_file),
         cmocka_unit_test(test_disk_chances),

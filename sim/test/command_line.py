@@ -117,6 +117,19 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(all("client" in o and "call" in o for o in operations))
         sim("check", history)
 
+    def test_requests_are_spread_over_the_time_of_faults(self):
+        asked = {}
+        for even in ("yes", "no"):
+            plan = self.path(even, "seed 1\nduration 60s\noperations 600\nclients 8\nclient.pipeline 16\n"
+                             "client.burst_chance 50000\nclient.burst_count 30\nclient.even " + even + "\n")
+            history = self.path("history-" + even)
+            sim("replay", plan, "--history", history)
+            with open(history) as f:
+                asked[even] = sorted(json.loads(line)["call"] / 1e9 for line in f)
+        middle = {even: times[len(times) // 2] for even, times in asked.items()}
+        self.assertLess(middle["no"], 10)
+        self.assertTrue(20 < middle["yes"] < 36, middle)
+
     def test_a_seed_has_a_class_of_faults_that_is_asked_for(self):
         of_class = {line.split()[2] for line in sim("list", "faults").splitlines()
                     if line.endswith("(membership)")}

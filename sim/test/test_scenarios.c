@@ -55,6 +55,16 @@ static const struct scenario scenarios[] = {
      "at 5s isolate-in leader for 10s\n",
      2, 0, 150, 0},
 
+    {"the name of a received snapshot cannot be synced, its process falls soon after that, and "
+     "once "
+     "more when it has started",
+     "seed 7\nduration 40s\nnode.snapshot_log_count 10\nnode.tail_count 2\n"
+     "at 6s isolate node 3 for 8s\n"
+     "at 14s fail-op receiver sync-directory count 1 for 3s\n"
+     "at 14s crash stricken later 0.02s for 0.5s\n"
+     "at 14.001s crash started later 0.2s for 0.5s\n",
+     1, 0, 150, 2},
+
     {"nothing leaves a follower: pre-vote keeps it from disturbing the others when it is back",
      "seed 6\nduration 30s\n"
      "at 5s isolate-out follower for 10s\n",
