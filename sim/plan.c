@@ -389,8 +389,8 @@ static bool parse_target(struct line *line, struct gd_sim_fault *fault)
         return complain(
             line,
             "the fault lacks its target: node N, leader, follower, candidate, "
-            "receiver, sender, restored, elected, started, newcomer, changing, concluding or "
-            "leaving",
+            "receiver, sender, restored, elected, started, stricken, newcomer, changing, "
+            "concluding or leaving",
             NULL);
     }
     int role = find_name(word, role_names, GD_SIM_ROLE_COUNT);
@@ -398,7 +398,7 @@ static bool parse_target(struct line *line, struct gd_sim_fault *fault)
         return complain(
             line,
             "a fault's target is node N, leader, follower, candidate, receiver, sender, restored, "
-            "elected, started, newcomer, changing, concluding or leaving, not",
+            "elected, started, stricken, newcomer, changing, concluding or leaving, not",
             word);
     }
     fault->role = (enum gd_sim_role)role;

@@ -232,13 +232,14 @@ static void draw_disk(struct gd_sim_plan *plan)
 }
 
 /* In some seeds disks are slow at some kinds of operations, so that what is seldom overtaken is;
- * none takes longer than half a heartbeat for it. */
+ * none takes longer than an eighth of a heartbeat for it: a log of some hundred entries, sent one
+ * by one, is caught up with in time. */
 static void draw_slow_kinds(struct gd_sim_plan *plan)
 {
     struct gd_prng prng = gd_sim__stream(plan->seed, PART_SLOW_KINDS);
     gd_time_ns longest =
         plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max : plan->disk_latency_max;
-    uint64_t most = plan->heartbeat / 2 / (longest + 1);
+    uint64_t most = plan->heartbeat / 8 / (longest + 1);
     uint64_t uneven = gd_sim__draw_log(&prng, 4, 64);
     if (gd_prng_chance(&prng, 1, 4) && most > 1) {
         plan->disk_uneven = uneven < most ? uneven : most;
@@ -769,12 +770,27 @@ static void fit_pieces(struct gd_sim_plan *plan)
     plan->snapshot_chunk_size = plan->snapshot_chunk_size < all ? all : plan->snapshot_chunk_size;
 }
 
+/* How long a word is on its way at most. */
+static gd_time_ns longest_way(const struct gd_sim_plan *plan)
+{
+    gd_time_ns way = plan->net_latency_max * plan->net_uneven;
+    return way < plan->heartbeat ? way : plan->heartbeat; /* As the cluster stretches it. */
+}
+
+/* A large value takes no longer than an election timeout to get across, buffer by buffer: a peer
+ * that waits behind some of them is waited for in vain. */
+static void fit_buffer(struct gd_sim_plan *plan)
+{
+    uint64_t turns = plan->election_timeout / (2 * longest_way(plan) + 1) + 1;
+    uint64_t least = plan->value_large_chance > 0 ? plan->value_large_size / turns : 0;
+    plan->net_buffer = plan->net_buffer < least ? least : plan->net_buffer;
+}
+
 /* A way of some heartbeats, batches of an entry or two, and a window of one let pass less than the
  * clients ask for: who gives up before its turn comes asks again, for ever. */
 static void fit_window(struct gd_sim_plan *plan)
 {
-    gd_time_ns way = plan->net_latency_max * plan->net_uneven;
-    way = way < plan->heartbeat ? way : plan->heartbeat; /* As the cluster stretches it. */
+    gd_time_ns way = longest_way(plan);
     uint64_t batch = 1 + plan->batch_size / (128 + plan->value_size);
     uint64_t turns = plan->clients * (plan->pipeline > 1 ? plan->pipeline : 1) / batch + 1;
     gd_time_ns patience =
@@ -841,6 +857,7 @@ void gd_sim_plan_draw(struct gd_sim_plan *plan, uint64_t seed, uint32_t classes)
     plan->quiet = gd_prng_chance(&prng, 1, 3);
     leave_room_for_the_dead(plan);
     fit_pieces(plan);
+    fit_buffer(plan);
     fit_window(plan);
     fit_settle(plan);
 }
