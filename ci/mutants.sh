@@ -6,8 +6,8 @@
 # For each: the patch is applied to a copy of the tree, what changed is built, and fresh seeds run until
 # one fails or the budget (S CPU seconds, 300 when not given) is spent. A row for each: number, name,
 # what killed it, seed, seeds needed, CPU seconds, faults left after shrinking, of how many; at the end
-# median and worst. The tree as it is runs the same seeds first, and must stay clean. A patch that does not apply
-# fails the run. Exit status 1 when a mutant survives, a patch fails, or the clean tree does.
+# median and worst. Then the tree as it is runs the same seeds, of each database that a mutant asked for, for as long as the slowest
+# mutant took, and must stay clean. A patch that does not apply fails the run. Exit status 1 when a mutant survives, a patch fails, or the clean tree does.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -98,6 +98,7 @@ one() { # one NUMBER PATCH FOLDER
             seed=$(grep -m1 'outcome=fail' "$out" | sed 's/.*seed=\([0-9]*\).*/\1/')
             check=$(grep -m1 -A1 'outcome=fail' "$out" | sed -n 's/^ *violated: //p' | head -1)
             verdict=${check:-"the run died: $(tail -1 "$out" | cut -c1-60)"}
+            verdict=${verdict//||/or} # A bar ends a column.
             faults=
             if [ "$shrink" -gt 0 ] && [ -n "$seed" ]; then
                 timeout $((shrink + 60)) "$folder/build/sim/gandalf-sim" shrink "${database:+$database:}$seed" \
@@ -136,9 +137,13 @@ cpu_begin=$(cpu_used)
 seconds=$((most > 10 ? (most < seconds ? most : seconds) : 10))
 # The sources are whole again, the program there still has the last mutant in it.
 cmake --build "$work/tree.0/build" --target gandalf-sim >"$work/clean.build" 2>&1 || die "the clean tree does not build any more"
-cpu_begin=$(cpu_used)
-run_seeds "$work/tree.0" "$work/clean" || clean=no
-say "clean tree, $(grep -c 'outcome=' "$work/clean") seeds: $([ $clean = yes ] && echo no failure || grep -m1 -A1 'outcome=fail' "$work/clean" | tr '\n' ' ')"
+for database in $(for p in "${patches[@]}"; do sed -n 's/^Database: //p' "${p#* }" | grep . || say kvs; done | sort -u); do
+    cpu_begin=$(cpu_used)
+    now=yes
+    run_seeds "$work/tree.0" "$work/clean" || now=no clean=no
+    say "clean tree, $(grep -c 'outcome=' "$work/clean") seeds of $database: $([ $now = yes ] && say no failure ||
+        grep -m1 -A1 'outcome=fail' "$work/clean" | tr '\n' ' ')"
+done
 killed=$(grep -cvE 'SURVIVED|DOES NOT' "$rows")
 bad=$(grep -cE 'SURVIVED|DOES NOT' "$rows")
 awk -F'|' '!/SURVIVED|DOES NOT/ { print $7 + 0 }' "$rows" | sort -n |
