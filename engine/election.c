@@ -365,6 +365,7 @@ static gd_node_id best_successor(struct gd_raft *raft)
 static void offer(struct gd_raft *raft, gd_node_id peer)
 {
     raft->offered_to = peer;
+    raft->offered = gd_raft_last(raft);
     raft->offers++;
     (void)gd__raft_send(raft, peer, GD_MESSAGE_TIMEOUT_NOW);
 }

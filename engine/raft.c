@@ -671,6 +671,7 @@ void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts)
         .cut_open = raft->truncate_sequence > raft->durable,
         .transfer_target = raft->transfer_target,
         .offered_to = raft->offered_to,
+        .offered = raft->offered,
         .offers = raft->offers,
         .election_deadline = raft->election_deadline,
         .leader_contact = raft->leader_contact,

@@ -223,7 +223,8 @@ struct gd_raft_facts {
     bool cut_open;                /* The log was cut, and that is not on the disk yet: until then
                                      gd_raft_stored may be lower than what is there. */
     gd_node_id transfer_target;   /* A leader's; 0: no transfer is under way. */
-    gd_node_id offered_to;        /* Whom it asked last to lead, as TimeoutNow does. */
+    gd_node_id offered_to;        /* Whom it asked last to lead, as TimeoutNow does, ... */
+    struct gd_position offered;   /* ... and its last entry then. */
     uint64_t offers;              /* Times that it did so since its start. */
     gd_time_ns election_deadline; /* By the node's clock, as the next two. */
     gd_time_ns leader_contact; /* A leader of this term last spoke; 0: none, or its loss showed. */

@@ -91,6 +91,7 @@ struct gd_raft {
     bool granted[GD_MEMBERS_MAX];
     bool refused[GD_MEMBERS_MAX];
     bool by_transfer; /* This candidacy came from TimeoutNow. */
+    struct gd_position offered;
     uint64_t campaigns, offers;
     uint64_t self_vote_sequence;
 

@@ -535,7 +535,7 @@ static void run_flight(struct gd_world *world, struct gd_world_event *event)
 }
 
 /* How many times as long this kind takes as the others do: what a disk is slow at, it is slow at
- * all the time. One kind in four is. */
+ * all the time. About one kind in four is. */
 static uint64_t slowness(const struct gd_process *process, enum gd_disk_kind kind)
 {
     uint32_t uneven = process->disk.options.uneven;

@@ -384,20 +384,21 @@ static void look_at_owed(struct gd_sim_checks *checks, unsigned id, const struct
     }
 }
 
-/* The last entry that the log in memory shares with the one that ends in `last` (log matching); an
- * index of 0: it cannot be told. */
-static struct gd_position parting(struct gd_sim_checks *checks, const struct gd_raft *raft,
-                                  struct gd_position last)
+/* From the last entry of another log back to the last one that the log in memory has, too (log
+ * matching). False: it cannot be told. */
+static bool find_parting(struct gd_sim_checks *checks, const struct gd_raft *raft,
+                         struct gd_position *last)
 {
-    while (last.index >= gd_raft_first_index(raft) &&
-           gd_raft_term_at(raft, last.index) != last.term) {
-        const struct seen *seen = checks->seen_count > 0 ? find_seen(checks, last) : NULL;
+    gd_index first = gd_raft_first_index(raft);
+    while (last->index + 1 >= first && last->index > 0 &&
+           gd_raft_term_at(raft, last->index) != last->term) {
+        const struct seen *seen = checks->seen_count > 0 ? find_seen(checks, *last) : NULL;
         if (seen == NULL || seen->at.index == 0 || !seen->previous_known) {
-            return (struct gd_position){0, 0};
+            return false;
         }
-        last = (struct gd_position){.index = last.index - 1, .term = seen->previous};
+        *last = (struct gd_position){.index = last->index - 1, .term = seen->previous};
     }
-    return last.index >= gd_raft_first_index(raft) ? last : (struct gd_position){0, 0};
+    return last->index + 1 >= first;
 }
 
 /* What Raft takes as stored, the log on disk has told: an entry that was cut and came again in
@@ -411,12 +412,14 @@ static void look_at_stored(struct gd_sim_checks *checks, unsigned id, const stru
     if (told.index == 0 || !of_log || gd_raft_term_at(raft, told.index) == told.term) {
         return;
     }
-    struct gd_position common = parting(checks, raft, told);
-    if (common.index != 0 && stored.index > common.index) {
+    struct gd_position common = told;
+    if ((stored.index == told.index && stored.term != told.term) ||
+        (find_parting(checks, raft, &common) && stored.index > common.index)) {
         gd_sim__violated(checks, "durability",
                          "node %u takes entry %" PRIu64 " of term %" PRIu64
-                         " as stored; on its disk is another log from entry %" PRIu64 " on",
-                         id, stored.index, stored.term, common.index + 1);
+                         " as stored; the log on its disk ends with %" PRIu64 " of term %" PRIu64
+                         ", and is another there",
+                         id, stored.index, stored.term, told.index, told.term);
     }
 }
 

@@ -216,9 +216,10 @@ void gd_sim__look_at_owed_election(struct gd_sim_checks *checks, unsigned id,
  * of its members? */
 void gd_sim__note_speech(struct gd_sim_checks *checks, unsigned from, unsigned to,
                          struct gd_slice frame);
-void gd_sim__look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 void gd_sim__look_at_silence(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
 void gd_sim__look_at_clients(struct gd_sim_checks *checks, unsigned id, const struct gd_node *node);
+/* After each event: has node `id` asked somebody to lead? promises.c. */
+void gd_sim__look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft);
 /* Node `id` says that it votes for `vote` in `term`. */
 void gd_sim__note_ballot(struct gd_sim_checks *checks, unsigned id, gd_term term, gd_node_id vote);
 /* Has a quorum voted for node `id`, which leads since just now, its own vote being on its disk? */

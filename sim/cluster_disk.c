@@ -10,7 +10,7 @@ void gd_sim_cluster_slow_disk(struct gd_sim_cluster *cluster, unsigned id, uint6
         disk.latency_max = cluster->disk.latency_max * times;
         disk.sync_min = cluster->disk.sync_min * times;
         disk.sync_max = cluster->disk.sync_max * times;
-        disk.uneven = times > 1 ? 1 : cluster->disk.uneven; /* Slow at everything alike. */
+        disk.uneven = (uint32_t)(cluster->disk.uneven / (times > 0 ? times : 1)); /* At the most. */
         gd_world_set_disk(cluster->world, id, &disk);
     }
 }

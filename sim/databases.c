@@ -173,6 +173,7 @@ void gd_sim_database_slow(struct gd_sim_databases *databases, unsigned id, uint6
     gd_world_set_link(databases->world, process, id, &link);
     disk.latency_max = databases->plan->disk_latency_max * times;
     disk.sync_max = databases->plan->disk_sync_max * times;
+    disk.uneven = (uint32_t)(databases->plan->disk_uneven / times);
     gd_world_set_disk(databases->world, process, &disk);
 }
 

@@ -46,6 +46,12 @@ static const char *const op_names[GD_DISK_KIND_COUNT] = {
     [GD_DISK_SYNC_DIRECTORY] = "sync-directory",
 };
 
+bool gd_sim_plan_times_fit(const struct gd_sim_plan *plan)
+{
+    return plan->mix_timed == 0 || plan->database_external == 0 ||
+           plan->timed_ahead >= 86400 * GD_SIM_S;
+}
+
 bool gd_sim_role_waits(enum gd_sim_role role)
 {
     return role != GD_SIM_ROLE_NODE && role != GD_SIM_ROLE_LEADER && role != GD_SIM_ROLE_FOLLOWER;
@@ -721,16 +727,19 @@ static bool check_whole(const struct gd_sim_plan *plan, struct line *line)
     const struct {
         bool wrong;
         const char *one, *other, *what;
-    } rows[] = {{plan->election_timeout < 2 * plan->heartbeat, "node.election_timeout",
-                 "node.heartbeat", "node.election_timeout is below twice node.heartbeat"},
-                {plan->net_latency_min > plan->net_latency_max, "net.latency_min",
-                 "net.latency_max", "net.latency_min is above net.latency_max"},
-                {plan->disk_latency_min > plan->disk_latency_max, "disk.latency_min",
-                 "disk.latency_max", "disk.latency_min is above disk.latency_max"},
-                {plan->disk_sync_min > plan->disk_sync_max, "disk.sync_min", "disk.sync_max",
-                 "disk.sync_min is above disk.sync_max"},
-                {plan->segment_size % GD_BLOCK_SIZE != 0, "node.segment_size", "",
-                 "node.segment_size is not a multiple of 4KiB"}};
+    } rows[] = {
+        {plan->election_timeout < 2 * plan->heartbeat, "node.election_timeout", "node.heartbeat",
+         "node.election_timeout is below twice node.heartbeat"},
+        {plan->net_latency_min > plan->net_latency_max, "net.latency_min", "net.latency_max",
+         "net.latency_min is above net.latency_max"},
+        {plan->disk_latency_min > plan->disk_latency_max, "disk.latency_min", "disk.latency_max",
+         "disk.latency_min is above disk.latency_max"},
+        {plan->disk_sync_min > plan->disk_sync_max, "disk.sync_min", "disk.sync_max",
+         "disk.sync_min is above disk.sync_max"},
+        {!gd_sim_plan_times_fit(plan), "mix.timed", "timed.ahead",
+         "mix.timed before another's database wants timed.ahead of a day (86400s) at least"},
+        {plan->segment_size % GD_BLOCK_SIZE != 0, "node.segment_size", "",
+         "node.segment_size is not a multiple of 4KiB"}};
     for (size_t i = 0; i < GD_COUNT(rows); i++) {
         if (rows[i].wrong) {
             stand_at(line, rows[i].one, rows[i].other);

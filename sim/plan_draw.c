@@ -880,7 +880,7 @@ static void draw_narrow(struct gd_sim_plan *plan)
     plan->pipeline = gd_prng_between(&prng, 2, 16);
 }
 
-/* In some seeds most of what is asked is asked at once: a database that fails, fails in the midst
+/* In some seeds much of what is asked is asked at once: a database that fails, fails in the midst
  * of many writes. */
 static void draw_haste(struct gd_sim_plan *plan)
 {

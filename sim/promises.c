@@ -4,7 +4,9 @@
  * is the leader's and stored, that who is asked to lead has everything. A promise that is broken
  * does harm only when something else goes wrong later: the node must crash before the disk has
  * caught up, and then the rest must notice. So each is looked at when it is made, as its bytes go
- * out, against what its sender has on its disk and what the checks know of everybody else.
+ * out, against what its sender has on its disk and what the checks know of everybody else. (An
+ * offer to lead in the event before: its bytes may wait in a full stream until its transfer was
+ * given up.)
  *
  * A frame may have waited in a queue while its sender went on. What a term's messages promise is
  * looked at only while the sender is still in that term: then nothing that they name can have been
@@ -154,34 +156,26 @@ static void note_told(struct gd_sim_checks *checks, unsigned id, const struct gd
     }
 }
 
-/* As it is made: on its way out it may wait behind much else, until the transfer is another.
- * Configurations aside: one may follow in the very step in which the offer is made. */
 void gd_sim__look_at_offer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
 {
     struct shadow *shadow = &checks->shadows[id];
-    struct gd_position last = gd_raft_last(raft);
     struct gd_raft_facts facts;
     gd_raft_facts(raft, &facts);
     bool offered = facts.offers > shadow->offers;
     gd_node_id to = facts.offered_to;
     shadow->offers = facts.offers;
-    if (!offered || facts.transfer_target != to || to == 0 || to > GD_SIM_NODES_MAX) {
+    if (!offered || to == 0 || to > GD_SIM_NODES_MAX) {
         return;
-    }
-    for (const struct gd_entry *entry = gd_raft_entry(raft, last.index);
-         entry != NULL && entry->type == GD_ENTRY_CONFIG; entry = gd_raft_entry(raft, last.index)) {
-        last.index--;
-        last.term = gd_raft_term_at(raft, last.index);
     }
     /* Who has gone on to a later term may have cut what this leader still believes in; the offer is
      * of an old term, and refused. */
-    if (checks->shadows[to].running && !checks->shadows[to].damaged && last.term != 0 &&
+    if (checks->shadows[to].running && !checks->shadows[to].damaged && facts.offered.term != 0 &&
         checks->shadows[to].term <= gd_raft_term(raft) &&
-        !gd_sim__holds(checks, (unsigned)to, last)) {
+        !gd_sim__holds(checks, (unsigned)to, facts.offered)) {
         gd_sim__violated(checks, "leadership transfer",
                          "node %u asks node %" PRIu64 " to lead, which does not hold entry %" PRIu64
                          " of term %" PRIu64,
-                         id, to, last.index, last.term);
+                         id, to, facts.offered.index, facts.offered.term);
     }
 }
 

@@ -218,7 +218,7 @@ static bool agree(const struct gd_sim_plan *plan)
     return plan->election_timeout >= 2 * plan->heartbeat &&
            plan->net_latency_min <= plan->net_latency_max &&
            plan->disk_latency_min <= plan->disk_latency_max &&
-           plan->disk_sync_min <= plan->disk_sync_max;
+           plan->disk_sync_min <= plan->disk_sync_max && gd_sim_plan_times_fit(plan);
 }
 
 static bool shrink_parameters(struct shrink *shrink)

@@ -8,6 +8,8 @@
  *                unless one was set back meanwhile, the wall that was the furthest behind then;
  *   not after    the furthest that any node's wall has ever shown, until the answer.
  *
+ * With `timed.ahead` TIME is not asked, and the walls alone tell.
+ *
  * So a key whose time is surely over must be gone, one whose time is surely not over must be there,
  * and what a command does to a time must show in TTL, EXPIRETIME, and in when the key goes. Where
  * an outcome stays unknown the client turns to keys with new names. What replaces or drops the

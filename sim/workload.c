@@ -55,15 +55,18 @@ static void wake_at(struct gd_sim_client *client, gd_time_ns at)
 #define REFUSALS_MAX 3
 /* Pauses come to about a third of what they are drawn from. */
 #define PAUSE_SHARE 3
+#define PAUSE_LEAST (5 * GD_SIM_MS)
 /* Between two requests of a client that hurries. */
 #define STIRRED_PAUSE (20 * GD_SIM_MS)
 
-/* At its multiples all clients ask: together, and more than one that asks many at once comes to. */
+/* At its multiples clients ask, all of them together. Without `client.even` it is too short where
+ * each asks many things at once. */
 static gd_time_ns beat_of(const struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
     uint64_t operations = plan->operations > 0 ? plan->operations : 1;
-    gd_time_ns beat = plan->duration / operations * plan->clients / client->batch_mean;
+    gd_time_ns beat = plan->duration / operations * plan->clients;
+    beat = plan->even != 0 ? beat * client->batch_mean : beat / client->batch_mean;
     return beat < GD_SIM_MS ? GD_SIM_MS : beat;
 }
 
@@ -79,7 +82,16 @@ static gd_time_ns even_pause(const struct gd_sim_client *client, gd_time_ns beat
     }
     gd_time_ns pause = PAUSE_SHARE * (end - now) / (plan->operations - issued) * plan->clients *
                        client->batch_mean;
-    return pause < GD_SIM_MS ? GD_SIM_MS : pause;
+    return pause < PAUSE_LEAST ? PAUSE_LEAST : pause;
+}
+
+/* Nobody sleeps through the end of that time. */
+static gd_time_ns bounded(const struct gd_sim_client *client, gd_time_ns pause, gd_time_ns beat)
+{
+    const struct gd_sim_plan *plan = client->all->options.plan;
+    gd_time_ns now = gd_sim__time(client), end = plan->duration - plan->duration / 10;
+    gd_time_ns most = now < end ? end - now + beat : beat;
+    return plan->even != 0 && pause > most ? most : pause;
 }
 
 /* Was so much asked that it is missing later? Then nobody hurries. */
@@ -114,11 +126,12 @@ static gd_time_ns pause_of(struct gd_sim_client *client)
     if (gd_prng_chance(&client->prng, 1, 2)) {
         gd_time_ns jitter = gd_prng_below(&client->prng, 2 * GD_SIM_MS);
         gd_time_ns then = now + (plan->even != 0 ? gd_prng_below(&client->prng, mean) : 0);
-        return (then / beat + 1) * beat - now + jitter;
+        return bounded(client, (then / beat + 1) * beat - now + jitter, beat);
     }
     gd_time_ns longest = mean * 2;
     uint64_t octave = gd_prng_below(&client->prng, 10);
-    return gd_prng_between(&client->prng, 1, longest >> octave > 1 ? longest >> octave : 1);
+    gd_time_ns most = longest >> octave > 1 ? longest >> octave : 1;
+    return bounded(client, gd_prng_between(&client->prng, 1, most), beat);
 }
 
 /* ---------------------------------------------------------------- connection */
@@ -573,7 +586,8 @@ void gd_sim_workload_stir(struct gd_sim_workload *workload)
     all->stirred_until = gd_io_now(all->options.io) + all->options.plan->election_timeout / 2;
     for (size_t i = 0; i < all->client_count && !all->finishing; i++) {
         struct gd_sim_client *client = &all->clients[i];
-        if (client->link == LINK_ON && (client->flight_count == 0 || client->reads_only)) {
+        bool idle = client->flight_count == 0 || client->reads_only;
+        if (client->link == LINK_ON && idle && !is_ahead(client)) {
             wake_at(client, gd_sim__now(client) + gd_prng_between(&client->prng, 1, STIRRED_PAUSE));
         }
     }
