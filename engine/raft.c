@@ -501,7 +501,11 @@ void gd_raft_set_config_version(struct gd_raft *raft, uint8_t version)
     raft->config_version = version;
 }
 
-/* Is this node the only voter there is? Nobody else can lead, so there is nobody to wait for. */
+/* Is this node the only voter there is? Nobody else can be elected, so there is nobody to wait for.
+ * Under leases there may be: a leader that has just taken itself out of the configuration leads
+ * until that is committed, and may answer reads by what this node said before its start. Where no
+ * other configuration is left in the log that is over: whoever took a snapshot of this one knew it
+ * to be committed, after its leader. */
 static bool votes_alone(const struct gd_raft *raft)
 {
     const struct gd_config *config = gd__raft_config(raft);
@@ -513,7 +517,8 @@ static bool votes_alone(const struct gd_raft *raft)
                       ? 1
                       : 0;
     }
-    return others == 0 && gd_config_votes(config, raft->options.id);
+    return others == 0 && gd_config_votes(config, raft->options.id) &&
+           (!raft->options.lease || raft->config_count == 1);
 }
 
 void gd_raft_start(struct gd_raft *raft, gd_time_ns now)
