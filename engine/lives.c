@@ -114,21 +114,22 @@ static bool await_end(struct gd_node *node, gd_time_ns now)
     return false;
 }
 
-/* Who is led by nobody and does not campaign has nothing to say, and would not notice that the
- * other ends are gone; and when it connects again it may hear that it was removed. */
+/* Who is led by nobody has nothing to say but to whom it asks for votes, and would not notice that
+ * the other ends are gone. When it connects again it may hear that it was removed, or be found by a
+ * voter that it does not know for one yet, and that has no other way to learn where it is now. */
 static bool stay_in_touch(struct gd_node *node, gd_time_ns now)
 {
-    const struct gd_member *self =
-        gd_config_find(gd_raft_config(node->raft), node->identity.node_id);
+    const struct gd_config *config = gd_raft_config(node->raft);
+    bool asks = gd_config_votes(config, node->identity.node_id);
 
-    if (node->phase != GD__SERVING || gd_raft_leader(node->raft) != 0 ||
-        (self != NULL && (self->roles & (GD_MEMBER_VOTER | GD_MEMBER_OUTGOING)) != 0)) {
+    if (node->phase != GD__SERVING || gd_raft_leader(node->raft) != 0) {
         return false;
     }
     if (now - node->touched_ns >= TOUCH_MS * GD_NS_PER_MS) {
         node->touched_ns = now;
         for (struct gd__peer *peer = node->peers; peer != NULL; peer = peer->next) {
-            if (peer->state == GD__PEER_UP && peer->output.size == 0 && !peer->writing) {
+            bool asked = asks && gd_config_votes(config, peer->id);
+            if (peer->state == GD__PEER_UP && peer->output.size == 0 && !peer->writing && !asked) {
                 GD_REACHED("Hello said again by who is led by nobody");
                 gd__peer_say_hello(peer);
             }

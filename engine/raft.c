@@ -502,10 +502,7 @@ void gd_raft_set_config_version(struct gd_raft *raft, uint8_t version)
 }
 
 /* Is this node the only voter there is? Nobody else can be elected, so there is nobody to wait for.
- * Under leases there may be: a leader that has just taken itself out of the configuration leads
- * until that is committed, and may answer reads by what this node said before its start. Where no
- * other configuration is left in the log that is over: whoever took a snapshot of this one knew it
- * to be committed, after its leader. */
+ * A leader that has just taken itself out may lead yet, but has no lease (gd__reads_may_lease). */
 static bool votes_alone(const struct gd_raft *raft)
 {
     const struct gd_config *config = gd__raft_config(raft);
@@ -517,8 +514,7 @@ static bool votes_alone(const struct gd_raft *raft)
                       ? 1
                       : 0;
     }
-    return others == 0 && gd_config_votes(config, raft->options.id) &&
-           (!raft->options.lease || raft->config_count == 1);
+    return others == 0 && gd_config_votes(config, raft->options.id);
 }
 
 void gd_raft_start(struct gd_raft *raft, gd_time_ns now)
@@ -669,7 +665,7 @@ bool gd_raft_leader_ready(const struct gd_raft *raft)
 
 void gd_raft_facts(const struct gd_raft *raft, struct gd_raft_facts *facts)
 {
-    bool lease = raft->options.lease && raft->role == GD_ROLE_LEADER && !raft->transferred;
+    bool lease = raft->role == GD_ROLE_LEADER && gd__reads_may_lease(raft);
 
     *facts = (struct gd_raft_facts){
         .hard_state_durable = raft->durable >= raft->hard_state_sequence,

@@ -41,7 +41,7 @@ struct gd_raft_options {
     size_t tail_size_max;        /* ... but no more than these bytes; four times as many while a
                                     peer that was heard of within an election timeout needs them. */
     bool lease;               /* Answer reads under the leader's lease, not by a round (opt-in). */
-    uint32_t clock_drift_ppm; /* The lease's bound on how clocks differ. */
+    uint32_t clock_drift_ppm; /* The lease's bound on how clocks differ, at most 500000. */
     uint64_t seed;            /* For the randomized timeouts. */
 };
 

@@ -201,6 +201,7 @@ void gd__reads_event(struct gd_raft *raft, uint64_t token);
 void gd__reads_message(struct gd_raft *raft, const struct gd_message *message);
 void gd__reads_confirm(struct gd_raft *raft); /* A round may be confirmed, or may begin. */
 void gd__reads_drop(struct gd_raft *raft);    /* Leader or term is another. */
+bool gd__reads_may_lease(const struct gd_raft *raft);
 void gd__reads_tick(struct gd_raft *raft);
 gd_time_ns gd__reads_deadline(const struct gd_raft *raft);
 

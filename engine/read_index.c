@@ -156,12 +156,22 @@ static void answer_round(struct gd_raft *raft, uint64_t round)
     raft->wait_count = kept;
 }
 
+/* Whoever has confirmed a lease waits with its votes, but for the only voter that there is: it
+ * leads as soon as it has started. A leader that is no voter itself may be led over so at any time.
+ */
+bool gd__reads_may_lease(const struct gd_raft *raft)
+{
+    return raft->options.lease && !raft->transferred &&
+           gd_config_votes(gd__raft_config(raft), raft->options.id);
+}
+
 static void extend_lease(struct gd_raft *raft)
 {
     gd_time_ns span = raft->options.election_timeout_ns;
 
+    GD_ASSERT(raft->options.clock_drift_ppm <= 500000);
     span -= span / 1000000 * raft->options.clock_drift_ppm * 2;
-    if (raft->options.lease && !raft->transferred && raft->round_ns + span > raft->lease_until) {
+    if (gd__reads_may_lease(raft) && raft->round_ns + span > raft->lease_until) {
         raft->lease_until = raft->round_ns + span;
     }
 }
@@ -184,7 +194,7 @@ void gd__reads_confirm(struct gd_raft *raft)
     if (raft->wait_count == 0 || raft->commit < raft->term_start) { /* I2 */
         return;
     }
-    if (raft->options.lease && !raft->transferred && raft->now < raft->lease_until) {
+    if (gd__reads_may_lease(raft) && raft->now < raft->lease_until) {
         GD_REACHED("reads answered under a lease");
         for (size_t i = 0; i < raft->wait_count; i++) {
             answer(raft, &raft->waits[i], raft->commit, raft->wall_ms);

@@ -549,6 +549,7 @@ static void draw_transfers(struct gd_sim_plan *plan, bool sure)
         plan->segment_size = gd_prng_between(&prng, 1, 2) * 4096;
         plan->value_large_chance = gd_prng_between(&prng, 100000, 500000);
         plan->value_large_size = gd_prng_between(&prng, 1024, 8192);
+        plan->snapshot_chunk_size = gd_sim__draw_log(&prng, 2048, 16384); /* It is sent often. */
     }
     while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
         struct gd_sim_fault gone = {.kind = away[gd_prng_below(&prng, GD_COUNT(away))]};

@@ -7,6 +7,7 @@
  *
  *   push MS                in front of cluster: how long a commit may wait for the next append
  *   round MS               in front of cluster: how long a read's round asks the fewest
+ *   lease                  in front of cluster: leaders answer reads by leases
  *   cluster 3 [4L]         voters 1..3; 4 a learner of the first configuration
  *   timeout N              time passes to N's deadline, for N alone
  *   pass MS                time passes for all, who tick
@@ -67,6 +68,7 @@ static struct script {
     size_t queue_count;
     bool cut[NODES + 1][NODES + 1];
     gd_time_ns now, push_delay, round_delay;
+    bool lease;
     uint64_t token;
     struct gd_bytes out;
 } s;
@@ -258,6 +260,7 @@ static void start_node(struct node *n)
         .uncommitted_size_max = 1 << 20,
         .push_delay_ns = s.push_delay,
         .round_delay_ns = s.round_delay,
+        .lease = s.lease,
         .seed = n->id,
     };
     struct gd_raft_event tick = {.kind = GD_RAFT_TICK};
@@ -583,6 +586,8 @@ static void run_line(const char *line)
         s.push_delay = strtoull(words, NULL, 10) * GD_NS_PER_MS;
     } else if (strcmp(verb, "round") == 0) {
         s.round_delay = strtoull(words, NULL, 10) * GD_NS_PER_MS;
+    } else if (strcmp(verb, "lease") == 0) {
+        s.lease = true;
     } else if (strcmp(verb, "cut") == 0) {
         run_cut(words);
     } else if (strcmp(verb, "heal") == 0) {
