@@ -271,6 +271,7 @@ static void let_go(struct gd_process *process, unsigned kind, unsigned but)
  * time, one that was stopped elsewhere sees its timers in between: either way is drawn. */
 static void go_on(struct gd_process *process)
 {
+    process->disk.quiet_since = gd_world_now(process->world); /* It had none of that time. */
     if (gd__stands_still(process)) {
         return;
     }

@@ -370,7 +370,7 @@ uint64_t gd_world_file_read(const struct gd_world *world, uint32_t process, enum
 uint64_t gd_world_disk_used(const struct gd_world *world, uint32_t process);
 /* Operations on it that are in flight. */
 uint64_t gd_world_disk_busy(const struct gd_world *world, uint32_t process);
-/* How long nothing has been; 0 while something is. */
+/* How long nothing has been, while its process went on; 0 while something is. */
 gd_time_ns gd_world_disk_quiet(const struct gd_world *world, uint32_t process);
 /* Operations of `kind` that have ended since the disk was made. */
 uint64_t gd_world_disk_operations(const struct gd_world *world, uint32_t process,
