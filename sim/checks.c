@@ -704,6 +704,29 @@ static void look_at_own_disk(struct gd_sim_checks *checks, unsigned id, const st
     }
 }
 
+/* Who has asked another to lead takes no requests until that is over (thesis 3.10): the other would
+ * not have them. Called while the shadow still shows the log as it was before the event. */
+static void look_at_transfer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+{
+    const struct shadow *shadow = &checks->shadows[id];
+    gd_node_id target = shadow->facts.transfer_target;
+    struct gd_raft_facts facts;
+    gd_raft_facts(raft, &facts);
+    if (!shadow->led || shadow->term != gd_raft_term(raft) || target == 0 ||
+        facts.transfer_target != target) {
+        return;
+    }
+    for (gd_index i = shadow->last.index + 1; i <= gd_raft_last(raft).index; i++) {
+        const struct gd_entry *entry = gd_raft_entry(raft, i);
+        if (entry != NULL && entry->type == GD_ENTRY_REQUEST) {
+            gd_sim__violated(checks, "leadership transfer",
+                             "node %u hands over to node %" PRIu64 ", and takes entry %" PRIu64, id,
+                             target, i);
+            return;
+        }
+    }
+}
+
 /* Who waits for its database with as much as may wait takes nothing more. Called while the shadow
  * still shows the log as it was before the event. */
 static void look_at_lag(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft,
@@ -845,6 +868,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     }
     look_at_uncommitted(checks, id, raft);
     look_at_own_disk(checks, id, raft);
+    look_at_transfer(checks, id, raft);
     look_at_cut(checks, id, raft);
     look_at_lag(checks, id, raft, node);
     bool changed = gd_position_compare(gd_raft_last(raft), shadow->last) != 0;

@@ -20,7 +20,8 @@
  *                        a leader in it, or has more of the log (paper 5.2, 5.4.1). Whoever refuses
  *                        without one may keep a cluster from ever electing anybody.
  *   log matching         An acknowledged entry is the leader's.
- *   leadership transfer  Who is asked to lead holds all that the leader has (thesis 3.10).
+ *   leadership transfer  Who is asked to lead holds all that the leader has, and that takes no more
+ *                        until it is over (thesis 3.10; checks.c).
  *   read index           A read is safe no earlier than at all that was committed when it was
  *                        asked (thesis 6.4); and no question bears the name of one that an earlier
  *                        start of the sender asked, whose answer may be on its way still. */
