@@ -99,6 +99,7 @@ one() { # one NUMBER PATCH FOLDER
             check=$(grep -m1 -A1 'outcome=fail' "$out" | sed -n 's/^ *violated: //p' | head -1)
             verdict=${check:-"the run died: $(tail -1 "$out" | cut -c1-60)"}
             verdict=${verdict//||/or} # A bar ends a column.
+            verdict=${verdict%% (/*}  # Where the copy lies is no matter.
             faults=
             if [ "$shrink" -gt 0 ] && [ -n "$seed" ]; then
                 timeout $((shrink + 60)) "$folder/build/sim/gandalf-sim" shrink "${database:+$database:}$seed" \
