@@ -131,6 +131,9 @@ static bool stay_in_touch(struct gd_node *node, gd_time_ns now)
             bool asked = asks && gd_config_votes(config, peer->id);
             if (peer->state == GD__PEER_UP && peer->output.size == 0 && !peer->writing && !asked) {
                 GD_REACHED("Hello said again by who is led by nobody");
+                if (asks) {
+                    GD_REACHED("Hello said again by a voter to who is none to it");
+                }
                 gd__peer_say_hello(peer);
             }
         }

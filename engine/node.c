@@ -302,6 +302,7 @@ struct gd_node *gd_node_new(const struct gd_node_options *options)
     node->options = *options;
     set_defaults(&node->options);
     GD_ASSERT(node->options.segment_size % GD_BLOCK_SIZE == 0);
+    GD_ASSERT(node->options.clock_drift_ppm <= 500000);
     node->io = options->io;
     if (options->node_count > 0) {
         node->nodes = gd_malloc(options->node_count * sizeof node->nodes[0]);

@@ -42,7 +42,7 @@ struct gd_node_options {
 
     bool redirect;            /* follower: redirect; else forward. */
     bool lease;               /* Reads under the leader's lease. */
-    uint32_t clock_drift_ppm; /* For the lease; 0: 10000. */
+    uint32_t clock_drift_ppm; /* For the lease; 0: 10000; at most 500000. */
 
     /* Limits; 0 takes the default. */
     uint64_t segment_size;          /* 64 MiB; a multiple of GD_BLOCK_SIZE. */

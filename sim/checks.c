@@ -706,7 +706,7 @@ static void look_at_own_disk(struct gd_sim_checks *checks, unsigned id, const st
 
 /* Who has asked another to lead takes no requests until that is over (thesis 3.10): the other would
  * not have them. Called while the shadow still shows the log as it was before the event. */
-static void look_at_transfer(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
+static void look_at_handover(struct gd_sim_checks *checks, unsigned id, const struct gd_raft *raft)
 {
     const struct shadow *shadow = &checks->shadows[id];
     gd_node_id target = shadow->facts.transfer_target;
@@ -868,7 +868,7 @@ void gd_sim_checks_after(struct gd_sim_checks *checks, unsigned id, const struct
     }
     look_at_uncommitted(checks, id, raft);
     look_at_own_disk(checks, id, raft);
-    look_at_transfer(checks, id, raft);
+    look_at_handover(checks, id, raft);
     look_at_cut(checks, id, raft);
     look_at_lag(checks, id, raft, node);
     bool changed = gd_position_compare(gd_raft_last(raft), shadow->last) != 0;

@@ -52,6 +52,11 @@ bool gd_sim_plan_times_fit(const struct gd_sim_plan *plan)
            plan->timed_ahead >= 86400 * GD_SIM_S;
 }
 
+gd_time_ns gd_sim_plan_faults_end(const struct gd_sim_plan *plan)
+{
+    return plan->duration - plan->duration / 10;
+}
+
 bool gd_sim_role_waits(enum gd_sim_role role)
 {
     return role != GD_SIM_ROLE_NODE && role != GD_SIM_ROLE_LEADER && role != GD_SIM_ROLE_FOLLOWER;

@@ -306,10 +306,12 @@ struct gd_sim_fault_form {
     bool lasts;
 };
 extern const struct gd_sim_fault_form gd_sim_fault_forms[GD_SIM_FAULT_KIND_COUNT];
-/* Does a fault wait for somebody to have this role? */
 /* Each database drops keys by its own clock: in front of one that stands apart keys with a time are
  * asked about only if every time is further ahead than any clock is wrong (by a day, at least). */
 bool gd_sim_plan_times_fit(const struct gd_sim_plan *plan);
+/* Drawn faults are over by then (D2 of plan_draw.c), from the run's start. */
+gd_time_ns gd_sim_plan_faults_end(const struct gd_sim_plan *plan);
+/* Does a fault wait for somebody to have this role? */
 bool gd_sim_role_waits(enum gd_sim_role role);
 /* How a plan names a disk operation (enum gd_disk_kind), and the moment of a crash; static. */
 const char *gd_sim_op_text(unsigned op);

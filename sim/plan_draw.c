@@ -231,15 +231,19 @@ static void draw_disk(struct gd_sim_plan *plan)
     }
 }
 
+gd_time_ns gd_sim__longest_operation(const struct gd_sim_plan *plan)
+{
+    return plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max
+                                                        : plan->disk_latency_max;
+}
+
 /* In some seeds disks are slow at some kinds of operations, so that what is seldom overtaken is;
  * none takes longer than an eighth of a heartbeat for it: a log of some hundred entries, sent one
  * by one, is caught up with in time. */
 static void draw_slow_kinds(struct gd_sim_plan *plan)
 {
     struct gd_prng prng = gd_sim__stream(plan->seed, PART_SLOW_KINDS);
-    gd_time_ns longest =
-        plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max : plan->disk_latency_max;
-    uint64_t most = plan->heartbeat / 8 / (longest + 1);
+    uint64_t most = plan->heartbeat / 8 / (gd_sim__longest_operation(plan) + 1);
     uint64_t uneven = gd_sim__draw_log(&prng, 4, 64);
     if (gd_prng_chance(&prng, 1, 4) && most > 1) {
         plan->disk_uneven = uneven < most ? uneven : most;
@@ -357,7 +361,7 @@ static void draw_reader(struct gd_prng *prng, struct gd_sim_fault *fault)
 static void draw_outage(struct gd_prng *prng, const struct gd_sim_plan *plan,
                         struct gd_sim_fault *fault)
 {
-    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    gd_time_ns end = gd_sim_plan_faults_end(plan); /* D2 */
     fault->op = draw_vouching(prng);
     fault->count = gd_sim__draw_log(prng, 1, 4);
     fault->for_ = plan->election_timeout * gd_prng_between(prng, 1, 8);
@@ -519,7 +523,7 @@ static void draw_follow_up(struct gd_prng *prng, struct gd_sim_plan *plan,
     uint64_t count = gd_prng_below(prng, 4);
     for (uint64_t i = 0; i < count; i++) {
         next.at += gd_sim__draw_log(prng, 1, plan->election_timeout / GD_SIM_MS) * GD_SIM_MS;
-        if (next.at < plan->duration - plan->duration / 10) {
+        if (next.at < gd_sim_plan_faults_end(plan)) {
             gd_sim__insert_fault(plan, &next);
         }
     }
@@ -535,7 +539,7 @@ static void draw_class(struct gd_sim_plan *plan, enum gd_sim_class class_)
     gd_time_ns longest = plan->election_timeout * gd_prng_between(&prng, 1, 10);
     gd_time_ns least = gd_sim__draw_log(&prng, 1, longest / GD_SIM_MS / 2) * GD_SIM_MS;
     gd_time_ns at = plan->election_timeout;
-    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    gd_time_ns end = gd_sim_plan_faults_end(plan); /* D2 */
     if (class_ == GD_SIM_CLASS_DISK_ROT && plan->nodes < 3) {
         return;
     }
@@ -695,7 +699,7 @@ static void draw_successions(struct gd_prng *prng, struct gd_sim_plan *plan)
     gd_time_ns timeout = plan->election_timeout;
     gd_time_ns gap = timeout * gd_prng_between(prng, 4, 10);
     gd_time_ns at = timeout * 2;
-    gd_time_ns end = plan->duration - plan->duration / 10; /* D2 */
+    gd_time_ns end = gd_sim_plan_faults_end(plan); /* D2 */
     while ((at += gd_prng_between(prng, gap / 2, gap * 2)) < end) {
         struct gd_sim_fault fault = {.role = GD_SIM_ROLE_LEADER};
         fault.kind = kinds[gd_prng_below(prng, GD_COUNT(kinds))];

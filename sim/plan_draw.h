@@ -52,6 +52,8 @@ enum part {
 struct gd_prng gd_sim__stream(uint64_t seed, unsigned part);
 /* As likely in each octave from `low` (above 0) to `high`. */
 uint64_t gd_sim__draw_log(struct gd_prng *prng, uint64_t low, uint64_t high);
+/* How long an operation of a disk takes at most, while it is not struck. */
+gd_time_ns gd_sim__longest_operation(const struct gd_sim_plan *plan);
 /* Whom a fault strikes. */
 void gd_sim__draw_role(struct gd_prng *prng, const struct gd_sim_plan *plan,
                        struct gd_sim_fault *fault);

@@ -10,11 +10,6 @@
 #include "engine/io.h"
 #include "sim/plan_draw.h"
 
-static gd_time_ns end_of(const struct gd_sim_plan *plan)
-{
-    return plan->duration - plan->duration / 10; /* D2 */
-}
-
 /* The end of what lasts: when somebody has a role, whoever it is. ROLE_NODE: no such end. */
 static enum gd_sim_role draw_until(struct gd_prng *prng, const struct gd_sim_fault *fault,
                                    bool members)
@@ -36,7 +31,7 @@ static struct gd_sim_fault order_leave(struct gd_prng *prng, struct gd_sim_plan 
     leave.at = at + (spread > 0 ? gd_prng_below(prng, spread) : 0);
     leave.at -= leave.at % GD_SIM_MS;
     leave.node = gd_sim__draw_victim(prng, plan); /* ROLE_NODE is 0. */
-    if (leave.at < end_of(plan)) {
+    if (leave.at < gd_sim_plan_faults_end(plan)) {
         gd_sim__insert_fault(plan, &leave);
     }
     return leave;
@@ -69,7 +64,7 @@ static void draw_together(struct gd_sim_plan *plan, bool members, bool sure)
     gd_time_ns timeout = plan->election_timeout;
     gd_time_ns gap = timeout * gd_prng_between(&prng, 4, 12);
     gd_time_ns at = timeout * 2;
-    gd_time_ns end = end_of(plan);
+    gd_time_ns end = gd_sim_plan_faults_end(plan);
     enum gd_sim_class present[GD_COUNT(classes)];
     size_t count = 0;
     if (plan->nodes < 2 || (gd_prng_chance(&prng, 1, 2) && !sure)) {
@@ -119,7 +114,7 @@ static void draw_together(struct gd_sim_plan *plan, bool members, bool sure)
 static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_sim_fault fault,
                      gd_time_ns at, uint64_t timeouts)
 {
-    gd_time_ns end = end_of(plan);
+    gd_time_ns end = gd_sim_plan_faults_end(plan);
     gd_time_ns timeout = plan->election_timeout;
     fault.at = at - at % GD_SIM_MS;
     if (fault.kind == GD_SIM_FAULT_KIND_COUNT || fault.at >= end) {
@@ -146,18 +141,11 @@ static void add_part(struct gd_prng *prng, struct gd_sim_plan *plan, struct gd_s
     }
 }
 
-/* How long an operation of a disk takes at most. */
-static gd_time_ns longest_of(const struct gd_sim_plan *plan)
-{
-    return plan->disk_sync_max > plan->disk_latency_max ? plan->disk_sync_max
-                                                        : plan->disk_latency_max;
-}
-
 /* A disk on which a write takes about as long as it takes to notice that a leader has gone; no
  * longer, since one that is under way when the fault ends takes its time (D2). */
 static uint64_t slowness(struct gd_prng *prng, const struct gd_sim_plan *plan)
 {
-    uint64_t most = plan->election_timeout / (longest_of(plan) + 1) + 4;
+    uint64_t most = plan->election_timeout / (gd_sim__longest_operation(plan) + 1) + 4;
     return gd_prng_between(prng, most / 2 + 1, most * 2);
 }
 
@@ -177,7 +165,7 @@ static void draw_changes(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 2)) {
         return;
     }
-    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < gd_sim_plan_faults_end(plan)) {
         struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK};
         struct gd_sim_fault blow = {.role = whom[gd_prng_below(&prng, GD_COUNT(whom))]};
         if (gd_prng_chance(&prng, 1, 2)) {
@@ -210,7 +198,7 @@ static void draw_lines(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 2)) {
         return;
     }
-    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < gd_sim_plan_faults_end(plan)) {
         struct gd_sim_fault line = {.kind = GD_SIM_FAULT_SPLIT_JOINT, .role = GD_SIM_ROLE_CHANGING};
         struct gd_sim_fault add = {.kind = GD_SIM_FAULT_ADD};
         uint64_t order = gd_prng_below(&prng, 3);
@@ -273,7 +261,7 @@ static void draw_departures(struct gd_sim_plan *plan)
     if (!anybody_may_go(plan) || gd_prng_chance(&prng, 1, 2)) {
         return;
     }
-    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan) &&
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < gd_sim_plan_faults_end(plan) &&
            (voters > 1 || spares > 0)) {
         struct gd_sim_fault add = {.kind = GD_SIM_FAULT_ADD};
         if (voters > 1) {
@@ -302,7 +290,7 @@ static void draw_offers(struct gd_sim_plan *plan, bool members, bool sure)
     if (plan->nodes < 3 || (gd_prng_chance(&prng, members ? 1 : 3, members ? 2 : 4) && !sure)) {
         return;
     }
-    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < gd_sim_plan_faults_end(plan)) {
         struct gd_sim_fault offer = {.kind = GD_SIM_FAULT_TRANSFER, .role = GD_SIM_ROLE_FOLLOWER};
         struct gd_sim_fault blow = {.role = GD_SIM_ROLE_CANDIDATE};
         if (members && gd_prng_chance(&prng, 2, 3)) {
@@ -366,8 +354,9 @@ static uint64_t draw_first(struct gd_prng *prng, struct gd_sim_plan *plan, gd_ti
         slow.node = (unsigned)gd_prng_between(prng, 1, plan->nodes);
     }
     slow.count = slowness(prng, plan);
-    if (*at + timeout * 16 < end_of(plan)) { /* Longer than two elections take. */
-        slow.count = timeout * gd_prng_between(prng, 4, 8) / (longest_of(plan) + 1) + 1;
+    if (*at + timeout * 16 < gd_sim_plan_faults_end(plan)) { /* Longer than two elections take. */
+        slow.count =
+            timeout * gd_prng_between(prng, 4, 8) / (gd_sim__longest_operation(plan) + 1) + 1;
         slow.for_ = timeout * gd_prng_between(prng, 4, 8);
     }
     add_part(prng, plan, slow, *at, 8);
@@ -447,7 +436,7 @@ static void draw_reigns(struct gd_sim_plan *plan, bool sure)
         in_pieces(&prng, plan);
     }
     hang_evenly(plan);
-    while ((at += gd_prng_between(&prng, gap, gap * 3 / 2)) < end_of(plan)) {
+    while ((at += gd_prng_between(&prng, gap, gap * 3 / 2)) < gd_sim_plan_faults_end(plan)) {
         draw_reign(&prng, plan, at);
     }
 }
@@ -551,7 +540,7 @@ static void draw_transfers(struct gd_sim_plan *plan, bool sure)
         plan->value_large_size = gd_prng_between(&prng, 1024, 8192);
         plan->snapshot_chunk_size = gd_sim__draw_log(&prng, 2048, 16384); /* It is sent often. */
     }
-    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < gd_sim_plan_faults_end(plan)) {
         struct gd_sim_fault gone = {.kind = away[gd_prng_below(&prng, GD_COUNT(away))]};
         struct gd_sim_fault slow = {.kind = GD_SIM_FAULT_SLOW_DISK, .role = GD_SIM_ROLE_SENDER};
         struct gd_sim_fault blow = {.role = GD_SIM_ROLE_SENDER};
@@ -591,7 +580,7 @@ void gd_sim__draw_database_moments(struct gd_sim_plan *plan)
     if (gd_prng_chance(&prng, 1, 2)) {
         return;
     }
-    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < end_of(plan)) {
+    while ((at += gd_prng_between(&prng, gap / 2, gap * 2)) < gd_sim_plan_faults_end(plan)) {
         struct gd_sim_fault fault = {.node = (unsigned)gd_prng_between(&prng, 1, plan->nodes)};
         uint64_t parts = gd_prng_between(&prng, 2, 4);
         bool slow = gd_prng_chance(&prng, 1, 3);

@@ -75,7 +75,7 @@ static gd_time_ns beat_of(const struct gd_sim_client *client)
 static gd_time_ns even_pause(const struct gd_sim_client *client, gd_time_ns beat)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
-    gd_time_ns now = gd_sim__time(client), end = plan->duration - plan->duration / 10;
+    gd_time_ns now = gd_sim__time(client), end = gd_sim_plan_faults_end(plan);
     uint64_t issued = client->all->issued;
     if (plan->even == 0 || now >= end || issued >= plan->operations) {
         return beat;
@@ -89,7 +89,7 @@ static gd_time_ns even_pause(const struct gd_sim_client *client, gd_time_ns beat
 static gd_time_ns bounded(const struct gd_sim_client *client, gd_time_ns pause, gd_time_ns beat)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
-    gd_time_ns now = gd_sim__time(client), end = plan->duration - plan->duration / 10;
+    gd_time_ns now = gd_sim__time(client), end = gd_sim_plan_faults_end(plan);
     gd_time_ns most = now < end ? end - now + beat : beat;
     return plan->even != 0 && pause > most ? most : pause;
 }
@@ -98,7 +98,7 @@ static gd_time_ns bounded(const struct gd_sim_client *client, gd_time_ns pause, 
 static bool is_ahead(const struct gd_sim_client *client)
 {
     const struct gd_sim_plan *plan = client->all->options.plan;
-    gd_time_ns now = gd_sim__time(client), end = plan->duration - plan->duration / 10;
+    gd_time_ns now = gd_sim__time(client), end = gd_sim_plan_faults_end(plan);
     uint64_t due = plan->operations * (now < end ? now : end) / end;
     return plan->even != 0 && client->all->issued > due + plan->operations / 12;
 }
@@ -109,6 +109,9 @@ static gd_time_ns pause_of(struct gd_sim_client *client)
     gd_time_ns beat = beat_of(client), mean = even_pause(client, beat);
     gd_time_ns now = gd_sim__time(client);
     bool hurries = !is_ahead(client);
+    if (!hurries) {
+        GD_REACHED("simulated client does not hurry: much was asked already");
+    }
     client->burst_left = hurries ? client->burst_left : 0;
     if (client->burst_left > 0) {
         client->burst_left--;
